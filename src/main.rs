@@ -1,0 +1,2 @@
+//! Amity
+fn main() {}
