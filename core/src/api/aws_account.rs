@@ -1,0 +1,325 @@
+//! The resource `AwsAccount`: how an account is reached, and who may do what in it.
+
+#![expect(
+    clippy::doc_markdown,
+    reason = "the documentation of the fields is what `kubectl explain` prints"
+)]
+#![expect(
+    clippy::duplicated_attributes,
+    reason = "every printcolumn has a type and a path of its own"
+)]
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{NEVER_OBSERVED, never_observed, rules, schema::exactly_one};
+
+/// How an AWS account is reached, and which namespaces may do what in it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, CustomResource, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[kube(
+    group = "amity.dev",
+    version = "v1alpha1",
+    kind = "AwsAccount",
+    plural = "awsaccounts",
+    shortname = "awsacct",
+    category = "amity",
+    status = "AwsAccountStatus",
+    derive = "PartialEq",
+    doc = "An AWS account that MachineImages live in: how Amity reaches it, and what each \
+           namespace may do there. Nothing is allowed that is not granted here. One AwsAccount \
+           per account id.",
+    printcolumn(
+        name = "Account",
+        type_ = "string",
+        json_path = ".spec.accountId",
+        description = "The account's id."
+    ),
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='Ready')].status",
+        description = "Whether the account was reached and proved to be the right one."
+    ),
+    printcolumn(
+        name = "Age",
+        type_ = "date",
+        json_path = ".metadata.creationTimestamp"
+    ),
+    printcolumn(
+        name = "Message",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='Ready')].message",
+        description = "What is true, or what to do about it.",
+        priority = 1
+    )
+)]
+#[x_kube(validation = rules::role_is_in_account())]
+pub struct AwsAccountSpec {
+    /// The account's id: 12 digits in quotes, for example "111122223333". Amity proves that it is
+    /// there before it changes anything. It cannot be changed: make another AwsAccount instead.
+    #[schemars(length(min = 1, max = 32))]
+    #[x_kube(
+        validation = rules::account_id(),
+        validation = rules::immutable("accountId cannot be changed, since images of this account are managed under it; make another AwsAccount for another account")
+    )]
+    pub account_id: String,
+
+    /// The role that Amity assumes to reach the account. Default: none, that is, the
+    /// controller's own credentials, which must then be of this account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assume_role: Option<AssumeRole>,
+
+    /// The regions that Amity reads in this account, at most 40, whatever MachineImages ask for
+    /// today: an image may be wanted only in one of these. Default: none written, that is, every
+    /// region that is enabled for the account.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "rules::list_of_regions")]
+    pub regions: Vec<String>,
+
+    /// What the namespaces may do in this account. Default: nothing.
+    #[serde(default)]
+    pub grants: Grants,
+}
+
+/// A role to assume.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AssumeRole {
+    /// The role, of the account in accountId, for example
+    /// arn:aws:iam::111122223333:role/amity.
+    #[schemars(length(min = 1, max = 640))]
+    #[x_kube(validation = rules::role_arn())]
+    pub role_arn: String,
+
+    /// The external id that the role's trust policy asks for: 2 to 1224 letters, digits and
+    /// = , . @ : / - + _. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1224))]
+    #[x_kube(validation = rules::external_id())]
+    pub external_id: Option<String>,
+}
+
+/// What namespaces may do in an account. Nothing is allowed that no entry allows. Grants are asked
+/// before something is made, never before it is cleaned up: taking one back removes no image.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Grants {
+    /// Who may capture instances (source.instance), at most 32 entries; one that fits is enough.
+    /// Default: nobody.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    pub capture: Vec<CaptureGrant>,
+
+    /// Who may make images from existing images (source.image), by the owner of those, at most
+    /// 32 entries; one that fits is enough. Default: nobody.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    pub source_owners: Vec<SourceOwnerGrant>,
+}
+
+/// These namespaces may capture these instances.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CaptureGrant {
+    /// The namespaces: exactly one of matchNames, matchLabels, all.
+    pub namespaces: NamespaceSelector,
+
+    /// The tags that an instance must have, all of them, at most 16, for example
+    /// `amity-capture: allowed`. Default: none written, that is, any instance of the account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("minProperties" = 1, "maxProperties" = 16, "additionalProperties" = {"type": "string", "maxLength": 256}))]
+    pub instance_tags: Option<BTreeMap<String, String>>,
+}
+
+/// These namespaces may make images from images of these owners.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SourceOwnerGrant {
+    /// The namespaces: exactly one of matchNames, matchLabels, all.
+    pub namespaces: NamespaceSelector,
+
+    /// The owners, 1 to 64: account ids of 12 digits in quotes, self (this account) or amazon
+    /// (images that EC2 shows as Amazon's).
+    #[schemars(schema_with = "rules::list_of_owners")]
+    pub owners: Vec<String>,
+}
+
+/// Which namespaces: exactly one of matchNames, matchLabels, all.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(transform = exactly_one)]
+pub enum NamespaceSelector {
+    /// The namespaces with these names, 1 to 64, for example [images].
+    #[schemars(with = "rules::NamespaceNames")]
+    MatchNames(Vec<String>),
+    /// The namespaces that have all these labels, 1 to 16, for example `team: web`. Whoever may
+    /// label a namespace then decides.
+    #[schemars(with = "rules::NamespaceLabels")]
+    MatchLabels(BTreeMap<String, String>),
+    /// Every namespace, if true: written on purpose, never by leaving something out.
+    #[schemars(with = "rules::OnlyTrue")]
+    All(bool),
+}
+
+/// What Amity last saw of the account.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(extend("default" = {"observedGeneration": -1}))]
+pub struct AwsAccountStatus {
+    /// The generation of the spec that this status is about; -1 until the first look.
+    #[serde(default = "never_observed")]
+    #[schemars(range(min = -1))]
+    pub observed_generation: i64,
+
+    /// Ready: the account was reached and proved to be the one in accountId. The message says
+    /// what to do when it was not; every reason is listed in docs/conditions.md.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
+    pub conditions: Vec<Condition>,
+}
+
+/// What a grant has to know of the namespace that asks.
+#[derive(Clone, Copy, Debug)]
+pub struct Namespace<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Its labels.
+    pub labels: &'a BTreeMap<String, String>,
+}
+
+/// The grant that is missing, said so that it can be added.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct NotGranted(String);
+
+impl AwsAccount {
+    /// The object's name; empty only on an object that no API server has seen.
+    pub fn name(&self) -> &str {
+        self.metadata.name.as_deref().unwrap_or_default()
+    }
+
+    /// Whether `namespace` may capture an instance that has the tags `instance_tags`.
+    ///
+    /// # Errors
+    /// No entry of `spec.grants.capture` fits; the error names what is missing.
+    pub fn grants_capture(
+        &self,
+        namespace: Namespace<'_>,
+        instance_tags: &BTreeMap<String, String>,
+    ) -> Result<(), NotGranted> {
+        let mut of_namespace = self
+            .spec
+            .grants
+            .capture
+            .iter()
+            .filter(|grant| grant.namespaces.selects(namespace))
+            .peekable();
+        let account = self.name();
+        if of_namespace.peek().is_none() {
+            return Err(NotGranted(format!(
+                "AwsAccount {account:?} does not let namespace {:?} capture instances: add an \
+                 entry for it to spec.grants.capture",
+                namespace.name
+            )));
+        }
+        if of_namespace.any(|grant| grant.fits(instance_tags)) {
+            return Ok(());
+        }
+        Err(NotGranted(format!(
+            "AwsAccount {account:?} lets namespace {:?} capture only instances with other tags: \
+             give the instance the tags of an entry of spec.grants.capture, or add an entry",
+            namespace.name
+        )))
+    }
+
+    /// Whether `namespace` may make an image from an image that the account `owner` owns;
+    /// `alias` is EC2's `ImageOwnerAlias`, where it has one.
+    ///
+    /// # Errors
+    /// No entry of `spec.grants.sourceOwners` fits; the error names what is missing.
+    pub fn grants_source_owner(
+        &self,
+        namespace: Namespace<'_>,
+        owner: &str,
+        alias: Option<&str>,
+    ) -> Result<(), NotGranted> {
+        let fits = |granted: &String| match granted.as_str() {
+            "self" => owner == self.spec.account_id,
+            "amazon" => alias == Some("amazon"),
+            id => owner == id,
+        };
+        let granted = self
+            .spec
+            .grants
+            .source_owners
+            .iter()
+            .filter(|grant| grant.namespaces.selects(namespace))
+            .any(|grant| grant.owners.iter().any(fits));
+        if granted {
+            return Ok(());
+        }
+        let whose = if owner == self.spec.account_id {
+            "self".to_owned()
+        } else if alias == Some("amazon") {
+            "amazon".to_owned()
+        } else {
+            format!("{owner:?}")
+        };
+        Err(NotGranted(format!(
+            "AwsAccount {:?} does not let namespace {:?} use images of owner {owner}: add an \
+             entry with owners [{whose}] for it to spec.grants.sourceOwners",
+            self.name(),
+            namespace.name
+        )))
+    }
+
+    /// Whether images may be wanted in `region`, as far as the spec says: whether the region is
+    /// enabled is EC2's to say.
+    pub fn may_use(&self, region: &str) -> bool {
+        self.spec.regions.is_empty() || self.spec.regions.iter().any(|name| name == region)
+    }
+}
+
+impl CaptureGrant {
+    /// Whether an instance with these tags may be captured.
+    fn fits(&self, tags: &BTreeMap<String, String>) -> bool {
+        self.instance_tags
+            .iter()
+            .flatten()
+            .all(|(key, value)| tags.get(key) == Some(value))
+    }
+}
+
+impl NamespaceSelector {
+    /// Whether `namespace` is one of these. Nothing is selected by an empty list or map, which
+    /// the API server refuses.
+    pub fn selects(&self, namespace: Namespace<'_>) -> bool {
+        match self {
+            Self::MatchNames(names) => names.iter().any(|name| name == namespace.name),
+            Self::MatchLabels(labels) => {
+                !labels.is_empty()
+                    && labels
+                        .iter()
+                        .all(|(key, value)| namespace.labels.get(key) == Some(value))
+            }
+            Self::All(all) => *all,
+        }
+    }
+}
+
+impl Default for AwsAccountStatus {
+    fn default() -> Self {
+        Self {
+            observed_generation: NEVER_OBSERVED,
+            conditions: Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! Every condition type and every reason that a status may show, in one place: what it means, and
+//! what the user can do. `docs/conditions.md` is generated from [`REASONS`].
+
+#![expect(
+    clippy::doc_markdown,
+    reason = "what is said here is for users first; the documentation of the constants is made of it"
+)]
+
+/// EC2 matches the spec (`MachineImage`); the account was reached and is the right one
+/// (`AwsAccount`). Always there.
+pub const READY: &str = "Ready";
+/// Some revision is published in every region. A roll-out leaves it true. Always there.
+pub const AVAILABLE: &str = "Available";
+/// The source was found and may be used. Always there.
+pub const SOURCE_RESOLVED: &str = "SourceResolved";
+/// Work goes on by itself. There only while true.
+pub const RECONCILING: &str = "Reconciling";
+/// Nothing goes on before somebody did something, at the object or in AWS. There only while true.
+pub const STALLED: &str = "Stalled";
+
+/// Every condition type, and what it says while it is true.
+pub const TYPES: &[(&str, &str)] = &[
+    (
+        READY,
+        "EC2 matches the spec (MachineImage); the account was reached and is the right one (AwsAccount). Always there.",
+    ),
+    (
+        AVAILABLE,
+        "Some revision is published in every region. A roll-out leaves it true. Always there.",
+    ),
+    (
+        SOURCE_RESOLVED,
+        "The source was found and may be used. Always there.",
+    ),
+    (
+        RECONCILING,
+        "Work goes on by itself. There only while true.",
+    ),
+    (
+        STALLED,
+        "Nothing goes on before somebody did something, at the object or in AWS. There only while true.",
+    ),
+];
+
+/// Why a condition is as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reason {
+    /// The value of `reason`: stable, for scripts and alerts.
+    pub name: &'static str,
+    /// The conditions that it may stand at.
+    pub conditions: &'static [&'static str],
+    /// What it means.
+    pub meaning: &'static str,
+    /// What the user can do.
+    pub remedy: &'static str,
+}
+
+impl Reason {
+    /// Whether it waits for somebody, so that the object is `Stalled` and not `Reconciling`.
+    pub fn stalls(&self) -> bool {
+        self.conditions.contains(&STALLED)
+    }
+
+    /// The reason called `name`.
+    pub fn named(name: &str) -> Option<&'static Self> {
+        REASONS.iter().find(|reason| reason.name == name)
+    }
+}
+
+impl std::fmt::Display for Reason {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+const NOTHING: &str = "Nothing to do.";
+
+/// Declares each reason as a constant and all of them as [`REASONS`], so that none can be missing
+/// there.
+macro_rules! reasons {
+    ($($constant:ident $name:literal [$($condition:ident),+] $meaning:expr, $remedy:expr;)+) => {
+        $(
+            #[doc = $meaning]
+            pub const $constant: Reason = Reason {
+                name: $name,
+                conditions: &[$($condition),+],
+                meaning: $meaning,
+                remedy: $remedy,
+            };
+        )+
+        /// Every reason.
+        pub const REASONS: &[Reason] = &[$($constant),+];
+    };
+}
+
+reasons! {
+    // As it should be.
+    IN_SYNC "InSync" [READY]
+        "EC2 matches the spec.",
+        NOTHING;
+    PUBLISHED "Published" [AVAILABLE]
+        "A revision is published in every region; status.regions has its images.",
+        NOTHING;
+    RESOLVED "Resolved" [SOURCE_RESOLVED]
+        "The source was found, or is no longer needed since the revision has been made from it.",
+        NOTHING;
+    VERIFIED "Verified" [READY]
+        "AWS confirmed that the credentials lead into the account in accountId.",
+        NOTHING;
+
+    // Work that goes on by itself.
+    PROGRESSING "Progressing" [READY, AVAILABLE, RECONCILING]
+        "A revision is being built, copied or retired; status.nextSteps says what is awaited.",
+        "Wait. Captures and copies take minutes to hours, by the size of the volumes.";
+    WAITING_FOR_INVENTORY "WaitingForInventory" [READY, AVAILABLE, SOURCE_RESOLVED, RECONCILING]
+        "Amity has not yet read what EC2 has, as after its own start.",
+        "Wait; it takes seconds to a few minutes.";
+    REGION_UNREADABLE "RegionUnreadable" [READY, AVAILABLE, SOURCE_RESOLVED, RECONCILING]
+        "A region cannot be read at the moment. Nothing is changed there, and nothing is retired elsewhere that it may still need.",
+        "Wait. If it stays, the message says what AWS answered.";
+    THROTTLED "Throttled" [READY, AVAILABLE, SOURCE_RESOLVED, RECONCILING]
+        "EC2 answers that too much was asked of this account and region; Amity asks less often for a while.",
+        "Wait. If it stays, see who else calls EC2 in that account, or ask AWS for a higher request rate.";
+    DELETING "Deleting" [READY, RECONCILING]
+        "The object is being deleted, and its images and snapshots with it.",
+        "Wait. If the account cannot be reached any more, set spec.deletionPolicy to Retain: the images then stay in EC2 and the object goes.";
+    SUSPENDED "Suspended" [READY]
+        "spec.suspend is true: nothing is made, copied, tagged or retired.",
+        "Set spec.suspend to false to go on.";
+    RETAINED "Retained" [READY]
+        "Images or snapshots that are no longer wanted were left in EC2, since spec.deletionPolicy is Retain; the message says which.",
+        "Nothing to do, or deregister them by hand.";
+
+    // What the spec or the account does not allow.
+    INVALID_SPEC "InvalidSpec" [READY, AVAILABLE, SOURCE_RESOLVED, STALLED]
+        "The spec asks for something that no region can have, and that only shows when it is all put together, for example a name too long for EC2.",
+        "Change the spec as the message says.";
+    NOT_GRANTED "NotGranted" [READY, AVAILABLE, SOURCE_RESOLVED, STALLED]
+        "The AwsAccount does not let this namespace use this source.",
+        "Ask whoever keeps the AwsAccount for the grant that the message names, or use another source.";
+    ACCOUNT_NOT_FOUND "AccountNotFound" [READY, AVAILABLE, SOURCE_RESOLVED, STALLED]
+        "There is no AwsAccount of the name in spec.accountName.",
+        "Create the AwsAccount, or make another MachineImage that names one that exists (kubectl get awsaccounts).";
+    ACCOUNT_NOT_READY "AccountNotReady" [READY, AVAILABLE, SOURCE_RESOLVED, STALLED]
+        "The AwsAccount is not Ready, so that nothing in it can be trusted.",
+        "See the AwsAccount's own Ready condition (kubectl get awsaccounts -o wide) and mend that.";
+    REGION_NOT_IN_ACCOUNT "RegionNotInAccount" [READY, AVAILABLE, SOURCE_RESOLVED, STALLED]
+        "A region of the spec is not among the AwsAccount's regions, or not enabled for the account.",
+        "Take the region out of the spec, add it to the AwsAccount's spec.regions, or enable it for the account in AWS.";
+
+    // The source.
+    SOURCE_NOT_FOUND "SourceNotFound" [READY, AVAILABLE, SOURCE_RESOLVED, STALLED]
+        "The instance or image in spec.source does not exist in that region, or is not shown to this account.",
+        "Correct region and id in spec.source. An image of another account must be shared with this one.";
+    SOURCE_NOT_SUPPORTED "SourceNotSupported" [READY, AVAILABLE, SOURCE_RESOLVED, STALLED]
+        "The source exists but no image can be made of it as it is: an instance that is terminated or has no EBS root volume, an image that is not available.",
+        "Bring it into the state that the message names, or use another source.";
+    SOURCE_GONE "SourceGone" [READY, AVAILABLE, SOURCE_RESOLVED, STALLED]
+        "A region still lacks the image, and neither the source nor any image of the revision is left to copy from.",
+        "Change spec.rebuild to make a new revision, from a source that exists.";
+
+    // What EC2 refused.
+    ACCESS_DENIED "AccessDenied" [READY, AVAILABLE, SOURCE_RESOLVED, STALLED]
+        "AWS does not allow the call that the message names.",
+        "Allow it in the policy of Amity's role (docs/iam.md has the whole policy), or in the account's service control policies. It is tried again by itself.";
+    WRONG_ACCOUNT "WrongAccount" [READY, STALLED]
+        "The credentials lead into another account than the one in accountId.",
+        "Correct assumeRole.roleArn, or the credentials of the controller.";
+    NO_CREDENTIALS "NoCredentials" [READY, STALLED]
+        "Amity has no credentials, or AWS does not accept them or the role they ask for.",
+        "Give the controller credentials (docs/iam.md), and let the role's trust policy name them and the external id.";
+    DUPLICATE_ACCOUNT "DuplicateAccount" [READY, STALLED]
+        "Another AwsAccount has the same accountId, and grants must be in one place.",
+        "Keep one of them; the message names the other.";
+    CAPTURE_FAILED "CaptureFailed" [READY, AVAILABLE, STALLED]
+        "EC2 could not make the image of the instance, or its answer was lost for good. It is not tried again by itself, since that might restart the instance again.",
+        "Mend what the message says and change spec.rebuild.";
+    COPY_FAILED "CopyFailed" [READY, AVAILABLE, STALLED]
+        "Copies of the image into a region failed again and again; the message has what EC2 says of the last.",
+        "Mend what the message says (often a KMS key) and change spec.rebuild.";
+    REFUSED "Refused" [READY, AVAILABLE, SOURCE_RESOLVED, STALLED]
+        "EC2 refused a call for good; the message has its code and words.",
+        "Mend what the message says. It is tried again after a change of the spec, and now and then by itself.";
+
+    // What is not Amity's to touch.
+    NAME_TAKEN "NameTaken" [READY, AVAILABLE, STALLED]
+        "An image that is not this object's has the name that this revision must have.",
+        "Rename is not possible in EC2: deregister that image, change spec.rebuild, or make a MachineImage with another nameTemplate.";
+    FOREIGN_IMAGE "ForeignImage" [READY, AVAILABLE, STALLED]
+        "An image or snapshot carries this object's tags, but EC2 shows that Amity did not make it. It is never touched.",
+        "Remove the tags amity.dev/… from what the message names; a copy with copied tags is the usual cause.";
+    HELD_BY_OTHER_CLUSTER "HeldByOtherCluster" [READY, AVAILABLE, STALLED]
+        "The images are managed from another cluster with the same owner id.",
+        "Give each installation its own --owner-id. If that cluster is gone and this one takes its place, start Amity once with --take-over-from=UID, where the message has the UID.";
+    DEREGISTRATION_BLOCKED "DeregistrationBlocked" [READY, STALLED]
+        "An image that is no longer wanted cannot go: EC2 protects it, something uses it, or somebody holds it with the tag amity.dev/hold.",
+        "End the use or the hold that the message names, or set spec.deletionPolicy to Retain.";
+    DEREGISTRATION_LIMIT "DeregistrationLimit" [READY, STALLED]
+        "More than 20 published images and more than a fifth of the account's would go at once, which looks like a mistake.",
+        "If it is meant, delete in smaller parts; if not, put the objects back.";
+    INVARIANT_BROKEN "InvariantBroken" [READY, AVAILABLE, STALLED]
+        "Amity planned something that no plan may do, and did not do it. This is a bug of Amity, not a mistake of yours.",
+        "Please report it with the message and kubectl get machineimage -o yaml.";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_has_its_own_name() {
+        for (i, reason) in REASONS.iter().enumerate() {
+            let named = Reason::named(reason.name);
+            assert_eq!(named, Some(&REASONS[i]), "{reason} is there twice");
+        }
+    }
+
+    #[test]
+    fn a_reason_waits_for_itself_or_for_somebody_but_not_both() {
+        for reason in REASONS {
+            assert!(
+                !(reason.conditions.contains(&RECONCILING) && reason.stalls()),
+                "{reason}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_reason_is_a_word_that_kubernetes_takes() {
+        for reason in REASONS {
+            assert!(
+                reason.name.len() <= 64 && reason.name.bytes().all(|b| b.is_ascii_alphabetic()),
+                "{reason}"
+            );
+        }
+    }
+
+    #[test]
+    fn whoever_reads_a_reason_reads_what_to_do() {
+        for reason in REASONS {
+            assert!(
+                reason.meaning.ends_with('.') && reason.remedy.ends_with('.'),
+                "{reason}"
+            );
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! The rules that the API server checks, in CEL, each with the sentence it answers: what to write
+//! instead. Every string that a rule looks into has a `maxLength` at its field, or the API server
+//! refuses the rule as too expensive.
+
+use std::borrow::Cow;
+
+use kube::core::{Message, Reason, Rule};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+
+/// `oldSelf` must be `self`; `sentence` says why and what to do instead.
+pub fn immutable(sentence: &str) -> Rule {
+    Rule::new("self == oldSelf").message(sentence)
+}
+
+/// A region's name. Availability zones are the usual mistake.
+pub fn region() -> Rule {
+    Rule::new(IS_REGION).message(WRITE_A_REGION)
+}
+
+const IS_REGION: &str = "self.matches('^[a-z]+(-[a-z]+)+-[0-9]+$')";
+const WRITE_A_REGION: &str =
+    "write the name of a region, for example us-east-1 (us-east-1a would be an availability zone)";
+
+/// An instance's id, of the old or the new length.
+pub fn instance_id() -> Rule {
+    Rule::new("self.matches('^i-([0-9a-f]{8}|[0-9a-f]{17})$')").message(
+        "write the id of an instance: i- and 17 (or 8) hex digits, for example i-0a1b2c3d4e5f60718",
+    )
+}
+
+/// An image's id, of the old or the new length.
+pub fn image_id() -> Rule {
+    Rule::new("self.matches('^ami-([0-9a-f]{8}|[0-9a-f]{17})$')").message(
+        "write the id of an image: ami- and 17 (or 8) hex digits, for example ami-0123456789abcdef0",
+    )
+}
+
+/// No default is right for everybody.
+pub fn reboot_is_said() -> Rule {
+    Rule::new("has(self.reboot)")
+        .message(
+            "say whether the instance may be restarted: Once (one restart, consistent file \
+             systems) or Never (no restart, the image is what a power cut would leave behind)",
+        )
+        .field_path(".reboot")
+        .reason(Reason::FieldValueRequired)
+}
+
+/// Two revisions must not have the same name.
+pub fn name_template_has_revision() -> Rule {
+    Rule::new("self.contains('{revision}')").message(Message::Expression(
+        "'the template must contain {revision}, so that every revision has a name of its own: \
+         for example ' + self + '-{revision}'"
+            .into(),
+    ))
+}
+
+/// EC2's characters, and the three placeholders.
+pub fn name_template_characters() -> Rule {
+    Rule::new(r"self.matches('^([a-zA-Z0-9()./_-]|\\{(name|namespace|revision)\\})*$')").message(
+        "write letters, digits and - _ . / ( ) besides the placeholders {name}, {namespace} and \
+         {revision}",
+    )
+}
+
+/// EC2's lengths of a tag's key.
+pub fn tag_keys_have_a_length() -> Rule {
+    Rule::new("self.all(key, size(key) >= 1 && size(key) <= 127)")
+        .message("write keys of 1 to 127 characters: EC2 takes no others")
+}
+
+/// What EC2 and Amity keep for themselves.
+pub fn tag_keys_are_not_reserved() -> Rule {
+    Rule::new("self.all(key, !key.startsWith('aws:') && !key.startsWith('amity.dev/'))").message(
+        "choose keys that start neither with aws: (reserved by EC2) nor with amity.dev/ (how \
+         Amity knows its images)",
+    )
+}
+
+/// What `amity.dev/object` and EC2's names can hold.
+pub fn object_name() -> serde_json::Value {
+    serde_json::json!({
+        "rule": "size(self) <= 63",
+        "message": "choose a name of at most 63 characters: it becomes part of the image's name and of a tag",
+    })
+}
+
+/// An account's id.
+pub fn account_id() -> Rule {
+    Rule::new("self.matches('^[0-9]{12}$')")
+        .message("write the account's id as 12 digits in quotes, for example \"111122223333\"")
+}
+
+/// A role's ARN, in any partition.
+pub fn role_arn() -> Rule {
+    Rule::new(r"self.matches('^arn:aws[a-z-]*:iam::[0-9]{12}:role/[a-zA-Z0-9_+=,.@/-]+$')").message(
+        "write the ARN of a role, for example arn:aws:iam::111122223333:role/amity (a user or an \
+         assumed-role session cannot be assumed)",
+    )
+}
+
+/// STS's characters and length.
+pub fn external_id() -> Rule {
+    Rule::new(r"size(self) >= 2 && self.matches('^[a-zA-Z0-9_+=,.@:/-]*$')").message(
+        "write 2 to 1224 letters, digits and = , . @ : / - + _: STS takes no other external ids",
+    )
+}
+
+/// A role of another account would lead into that other account. What is no ARN at all is left to
+/// the rule at the field.
+pub fn role_is_in_account() -> Rule {
+    Rule::new(
+        "!has(self.assumeRole) || self.assumeRole.roleArn.split(':').size() < 6 || \
+         self.assumeRole.roleArn.split(':')[4] == self.accountId",
+    )
+    .message("write a role of the account in accountId: the account is the fifth part of the ARN")
+    .field_path(".assumeRole.roleArn")
+}
+
+/// A set of at most 40 regions.
+pub fn list_of_regions(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array",
+        "maxItems": 40,
+        "x-kubernetes-list-type": "set",
+        "items": {
+            "type": "string",
+            "maxLength": 32,
+            "x-kubernetes-validations": [{"rule": IS_REGION, "message": WRITE_A_REGION}],
+        },
+    })
+}
+
+/// A set of 1 to 64 owners of images.
+pub fn list_of_owners(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array",
+        "minItems": 1,
+        "maxItems": 64,
+        "x-kubernetes-list-type": "set",
+        "items": {
+            "type": "string",
+            "maxLength": 32,
+            "x-kubernetes-validations": [{
+                "rule": "self in ['self', 'amazon'] || self.matches('^[0-9]{12}$')",
+                "message": "write an account id of 12 digits in quotes, self (this account) or amazon",
+            }],
+        },
+    })
+}
+
+/// The schema of `matchNames`.
+pub struct NamespaceNames;
+
+impl JsonSchema for NamespaceNames {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "NamespaceNames".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "array",
+            "minItems": 1,
+            "maxItems": 64,
+            "x-kubernetes-list-type": "set",
+            "items": {
+                "type": "string",
+                "maxLength": 63,
+                "x-kubernetes-validations": [{
+                    "rule": "self.matches('^[a-z0-9]([a-z0-9-]*[a-z0-9])?$')",
+                    "message": "write the whole name of a namespace, without wildcards; for every namespace write all: true instead of matchNames",
+                }],
+            },
+        })
+    }
+}
+
+/// The schema of `matchLabels`.
+pub struct NamespaceLabels;
+
+impl JsonSchema for NamespaceLabels {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "NamespaceLabels".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "object",
+            "maxProperties": 16,
+            "additionalProperties": {"type": "string", "maxLength": 63},
+            "x-kubernetes-validations": [{
+                "rule": "size(self) > 0",
+                "message": "write at least one label; for every namespace write all: true instead of matchLabels",
+            }],
+        })
+    }
+}
+
+/// The schema of `all`.
+pub struct OnlyTrue;
+
+impl JsonSchema for OnlyTrue {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "OnlyTrue".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "boolean",
+            "x-kubernetes-validations": [{
+                "rule": "self",
+                "message": "write all: true for every namespace, or leave the whole entry out for none",
+            }],
+        })
+    }
+}
