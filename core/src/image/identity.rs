@@ -1,0 +1,421 @@
+//! Whose an image is: owner, object, revision and place, as tags, names, tokens and seals.
+//!
+//! The tags are the whole memory of Amity. A tag never proves itself, though: what proves an image is
+//! EC2's own attributes (see [`standing`]), and what records the proof is the seal, a tag that names the
+//! very id that carries it, so that tags carried off to another image convict themselves.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use super::observed::{Image, Snapshot};
+
+/// The keys of the tags that Amity writes. All begin with [`tag::PREFIX`].
+pub mod tag {
+    /// What every key of ours begins with; users may not write such keys.
+    pub const PREFIX: &str = "amity.dev/";
+    /// The installation (`--owner-id`).
+    pub const OWNER: &str = "amity.dev/owner";
+    /// The uid of the cluster's namespace `kube-system`.
+    pub const CLUSTER: &str = "amity.dev/cluster";
+    /// `namespace/name` of the `MachineImage`.
+    pub const OBJECT: &str = "amity.dev/object";
+    /// The hash of what the image is made of, see [`super::Revision`].
+    pub const REVISION: &str = "amity.dev/revision";
+    /// What the revision was made from, resolved: `us-east-1/i-…`. Never two origins in one revision.
+    pub const ORIGIN: &str = "amity.dev/origin";
+    /// What this very image was made or copied from: `us-east-1/ami-…`.
+    pub const SOURCE: &str = "amity.dev/source";
+    /// What distinguishes two images of one revision in one place.
+    pub const VARIANT: &str = "amity.dev/variant";
+    /// The seal: the id of the very image or snapshot that carries it.
+    pub const SELF: &str = "amity.dev/self";
+    /// When the revision was published; absent while it is not what users should launch.
+    pub const PUBLISHED: &str = "amity.dev/published";
+    /// Hashes of the keys of `spec.tags` that Amity put there, see [`super::TagKeys`].
+    pub const TAG_KEYS: &str = "amity.dev/tag-keys";
+    /// The object was deleted with `deletionPolicy: Retain`; such an image is nobody's any more.
+    pub const RETAINED: &str = "amity.dev/retained";
+}
+
+/// The variant of an image that was copied as it is: with the encryption of what it was made from.
+pub const VARIANT_SOURCE: &str = "source";
+
+/// An AWS account and a region: what EC2 keeps apart, and so what can be unreadable on its own.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Place {
+    /// The account's twelve digits.
+    pub account: String,
+    /// The region's name, such as `eu-west-1`.
+    pub region: String,
+}
+
+impl Place {
+    /// The place of a region in an account.
+    pub fn new(account: impl Into<String>, region: impl Into<String>) -> Self {
+        Self { account: account.into(), region: region.into() }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.account, self.region)
+    }
+}
+
+/// An instance, image or snapshot with its region, written `us-east-1/i-0123…`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Reference {
+    /// The region's name.
+    pub region: String,
+    /// The EC2 id.
+    pub id: String,
+}
+
+impl Reference {
+    /// A reference to `id` in `region`.
+    pub fn new(region: impl Into<String>, id: impl Into<String>) -> Self {
+        Self { region: region.into(), id: id.into() }
+    }
+
+    /// Whether it names an instance (and not an image or a snapshot).
+    pub fn is_instance(&self) -> bool {
+        self.id.starts_with("i-")
+    }
+
+    /// Whether it names an image.
+    pub fn is_image(&self) -> bool {
+        self.id.starts_with("ami-")
+    }
+}
+
+impl fmt::Display for Reference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.region, self.id)
+    }
+}
+
+impl FromStr for Reference {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        match text.split_once('/') {
+            Some((region, id)) if !region.is_empty() && !id.is_empty() => Ok(Self::new(region, id)),
+            _ => Err(()),
+        }
+    }
+}
+
+/// What makes two images of one object different content: ten hex digits of the hash of `spec.source` and
+/// `spec.rebuild`, unresolved, in a canonical form that omits what is not said.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Revision(String);
+
+impl Revision {
+    /// The revision that `source` and `rebuild`, as they stand in the spec, ask for.
+    pub fn of(source: &Value, rebuild: Option<&str>) -> Self {
+        let mut canonical = String::from("{");
+        if let Some(rebuild) = rebuild {
+            canonical.push_str("\"rebuild\":");
+            write_canonical(&Value::from(rebuild), &mut canonical);
+            canonical.push(',');
+        }
+        canonical.push_str("\"source\":");
+        write_canonical(source, &mut canonical);
+        canonical.push('}');
+        Self(hex_digest([canonical.as_str()])[..10].to_owned())
+    }
+
+    /// The digits.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<&str> for Revision {
+    fn from(digits: &str) -> Self {
+        Self(digits.to_owned())
+    }
+}
+
+impl fmt::Display for Revision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Writes JSON with sorted keys and without nulls, empty lists and empty maps, so that a field that is
+/// added to the schema later changes the hash of no object that does not use it.
+fn write_canonical(value: &Value, out: &mut String) {
+    match value {
+        Value::Object(fields) => {
+            let said: BTreeMap<_, _> = fields.iter().filter(|(_, value)| !is_unsaid(value)).collect();
+            out.push('{');
+            for (index, (key, value)) in said.into_iter().enumerate() {
+                if index > 0 {
+                    out.push(',');
+                }
+                write_canonical(&Value::from(key.as_str()), out);
+                out.push(':');
+                write_canonical(value, out);
+            }
+            out.push('}');
+        }
+        Value::Array(items) => {
+            out.push('[');
+            for (index, item) in items.iter().enumerate() {
+                if index > 0 {
+                    out.push(',');
+                }
+                write_canonical(item, out);
+            }
+            out.push(']');
+        }
+        scalar => out.push_str(&scalar.to_string()),
+    }
+}
+
+fn is_unsaid(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Array(items) => items.is_empty(),
+        Value::Object(fields) => fields.values().all(is_unsaid),
+        _ => false,
+    }
+}
+
+/// SHA-256 over length-prefixed parts, as hex: no two lists of parts have the same input.
+fn hex_digest<'a>(parts: impl IntoIterator<Item = &'a str>) -> String {
+    let mut hasher = Sha256::new();
+    for part in parts {
+        hasher.update((part.len() as u64).to_be_bytes());
+        hasher.update(part.as_bytes());
+    }
+    hasher.finalize().iter().fold(String::new(), |mut hex, byte| {
+        use fmt::Write;
+        write!(hex, "{byte:02x}").expect("writing to a String cannot fail");
+        hex
+    })
+}
+
+/// Who makes images here, and for which object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// The installation, `--owner-id`.
+    pub owner: String,
+    /// The uid of namespace `kube-system` of the cluster that holds the object.
+    pub cluster: String,
+    /// `namespace/name`.
+    pub object: String,
+}
+
+impl Identity {
+    /// The tags that every image and snapshot of `revision` carries from birth.
+    pub fn birth_tags(&self, revision: &Revision, origin: &Reference, source: &Reference) -> BTreeMap<String, String> {
+        [
+            (tag::OWNER, self.owner.clone()),
+            (tag::CLUSTER, self.cluster.clone()),
+            (tag::OBJECT, self.object.clone()),
+            (tag::REVISION, revision.to_string()),
+            (tag::ORIGIN, origin.to_string()),
+            (tag::SOURCE, source.to_string()),
+            (tag::VARIANT, VARIANT_SOURCE.to_owned()),
+        ]
+        .into_iter()
+        .map(|(key, value)| (key.to_owned(), value))
+        .collect()
+    }
+
+    /// The client token of one attempt to copy `revision` to `place`: a hash of what is wanted, never of
+    /// what may be edited meanwhile (name, description, tags), so that a repeat is always the same call.
+    pub fn copy_token(&self, revision: &Revision, place: &Place, attempt: u32) -> String {
+        let parts = [
+            "CopyImage",
+            &self.owner,
+            &self.object,
+            revision.as_str(),
+            VARIANT_SOURCE,
+            &place.account,
+            &place.region,
+            &attempt.to_string(),
+        ];
+        hex_digest(parts)
+    }
+
+    /// Whether these tags say that the thing belongs to this object. It is a claim, not a proof.
+    pub fn is_claimed_by(&self, tags: &BTreeMap<String, String>) -> bool {
+        tags.get(tag::OWNER) == Some(&self.owner) && tags.get(tag::OBJECT) == Some(&self.object)
+    }
+}
+
+/// Which keys of a resource's tags come from `spec.tags`: eight hex digits of the hash of each, because
+/// thirty keys would not fit into one tag's value. Only those keys may be removed again.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TagKeys(Vec<String>);
+
+impl TagKeys {
+    /// What is noted when `keys` are put on a resource.
+    pub fn of<'a>(keys: impl IntoIterator<Item = &'a String>) -> Self {
+        let mut hashes: Vec<_> = keys.into_iter().map(|key| Self::hash(key)).collect();
+        hashes.sort();
+        Self(hashes)
+    }
+
+    /// Reads the tag's value; what does not parse notes nothing, so that nothing is removed.
+    pub fn read(tags: &BTreeMap<String, String>) -> Self {
+        let value = tags.get(tag::TAG_KEYS).map_or("", String::as_str);
+        Self(value.as_bytes().chunks_exact(8).map(|hash| String::from_utf8_lossy(hash).into_owned()).collect())
+    }
+
+    /// The tag's value.
+    pub fn value(&self) -> String {
+        self.0.concat()
+    }
+
+    /// Whether Amity put this key there.
+    pub fn contains(&self, key: &str) -> bool {
+        self.0.contains(&Self::hash(key))
+    }
+
+    /// Whether no key is noted.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn hash(key: &str) -> String {
+        hex_digest([key])[..8].to_owned()
+    }
+}
+
+/// What can be said of an image whose tags claim an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Sealed: the tags name the very id that carries them.
+    Ours,
+    /// Not sealed yet, but EC2 itself says that it was made from what the tags say.
+    Newborn,
+    /// EC2 does not show yet what it was made from. Its place waits.
+    Unproven,
+    /// Somebody else's, for the reason given. It is reported and never touched.
+    Foreign(Foreign),
+    /// Sealed by the same owner from another cluster, whose uid is given.
+    OtherCluster(String),
+}
+
+/// Why an image with our tags is not ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Foreign {
+    /// `amity.dev/self` names another id: the tags were copied.
+    SealOfAnother,
+    /// EC2 says that it was made from something else than the tags claim.
+    MadeFromSomethingElse,
+    /// It was let go when its object was deleted with `deletionPolicy: Retain`.
+    Retained,
+    /// A tag that Amity always writes is missing or cannot be read.
+    TagsIncomplete,
+}
+
+impl fmt::Display for Foreign {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::SealOfAnother => "its tags were copied from another image",
+            Self::MadeFromSomethingElse => "EC2 says that it was made from something else than its tags claim",
+            Self::Retained => "it was retained when the object that made it was deleted",
+            Self::TagsIncomplete => "tags that Amity always writes are missing from it",
+        })
+    }
+}
+
+/// Whose an image is whose tags claim the object of `identity`.
+pub fn standing(image: &Image, identity: &Identity) -> Standing {
+    let text = |key| image.tags.get(key).map(String::as_str);
+    let (Some(cluster), Some(_), Some(source)) =
+        (text(tag::CLUSTER), text(tag::REVISION), text(tag::SOURCE).and_then(|text| text.parse::<Reference>().ok()))
+    else {
+        return Standing::Foreign(Foreign::TagsIncomplete);
+    };
+    if text(tag::RETAINED).is_some() {
+        return Standing::Foreign(Foreign::Retained);
+    }
+    let standing = match text(tag::SELF) {
+        Some(id) if id == image.id => Standing::Ours,
+        Some(_) => Standing::Foreign(Foreign::SealOfAnother),
+        None => newborn_standing(image, &source),
+    };
+    match standing {
+        Standing::Ours | Standing::Newborn if cluster != identity.cluster => {
+            Standing::OtherCluster(cluster.to_owned())
+        }
+        standing => standing,
+    }
+}
+
+/// A capture is proven by `SourceInstanceId`; a copy by `SourceImageRegion` and `SourceImageId` while there
+/// is no `SourceInstanceId` (`SourceImageId` alone does not mean "a copy": `CreateImage` sets it too, to
+/// what the instance was launched from). Source: EC2 User Guide, "Trace the source of an AMI".
+fn newborn_standing(image: &Image, source: &Reference) -> Standing {
+    let proven = match (&image.source_instance, &image.source_image) {
+        (Some(instance), _) => *instance == source.id,
+        (None, Some(made_from)) => made_from == source,
+        (None, None) => return Standing::Unproven,
+    };
+    if proven { Standing::Newborn } else { Standing::Foreign(Foreign::MadeFromSomethingElse) }
+}
+
+/// Whether a snapshot carries the seal and the claim, and so may be deleted for this object.
+pub fn is_sealed_snapshot(snapshot: &Snapshot, identity: &Identity) -> bool {
+    identity.is_claimed_by(&snapshot.tags)
+        && snapshot.tags.get(tag::CLUSTER) == Some(&identity.cluster)
+        && snapshot.tags.get(tag::SELF) == Some(&snapshot.id)
+        && !snapshot.tags.contains_key(tag::RETAINED)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_hash_of_a_revision_never_changes() {
+        let source = json!({"instance": {"region": "us-east-1", "instanceId": "i-0a1b2c3d4e5f60718", "reboot": "Never"}});
+        assert_eq!(Revision::of(&source, None).as_str(), "GOLDEN1");
+        assert_eq!(Revision::of(&source, Some("2026-11")).as_str(), "GOLDEN2");
+        let source = json!({"image": {"region": "us-east-1", "imageId": "ami-0feedfacefeedface"}});
+        assert_eq!(Revision::of(&source, None).as_str(), "GOLDEN3");
+    }
+
+    #[test]
+    fn a_field_that_is_not_said_changes_no_hash() {
+        let said = json!({"image": {"region": "us-east-1", "imageId": "ami-1"}});
+        let more = json!({"image": {"imageId": "ami-1", "extra": null, "list": [], "map": {"a": null}, "region": "us-east-1"}});
+        assert_eq!(Revision::of(&said, None), Revision::of(&more, None));
+        assert_ne!(Revision::of(&said, None), Revision::of(&said, Some("")));
+    }
+
+    #[test]
+    fn a_token_is_what_ec2_takes_and_differs_by_place_and_attempt() {
+        let identity = Identity { owner: "o".into(), cluster: "c".into(), object: "ns/n".into() };
+        let revision = Revision::from("3f9a1c07d2");
+        let place = Place::new("111122223333", "eu-west-1");
+        let token = identity.copy_token(&revision, &place, 1);
+        assert!(token.len() <= 64 && token.is_ascii());
+        assert_ne!(token, identity.copy_token(&revision, &place, 2));
+        assert_ne!(token, identity.copy_token(&revision, &Place::new("111122223333", "eu-west-2"), 1));
+        let rebuilt = Identity { cluster: "another".into(), ..identity.clone() };
+        assert_eq!(token, rebuilt.copy_token(&revision, &place, 1), "a rebuilt cluster repeats the same call");
+    }
+
+    #[test]
+    fn noted_tag_keys_are_read_back_and_fit_into_a_tag() {
+        let keys: Vec<String> = (0..30).map(|n| format!("{n:0127}")).collect();
+        let noted = TagKeys::of(&keys);
+        assert!(noted.value().len() <= 256);
+        let tags = BTreeMap::from([(tag::TAG_KEYS.to_owned(), noted.value())]);
+        assert_eq!(TagKeys::read(&tags), noted);
+        assert!(noted.contains(&keys[7]) && !noted.contains("somebody-elses"));
+    }
+}

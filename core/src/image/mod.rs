@@ -1,0 +1,19 @@
+//! What is decided about one `MachineImage`: what it asks for, what EC2 has, and the steps between the two.
+//!
+//! Everything here is a pure function. Nothing may read a clock, a file, a cluster or EC2.
+//!
+//! | file | question it answers |
+//! | --- | --- |
+//! | [`identity`] | whose is this image, and what are its tags, name and token? |
+//! | [`desired`] | what does the spec ask for, and may it? |
+//! | [`observed`] | what has EC2, or why can we not know? |
+//! | [`plan`] | what is to be done, in which order, and why? |
+//! | [`invariants`] | what may no plan ever do? |
+//! | [`report`] | what does the user read? |
+
+pub mod desired;
+pub mod identity;
+pub mod invariants;
+pub mod observed;
+pub mod plan;
+pub mod report;

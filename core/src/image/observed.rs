@@ -1,0 +1,226 @@
+//! What EC2 has, per place, or why that cannot be known. The SDK's types end before this module.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use jiff::Timestamp;
+
+use super::identity::{Place, Reference, Revision};
+use crate::api::conditions::Reason;
+
+/// What is known of everything that one `MachineImage` could own or need.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Observed {
+    /// Every place of the account, wanted or not: an image may have been left where it is no longer wanted.
+    pub places: BTreeMap<Place, PlaceView>,
+    /// What the spec names as the source, where the plan may need it.
+    pub source: SourceView,
+    /// What EC2 refused of late, by place: memory of this process only, and never a reason to create.
+    pub refusals: BTreeMap<Place, Refusal>,
+    /// Since when no creating call of ours can be under way that lists do not show yet, were no more made:
+    /// the last such call for this object or the start of the process, whichever is later. `None` when
+    /// this process has seen the object at rest after its last creating call.
+    pub last_creation: Option<Timestamp>,
+}
+
+/// What is known of one account and region.
+#[derive(Clone, Debug, PartialEq)]
+pub enum PlaceView {
+    /// Read completely.
+    Known(Known),
+    /// Not read: nothing may be done there, nor elsewhere for what it might hold.
+    Unreadable(Unreadable),
+}
+
+/// A place that was read completely.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Known {
+    /// The images whose tags claim this object, with our own recent writes laid over what EC2 listed.
+    pub images: Vec<Image>,
+    /// The snapshots whose tags claim this object, likewise.
+    pub snapshots: Vec<Snapshot>,
+    /// Images of this object that are known to be gone without our doing: dead attempts.
+    pub dead: Vec<Dead>,
+    /// Who has an image name that EC2 says is taken, by name. An empty list: nobody that EC2 would show yet.
+    pub name_holders: BTreeMap<String, Vec<Image>>,
+    /// When the list was complete.
+    pub as_of: Timestamp,
+}
+
+/// An image that EC2 gave out or listed, and then denied for a whole consistency window.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dead {
+    /// Its id.
+    pub id: String,
+    /// Of which revision it was.
+    pub revision: Revision,
+}
+
+/// Why a place cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unreadable {
+    /// The condition's reason.
+    pub reason: Reason,
+    /// A sentence naming the region and what to do.
+    pub message: String,
+}
+
+/// An image, in some 300 bytes of ours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Image {
+    /// `ami-…`
+    pub id: String,
+    /// The AMI name.
+    pub name: String,
+    /// What it is good for.
+    pub state: ImageState,
+    /// EC2's words about a failure.
+    pub state_reason: Option<String>,
+    /// Percent copied, as far as its snapshots tell.
+    pub progress: Option<u8>,
+    /// When EC2 made it; absent while only our own call's answer tells of it.
+    pub created: Option<Timestamp>,
+    /// The account that owns it, twelve digits.
+    pub owner: String,
+    /// `SourceInstanceId`: the instance that it was captured from.
+    pub source_instance: Option<String>,
+    /// `SourceImageRegion` and `SourceImageId`.
+    pub source_image: Option<Reference>,
+    /// When an instance was last launched from it, as far as EC2 says (a day late).
+    pub last_launched: Option<Timestamp>,
+    /// The ids of the snapshots in its block device mapping.
+    pub snapshots: Vec<String>,
+    /// Every tag.
+    pub tags: BTreeMap<String, String>,
+}
+
+/// The state of an image, reduced to what a decision needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ImageState {
+    /// Being made. Its id may come from the answer to our own call, before any list shows it.
+    Pending,
+    /// Can be launched and copied.
+    Available,
+    /// `failed`, `error` or `invalid`: it will never be available.
+    Failed,
+    /// `disabled`: it stands, but cannot be launched. Amity never disables an image of its own accord.
+    Disabled,
+    /// It was listed a moment ago and is not any more; not yet called gone, because lists lag.
+    Missing {
+        /// The first complete list that lacked it.
+        since: Timestamp,
+    },
+}
+
+impl fmt::Display for ImageState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Pending => "pending",
+            Self::Available => "available",
+            Self::Failed => "failed",
+            Self::Disabled => "disabled",
+            Self::Missing { .. } => "missing",
+        })
+    }
+}
+
+/// A snapshot that carries our tags.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Snapshot {
+    /// `snap-…`
+    pub id: String,
+    /// Whether it is still being made.
+    pub pending: bool,
+    /// Percent done.
+    pub progress: Option<u8>,
+    /// The images of the account that use it, of whatever tags; `None` when that was not read.
+    pub used_by: Option<Vec<String>>,
+    /// Gigabytes of its volume.
+    pub size_gib: i32,
+    /// Every tag.
+    pub tags: BTreeMap<String, String>,
+}
+
+/// What the spec names as its source, as EC2 shows it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum SourceView {
+    /// The plan does not need it.
+    #[default]
+    NotRead,
+    /// An instance.
+    Instance(SourceInstance),
+    /// An image.
+    Image(SourceImage),
+    /// EC2 says that there is none.
+    Missing {
+        /// EC2's sentence.
+        message: String,
+    },
+    /// It could not be read.
+    Unreadable(Unreadable),
+}
+
+/// A source instance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceInstance {
+    /// `running`, `stopped`, …, in EC2's words.
+    pub state: String,
+    /// Its tags, which grants select by.
+    pub tags: BTreeMap<String, String>,
+    /// Why EC2 could not capture it: an instance store as its root, say.
+    pub unsupported: Option<String>,
+}
+
+/// A source image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceImage {
+    /// Its state.
+    pub state: ImageState,
+    /// The account that owns it.
+    pub owner: String,
+    /// The owner's alias, such as `amazon`.
+    pub owner_alias: Option<String>,
+}
+
+/// What EC2 said no to, and when to ask again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The EC2 action, such as `CopyImage`.
+    pub action: &'static str,
+    /// The condition's reason.
+    pub reason: Reason,
+    /// EC2's sentence and the remedy.
+    pub message: String,
+    /// Whether EC2 certainly did nothing.
+    pub certain: bool,
+    /// When it was said.
+    pub at: Timestamp,
+    /// Before when it is not asked again.
+    pub retry_at: Timestamp,
+}
+
+impl Observed {
+    /// The places that were read.
+    pub fn known(&self) -> impl Iterator<Item = (&Place, &Known)> {
+        self.places.iter().filter_map(|(place, view)| match view {
+            PlaceView::Known(known) => Some((place, known)),
+            PlaceView::Unreadable(_) => None,
+        })
+    }
+
+    /// The places that were not, and why.
+    pub fn unreadable(&self) -> impl Iterator<Item = (&Place, &Unreadable)> {
+        self.places.iter().filter_map(|(place, view)| match view {
+            PlaceView::Unreadable(unreadable) => Some((place, unreadable)),
+            PlaceView::Known(_) => None,
+        })
+    }
+
+    /// What is known of a place, if it was read.
+    pub fn known_at(&self, place: &Place) -> Option<&Known> {
+        match self.places.get(place) {
+            Some(PlaceView::Known(known)) => Some(known),
+            _ => None,
+        }
+    }
+}

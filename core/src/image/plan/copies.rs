@@ -1,0 +1,169 @@
+//! Filling each wanted place from any available image of the revision.
+//!
+//! Creating needs no proof of absence here: the client token is a hash of what is wanted and of the attempt,
+//! so that a repeat is the same call. Source: EC2 API, "CopyImage"; design: "Creating once", "Pinning".
+
+use super::attributes::tags_with_note;
+use super::step::{Action, Finding, Plan, Step, WaitsFor, Why};
+use super::view::{Owned, View};
+use crate::api::conditions;
+use crate::image::identity::{Place, Reference};
+use crate::image::observed::{ImageState, Known, SourceView};
+
+/// How often a copy that died is made again.
+const MOST_ATTEMPTS: u32 = 8;
+
+/// Copies the revision to each wanted place that has no image of it.
+pub(crate) fn fill(view: &View<'_>, plan: &mut Plan) {
+    if !view.desired.refusals.is_empty() {
+        return;
+    }
+    let source = match readable_source(view) {
+        Ok(source) => source,
+        Err(finding) => {
+            let lacks = view.desired.places.iter().any(|place| view.keeper(place).is_none());
+            plan.findings.extend(finding.filter(|_| lacks));
+            return;
+        }
+    };
+    for place in &view.desired.places {
+        let Some(known) = view.known(place) else { continue };
+        let missing = match view.keeper(place).map(|owned| (owned, owned.image.state)) {
+            None => None,
+            Some((owned, ImageState::Missing { since })) => Some(missing_until(view, owned, since)),
+            Some(_) => continue,
+        };
+        match (copy_to(view, place, known, &source), missing) {
+            (Ok(step), None) => plan.steps.push(step),
+            (Ok(step), Some(missing)) => plan.steps.push(step.waiting_for(missing)),
+            (Err(finding), _) => plan.findings.push(finding),
+        }
+    }
+}
+
+/// What a copy can be made from.
+enum CopySource {
+    /// This image, now.
+    Ready(Reference),
+    /// Nothing yet.
+    Waits(WaitsFor),
+}
+
+/// The image to copy: the spec's own if it is one and still there, else any available sibling, the one in
+/// the source's region first. An error without a finding: nothing is to be copied yet (the capture comes
+/// first).
+fn readable_source(view: &View<'_>) -> Result<CopySource, Option<Finding>> {
+    let desired = view.desired;
+    let sibling = view
+        .live_current()
+        .filter(|owned| owned.image.state == ImageState::Available && owned.is_sealed())
+        .min_by_key(|owned| (owned.place.region != desired.origin.region, owned.place, &owned.image.id));
+    let mut complaint = None;
+    if desired.reboot.is_none() {
+        match spec_image(view) {
+            Ok(ready) if matches!(ready, CopySource::Ready(_)) || sibling.is_none() => return Ok(ready),
+            Ok(_) => {}
+            Err(finding) if finding.reason == conditions::NOT_GRANTED => return Err(Some(finding)),
+            Err(finding) => complaint = Some(finding),
+        }
+    }
+    if let Some(sibling) = sibling {
+        return Ok(CopySource::Ready(sibling.reference()));
+    }
+    if let Some(owned) = view.live_current().next() {
+        return Ok(CopySource::Waits(match owned.image.state {
+            ImageState::Missing { since } => missing_until(view, owned, since),
+            ImageState::Available => WaitsFor::Proof(owned.image.id.clone()),
+            _ => WaitsFor::Available { image: owned.reference(), progress: owned.image.progress },
+        }));
+    }
+    if let Some(unproven) = view.unproven_current().next() {
+        return Ok(CopySource::Waits(WaitsFor::Proof(unproven.image.id.clone())));
+    }
+    Err(complaint)
+}
+
+/// The image that the spec names, if it may be copied.
+fn spec_image(view: &View<'_>) -> Result<CopySource, Finding> {
+    let desired = view.desired;
+    let finding = |reason, message| Err(Finding { reason, place: Some(desired.origin_place()), message });
+    match &view.observed.source {
+        SourceView::Image(image) => {
+            desired.grants.check_image(image)?;
+            match image.state {
+                ImageState::Available => Ok(CopySource::Ready(desired.origin.clone())),
+                ImageState::Pending => {
+                    let image = desired.origin.clone();
+                    Ok(CopySource::Waits(WaitsFor::Available { image, progress: None }))
+                }
+                state => finding(
+                    conditions::SOURCE_NOT_SUPPORTED,
+                    format!("{} is {state}: only an available image can be copied", desired.origin),
+                ),
+            }
+        }
+        SourceView::Missing { message } => {
+            let begun = view.claimed.iter().any(|owned| owned.is_of(&desired.revision));
+            let reason = if begun { conditions::SOURCE_GONE } else { conditions::SOURCE_NOT_FOUND };
+            finding(reason, format!("{} was not found: {message}; correct spec.source", desired.origin))
+        }
+        SourceView::Unreadable(unreadable) => finding(unreadable.reason, unreadable.message.clone()),
+        SourceView::NotRead | SourceView::Instance(_) => Ok(CopySource::Waits(WaitsFor::Source)),
+    }
+}
+
+fn copy_to(view: &View<'_>, place: &Place, known: &Known, source: &CopySource) -> Result<Step, Finding> {
+    let desired = view.desired;
+    let attempt = attempt(view, place, known)?;
+    let from = match source {
+        CopySource::Ready(from) => from.clone(),
+        CopySource::Waits(_) => desired.origin.clone(),
+    };
+    let mut tags = desired.identity.birth_tags(&desired.revision, &desired.origin, &from);
+    tags.extend(tags_with_note(&desired.tags));
+    let action = Action::CopyImage {
+        from,
+        name: desired.image_name.clone(),
+        description: desired.description.clone(),
+        token: desired.identity.copy_token(&desired.revision, place, attempt),
+        tags,
+    };
+    let step = Step::at(place, action, Why::WantedByRegions);
+    if let Some(unproven) = view.unproven_current().find(|owned| owned.place == place) {
+        return Ok(step.waiting_for(WaitsFor::Proof(unproven.image.id.clone())));
+    }
+    Ok(match source {
+        CopySource::Ready(_) => step,
+        CopySource::Waits(waits_for) => step.waiting_for(waits_for.clone()),
+    })
+}
+
+/// One more than the attempts that are known to be dead.
+fn attempt(view: &View<'_>, place: &Place, known: &Known) -> Result<u32, Finding> {
+    let failed: Vec<_> = view
+        .claimed
+        .iter()
+        .filter(|owned| owned.place == place && owned.image.state == ImageState::Failed)
+        .filter(|owned| owned.is_of(&view.desired.revision))
+        .collect();
+    let dead = known.dead.iter().filter(|dead| dead.revision == view.desired.revision).count();
+    let attempt = u32::try_from(failed.len() + dead + 1).unwrap_or(u32::MAX);
+    if attempt <= MOST_ATTEMPTS {
+        return Ok(attempt);
+    }
+    let last = failed.last().and_then(|owned| owned.image.state_reason.clone());
+    Err(Finding {
+        reason: conditions::COPY_FAILED,
+        place: Some(place.clone()),
+        message: format!(
+            "{MOST_ATTEMPTS} copies to {} failed or vanished: {}; mend that and change spec.rebuild",
+            place.region,
+            last.as_deref().unwrap_or("EC2 gives no reason")
+        ),
+    })
+}
+
+/// Until when an image that is no longer listed is not called gone.
+fn missing_until(view: &View<'_>, owned: &Owned<'_>, since: jiff::Timestamp) -> WaitsFor {
+    WaitsFor::Missing { id: owned.image.id.clone(), until: since + view.desired.consistency_window }
+}

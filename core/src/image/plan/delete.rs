@@ -1,0 +1,128 @@
+//! The end of an object: nothing of it stays in EC2, or everything does, with `deletionPolicy: Retain`.
+//!
+//! Deleting waits for what it cannot read and says so; it needs no grant and is not held up by `suspend`.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::retire::{delete_snapshots, deregister};
+use super::seal::seal;
+use super::step::{Action, Finding, Plan, Step, WaitsFor, Why};
+use super::view::{Owned, View};
+use crate::api::conditions;
+use crate::image::identity::{Place, Standing, is_sealed_snapshot, tag};
+use crate::image::observed::ImageState;
+
+/// How long a deletion that retains tries to mark what it leaves. It never blocks.
+const MARKING_TIME: SignedDuration = SignedDuration::from_mins(2);
+
+/// Cleans up, and releases the finalizer when nothing is left, or at once where nothing was ever done.
+pub(crate) fn delete(view: &View<'_>, plan: &mut Plan) {
+    if !view.desired.has_finalizer {
+        return;
+    }
+    if view.retains() {
+        retain(view, plan);
+        return;
+    }
+    seal(view, plan);
+    for owned in view.claimed.iter().filter(|owned| owned.is_sealed()) {
+        plan.steps.push(match owned.image.state {
+            ImageState::Missing { since } => {
+                let action = Action::DeregisterImage { id: owned.image.id.clone() };
+                let until = since + view.desired.consistency_window;
+                Step::at(owned.place, action, Why::ObjectIsDeleted)
+                    .waiting_for(WaitsFor::Missing { id: owned.image.id.clone(), until })
+            }
+            _ => deregister(view, owned, Why::ObjectIsDeleted),
+        });
+    }
+    delete_snapshots(view, &Why::ObjectIsDeleted, plan);
+    plan.steps.push(release(view));
+    plan.findings.extend(way_out(view));
+}
+
+/// Marks what stays, so that nothing takes it for its own later; then lets the object go.
+fn retain(view: &View<'_>, plan: &mut Plan) {
+    let time = view.now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    let mark = |place: &Place, id: &str| {
+        let tags = BTreeMap::from([(tag::RETAINED.to_owned(), time.clone())]);
+        Step::at(place, Action::CreateTags { id: id.to_owned(), tags }, Why::ObjectIsDeletedAndRetains)
+    };
+    let may_mark = view.desired.deleted_since.is_some_and(|since| view.now < since + MARKING_TIME);
+    if may_mark {
+        let images = view.ours().filter(|owned| !matches!(owned.image.state, ImageState::Missing { .. }));
+        plan.steps.extend(images.map(|owned| mark(owned.place, &owned.image.id)));
+        for (place, known) in view.observed.known() {
+            let sealed = known.snapshots.iter().filter(|one| is_sealed_snapshot(one, &view.desired.identity));
+            plan.steps.extend(sealed.map(|snapshot| mark(place, &snapshot.id)));
+        }
+    }
+    if plan.steps.is_empty() {
+        plan.steps.push(Step::on_object(Action::ReleaseFinalizer, Why::ObjectIsDeletedAndRetains));
+    }
+}
+
+/// The finalizer goes after clean lists that were taken a whole consistency window after the last creating
+/// call, because an answer that was lost may still turn into an image.
+fn release(view: &View<'_>) -> Step {
+    let step = Step::on_object(Action::ReleaseFinalizer, Why::NothingIsLeft);
+    let unreadable = view.unreadable();
+    if !unreadable.is_empty() || view.desired.account_id.is_none() {
+        return step.waiting_for(WaitsFor::Readable(unreadable));
+    }
+    let images = view.claimed.iter().filter(|owned| !matches!(owned.standing, Standing::Foreign(_))).count();
+    let snapshots = view
+        .observed
+        .known()
+        .flat_map(|(_, known)| &known.snapshots)
+        .filter(|snapshot| is_sealed_snapshot(snapshot, &view.desired.identity))
+        .filter(|snapshot| snapshot.used_by.as_ref().is_none_or(Vec::is_empty))
+        .count();
+    if images + snapshots > 0 {
+        return step.waiting_for(WaitsFor::Deletion(images + snapshots));
+    }
+    let Some(last_creation) = view.observed.last_creation else { return step };
+    let until = last_creation + view.desired.consistency_window;
+    if view.now < until {
+        return step.waiting_for(WaitsFor::ConsistencyWindow { until });
+    }
+    match lists_before(view, until) {
+        stale if stale.is_empty() => step,
+        stale => step.waiting_for(WaitsFor::FreshLists(stale)),
+    }
+}
+
+fn lists_before(view: &View<'_>, time: Timestamp) -> Vec<Place> {
+    view.observed.known().filter(|(_, known)| known.as_of < time).map(|(place, _)| place.clone()).collect()
+}
+
+/// What holds up the deletion, with the way out.
+fn way_out(view: &View<'_>) -> Vec<Finding> {
+    const WAY_OUT: &str = "set spec.deletionPolicy to Retain to let the object go and leave its images in EC2";
+    let mut findings: Vec<_> = view
+        .observed
+        .unreadable()
+        .map(|(place, unreadable)| Finding {
+            reason: unreadable.reason,
+            place: Some(place.clone()),
+            message: format!("deletion waits: {}; or {WAY_OUT}", unreadable.message),
+        })
+        .collect();
+    if view.desired.account_id.is_none() {
+        let name = &view.desired.account_name;
+        findings.push(Finding {
+            reason: conditions::ACCOUNT_NOT_FOUND,
+            place: None,
+            message: format!("deletion waits: there is no AwsAccount {name:?}: create it again, or {WAY_OUT}"),
+        });
+    }
+    let unproven = view.claimed.iter().filter(|owned| owned.standing == Standing::Unproven);
+    findings.extend(unproven.map(|owned: &Owned<'_>| Finding {
+        reason: conditions::DELETING,
+        place: Some(owned.place.clone()),
+        message: format!("EC2 does not show yet what {} in {} was made from", owned.image.id, owned.place.region),
+    }));
+    findings
+}

@@ -1,0 +1,57 @@
+//! When a revision becomes what users launch: complete everywhere first, then place by place, the new one
+//! before the old one loses the tag, so that at every instant something is published.
+
+use std::collections::BTreeMap;
+
+use super::step::{Action, Plan, Step, WaitsFor, Why};
+use super::view::{Owned, View};
+use crate::image::identity::tag;
+use crate::image::observed::ImageState;
+
+/// Tags the images of the complete revision as published, and takes the tag from superseded ones.
+pub(crate) fn publish(view: &View<'_>, plan: &mut Plan) {
+    for place in &view.desired.places {
+        if let Some(owned) = view.keeper(place).filter(|owned| !owned.is_published()) {
+            plan.steps.push(publish_image(view, owned));
+        }
+    }
+    for owned in view.ours().filter(|owned| owned.is_published() && !owned.is_of(&view.desired.revision)) {
+        plan.steps.extend(unpublish(view, owned));
+    }
+}
+
+/// A revision is published once it stands in every wanted place; once begun, it is rolled forward.
+fn publish_image(view: &View<'_>, owned: &Owned<'_>) -> Step {
+    let time = view.now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    let action = Action::CreateTags {
+        id: owned.image.id.clone(),
+        tags: BTreeMap::from([(tag::PUBLISHED.to_owned(), time)]),
+    };
+    let step = Step::at(owned.place, action, Why::RevisionIsComplete(view.desired.revision.clone()));
+    if owned.image.state != ImageState::Available {
+        let image = owned.reference();
+        return step.waiting_for(WaitsFor::Available { image, progress: owned.image.progress });
+    }
+    if !owned.is_sealed() {
+        return step.waiting_for(WaitsFor::Proof(owned.image.id.clone()));
+    }
+    let missing = view.not_standing();
+    if missing.is_empty() || view.publication_has_begun() {
+        return step;
+    }
+    step.waiting_for(WaitsFor::Standing(missing.iter().map(|place| place.region.clone()).collect()))
+}
+
+/// A superseded image keeps the tag until the place has a published successor; where the region is no
+/// longer wanted, until the revision is published in every place that is.
+fn unpublish(view: &View<'_>, owned: &Owned<'_>) -> Option<Step> {
+    let succeeded = if view.desired.wants(owned.place) {
+        view.standing_in(owned.place).is_some_and(Owned::is_published)
+    } else {
+        view.is_published_everywhere()
+    };
+    succeeded.then(|| {
+        let action = Action::DeleteTags { id: owned.image.id.clone(), keys: vec![tag::PUBLISHED.to_owned()] };
+        Step::at(owned.place, action, Why::SupersededBy(view.desired.revision.clone()))
+    })
+}

@@ -1,0 +1,376 @@
+//! What a plan is made of: steps that are one call each, with why, and what they wait for.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use jiff::Timestamp;
+
+use crate::api::conditions::Reason;
+use crate::image::identity::{Place, Reference, Revision};
+
+/// What is to be done, in order. Waiting is data here, not an error.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Plan {
+    /// The steps, in the order in which each place should see them.
+    pub steps: Vec<Step>,
+    /// What stands in the way, the gravest first.
+    pub findings: Vec<Finding>,
+    /// What the user should know of although it stands in nothing's way, such as an image of somebody
+    /// else that carries our tags.
+    pub notes: Vec<Finding>,
+}
+
+impl Plan {
+    /// The steps to take now: a write to the object alone, or else the first step of each place.
+    ///
+    /// A place whose first step waits is not kept from a later one, because steps that depend on each
+    /// other say so by what they wait for.
+    pub fn next_steps(&self) -> Vec<&Step> {
+        let ready = || self.steps.iter().filter(|step| step.waits_for.is_none());
+        if let Some(on_object) = ready().find(|step| step.place.is_none()) {
+            return vec![on_object];
+        }
+        let mut by_place: BTreeMap<&Option<Place>, &Step> = BTreeMap::new();
+        for step in ready() {
+            by_place.entry(&step.place).or_insert(step);
+        }
+        by_place.into_values().collect()
+    }
+
+    /// The places that a step wants listed anew before it can be taken.
+    pub fn wants_listed(&self) -> impl Iterator<Item = &Place> {
+        self.steps.iter().flat_map(|step| match &step.waits_for {
+            Some(WaitsFor::FreshLists(places)) => places.as_slice(),
+            _ => &[],
+        })
+    }
+
+    /// When the earliest of the steps that wait for a time becomes ready.
+    pub fn wakes_at(&self) -> Option<Timestamp> {
+        self.steps.iter().filter_map(|step| step.waits_for.as_ref()?.until()).min()
+    }
+
+    /// Whether there is nothing to do and nothing in the way.
+    pub fn is_at_rest(&self) -> bool {
+        self.steps.is_empty() && self.findings.is_empty()
+    }
+}
+
+/// One call, repeatable, with the reason for it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Step {
+    /// Where; `None` for a write to the object itself.
+    pub place: Option<Place>,
+    /// What.
+    pub action: Action,
+    /// Why.
+    pub why: Why,
+    /// What it waits for. Such a step is shown, not performed.
+    pub waits_for: Option<WaitsFor>,
+}
+
+impl Step {
+    /// A write to the object itself.
+    pub fn on_object(action: Action, why: Why) -> Self {
+        Self { place: None, action, why, waits_for: None }
+    }
+
+    /// A call to EC2.
+    pub fn at(place: &Place, action: Action, why: Why) -> Self {
+        Self { place: Some(place.clone()), action, why, waits_for: None }
+    }
+
+    /// The same step, put off.
+    #[must_use]
+    pub fn waiting_for(self, waits_for: WaitsFor) -> Self {
+        Self { waits_for: Some(waits_for), ..self }
+    }
+}
+
+/// One call. Whoever performs it makes no choice.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Action {
+    /// Put Amity's finalizer on the object.
+    StoreFinalizer,
+    /// Note on the object that the capture of this revision is about to be asked for.
+    RecordCapture {
+        /// The revision.
+        revision: Revision,
+    },
+    /// Take the finalizer off.
+    ReleaseFinalizer,
+    /// `CreateImage` of an instance.
+    CreateImage {
+        /// The instance's id.
+        instance: String,
+        /// The AMI name, which is the lock: EC2 refuses a second one.
+        name: String,
+        /// The description.
+        description: Option<String>,
+        /// Capture without powering down.
+        no_reboot: bool,
+        /// The tags of image and snapshots alike.
+        tags: BTreeMap<String, String>,
+    },
+    /// `CopyImage` to the step's place.
+    CopyImage {
+        /// The image to read.
+        from: Reference,
+        /// The AMI name.
+        name: String,
+        /// The description.
+        description: Option<String>,
+        /// The client token.
+        token: String,
+        /// The tags of image and snapshots alike.
+        tags: BTreeMap<String, String>,
+    },
+    /// `CreateTags` on one image or snapshot.
+    CreateTags {
+        /// The image's or snapshot's id.
+        id: String,
+        /// What to write.
+        tags: BTreeMap<String, String>,
+    },
+    /// `DeleteTags` of named keys; never of none, which EC2 takes for all.
+    DeleteTags {
+        /// The image's or snapshot's id.
+        id: String,
+        /// The keys, at least one.
+        keys: Vec<String>,
+    },
+    /// `DeregisterImage`, keeping its snapshots.
+    DeregisterImage {
+        /// The image's id.
+        id: String,
+    },
+    /// `DeleteSnapshot`.
+    DeleteSnapshot {
+        /// The snapshot's id.
+        id: String,
+    },
+}
+
+impl Action {
+    /// What the user reads under `nextSteps` and what metrics count: EC2's name of the call, where it is one.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::StoreFinalizer => "StoreFinalizer",
+            Self::RecordCapture { .. } => "RecordCapture",
+            Self::ReleaseFinalizer => "ReleaseFinalizer",
+            Self::CreateImage { .. } => "CreateImage",
+            Self::CopyImage { .. } => "CopyImage",
+            Self::CreateTags { .. } => "CreateTags",
+            Self::DeleteTags { .. } => "DeleteTags",
+            Self::DeregisterImage { .. } => "DeregisterImage",
+            Self::DeleteSnapshot { .. } => "DeleteSnapshot",
+        }
+    }
+
+    /// The existing image or snapshot that the call changes; `None` where it makes one.
+    pub fn target(&self) -> Option<&str> {
+        match self {
+            Self::CreateTags { id, .. }
+            | Self::DeleteTags { id, .. }
+            | Self::DeregisterImage { id }
+            | Self::DeleteSnapshot { id } => Some(id),
+            _ => None,
+        }
+    }
+
+    /// Whether the call makes an image.
+    pub fn creates(&self) -> bool {
+        matches!(self, Self::CreateImage { .. } | Self::CopyImage { .. })
+    }
+
+    /// Whether the call takes away what cannot be brought back.
+    pub fn destroys(&self) -> bool {
+        matches!(self, Self::DeregisterImage { .. } | Self::DeleteSnapshot { .. })
+    }
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())?;
+        match self {
+            Self::StoreFinalizer | Self::ReleaseFinalizer => Ok(()),
+            Self::RecordCapture { revision } => write!(f, " {revision}"),
+            Self::CreateImage { instance, .. } => write!(f, " {instance}"),
+            Self::CopyImage { from, .. } => write!(f, " {from}"),
+            Self::CreateTags { id, tags } => {
+                write!(f, " {id}")?;
+                tags.iter().try_for_each(|(key, value)| write!(f, " {key}={value}"))
+            }
+            Self::DeleteTags { id, keys } => write!(f, " {id} {}", keys.join(" ")),
+            Self::DeregisterImage { id } | Self::DeleteSnapshot { id } => write!(f, " {id}"),
+        }
+    }
+}
+
+/// Why a step is taken, as the user reads it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// The finalizer comes before the first effect.
+    NothingMayBeLeftBehind,
+    /// A capture has no token, so that it is noted before it is asked for.
+    CaptureIsAskedForOnce,
+    /// A region of the spec.
+    WantedByRegions,
+    /// The source's region is not wanted, but copies are made from there.
+    CopiesAreMadeFromIt,
+    /// EC2 shows that the image was made for this object.
+    ProvenOurs,
+    /// An image of ours uses the snapshot.
+    UsedByOurImage(String),
+    /// The revision stands in every region.
+    RevisionIsComplete(Revision),
+    /// Another revision is published.
+    SupersededBy(Revision),
+    /// `spec.tags`.
+    WantedByTags,
+    /// A key that Amity put there is no longer in `spec.tags`.
+    NoLongerInTags,
+    /// The region was taken out of the spec.
+    RegionNoLongerWanted,
+    /// Every wanted place stands, and no wanted place uses it.
+    IntermediateNoLongerNeeded,
+    /// It failed, and its place has another.
+    FailedAttempt,
+    /// Its place has another of the same revision.
+    Surplus,
+    /// The snapshot's image is gone.
+    ItsImageIsGone,
+    /// The object is being deleted.
+    ObjectIsDeleted,
+    /// The object is being deleted with `deletionPolicy: Retain`.
+    ObjectIsDeletedAndRetains,
+    /// Nothing of this object is left in EC2.
+    NothingIsLeft,
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NothingMayBeLeftBehind => f.write_str("so that nothing is left behind when the object is deleted"),
+            Self::CaptureIsAskedForOnce => f.write_str("so that the instance is captured once"),
+            Self::WantedByRegions => f.write_str("wanted by spec.regions"),
+            Self::CopiesAreMadeFromIt => f.write_str("the copies are made from it"),
+            Self::ProvenOurs => f.write_str("EC2 shows that it was made for this object"),
+            Self::UsedByOurImage(id) => write!(f, "{id} uses it"),
+            Self::RevisionIsComplete(revision) => write!(f, "revision {revision} stands in every region"),
+            Self::SupersededBy(revision) => write!(f, "superseded by revision {revision}"),
+            Self::WantedByTags => f.write_str("wanted by spec.tags"),
+            Self::NoLongerInTags => f.write_str("no longer in spec.tags"),
+            Self::RegionNoLongerWanted => f.write_str("the region is no longer in spec.regions"),
+            Self::IntermediateNoLongerNeeded => f.write_str("every region stands and none uses it"),
+            Self::FailedAttempt => f.write_str("it failed"),
+            Self::Surplus => f.write_str("its region has another image of the same revision"),
+            Self::ItsImageIsGone => f.write_str("the image that used it is gone"),
+            Self::ObjectIsDeleted => f.write_str("the MachineImage is deleted"),
+            Self::ObjectIsDeletedAndRetains => f.write_str("the MachineImage is deleted and retains its images"),
+            Self::NothingIsLeft => f.write_str("nothing of the MachineImage is left in EC2"),
+        }
+    }
+}
+
+/// What a step waits for, as the user reads it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WaitsFor {
+    /// An image becomes available.
+    Available {
+        /// Which.
+        image: Reference,
+        /// How far it is.
+        progress: Option<u8>,
+    },
+    /// The revision stands in these regions.
+    Standing(Vec<String>),
+    /// A revision is published.
+    Published(Revision),
+    /// These places can be read.
+    Readable(Vec<Place>),
+    /// EC2 shows what an image was made from.
+    Proof(String),
+    /// The source was read.
+    Source,
+    /// The snapshots of an image carry their seals.
+    SealedSnapshots(String),
+    /// An image that was listed a moment ago is listed again or certainly gone.
+    Missing {
+        /// Its id.
+        id: String,
+        /// When it is called gone.
+        until: Timestamp,
+    },
+    /// An answer that was lost may still turn into an image until then.
+    ConsistencyWindow {
+        /// The end of the window.
+        until: Timestamp,
+    },
+    /// EC2 refused it; when it is asked again.
+    Retry {
+        /// When.
+        until: Timestamp,
+    },
+    /// Lists of these places that were taken after the end of the window.
+    FreshLists(Vec<Place>),
+    /// A source image or instance changes its state.
+    SourceState(String),
+    /// Images and snapshots of this object to go.
+    Deletion(usize),
+}
+
+impl WaitsFor {
+    /// When a mere lapse of time ends the wait.
+    pub fn until(&self) -> Option<Timestamp> {
+        match self {
+            Self::Missing { until, .. } | Self::ConsistencyWindow { until } | Self::Retry { until } => Some(*until),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for WaitsFor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            // In steps of ten, so that a status that shows it is not written at every percent.
+            Self::Available { image, progress: Some(progress) } => {
+                write!(f, "{image} to be available, {} %", progress / 10 * 10)
+            }
+            Self::Available { image, progress: None } => write!(f, "{image} to be available"),
+            Self::Standing(regions) => write!(f, "the revision to stand in {}", regions.join(", ")),
+            Self::Published(revision) => write!(f, "revision {revision} to be published in every region"),
+            Self::Readable(places) => {
+                let places: Vec<_> = places.iter().map(ToString::to_string).collect();
+                write!(f, "{} to be readable", places.join(", "))
+            }
+            Self::Proof(id) => write!(f, "EC2 to show what {id} was made from"),
+            Self::Source => f.write_str("the source to be read"),
+            Self::SealedSnapshots(id) => write!(f, "the snapshots of {id} to be tagged as ours"),
+            Self::Missing { id, until } => write!(f, "{id}, which EC2 no longer lists, until {}", at(*until)),
+            Self::ConsistencyWindow { until } => {
+                write!(f, "images that EC2 may not show yet, until {}", at(*until))
+            }
+            Self::Retry { until } => write!(f, "the next try at {}", at(*until)),
+            Self::FreshLists(places) => write!(f, "a fresh list of {} regions", places.len()),
+            Self::SourceState(state) => write!(f, "the source, which is {state}"),
+            Self::Deletion(count) => write!(f, "{count} images and snapshots to go"),
+        }
+    }
+}
+
+/// Whole seconds, in UTC.
+fn at(time: Timestamp) -> String {
+    time.strftime("%H:%M:%SZ").to_string()
+}
+
+/// Something that keeps EC2 from matching the spec, and that the user should read about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// The condition's reason, which also tells whether nothing goes on until somebody acts.
+    pub reason: Reason,
+    /// Where, if it is of one place.
+    pub place: Option<Place>,
+    /// A sentence naming region, id and remedy.
+    pub message: String,
+}

@@ -1,0 +1,157 @@
+//! Whose each image is, which stands where, and what of it a rule of the planner asks.
+
+use jiff::Timestamp;
+
+use crate::api::DeletionPolicy;
+use crate::image::desired::Desired;
+use crate::image::identity::{self, Place, Reference, Revision, Standing, tag};
+use crate::image::observed::{Image, ImageState, Known, Observed, Snapshot};
+
+/// The question, with every image sorted by whose it is.
+pub(crate) struct View<'a> {
+    pub desired: &'a Desired,
+    pub observed: &'a Observed,
+    pub now: Timestamp,
+    /// The images whose tags claim the object, in the order of places.
+    pub claimed: Vec<Owned<'a>>,
+}
+
+/// An image whose tags claim the object, and what can be said of the claim.
+#[derive(Clone, Debug)]
+pub(crate) struct Owned<'a> {
+    pub place: &'a Place,
+    pub image: &'a Image,
+    pub standing: Standing,
+}
+
+impl<'a> View<'a> {
+    pub fn new(desired: &'a Desired, observed: &'a Observed, now: Timestamp) -> Self {
+        let claimed = observed
+            .known()
+            .flat_map(|(place, known)| known.images.iter().map(move |image| (place, image)))
+            .filter(|(_, image)| desired.identity.is_claimed_by(&image.tags))
+            .map(|(place, image)| Owned { place, image, standing: identity::standing(image, &desired.identity) })
+            .collect();
+        Self { desired, observed, now, claimed }
+    }
+
+    /// Images that are ours or, unless a stranger's call is in between, are about to be.
+    pub fn live(&self) -> impl Iterator<Item = &Owned<'a>> {
+        self.claimed.iter().filter(|owned| owned.is_proven() && owned.image.state != ImageState::Failed)
+    }
+
+    /// The live images of the wanted revision.
+    pub fn live_current(&self) -> impl Iterator<Item = &Owned<'a>> {
+        self.live().filter(|owned| owned.is_of(&self.desired.revision))
+    }
+
+    /// The sealed images.
+    pub fn ours(&self) -> impl Iterator<Item = &Owned<'a>> {
+        self.claimed.iter().filter(|owned| owned.standing == Standing::Ours)
+    }
+
+    /// Whether an image of the wanted revision exists, or may exist as far as can be seen.
+    pub fn has_sibling(&self) -> bool {
+        self.live_current().next().is_some() || self.unproven_current().next().is_some()
+    }
+
+    /// Images that claim to be of the wanted revision and that EC2 does not prove yet.
+    pub fn unproven_current(&self) -> impl Iterator<Item = &Owned<'a>> {
+        self.claimed
+            .iter()
+            .filter(|owned| owned.standing == Standing::Unproven && owned.is_of(&self.desired.revision))
+            .filter(|owned| owned.image.state != ImageState::Failed)
+    }
+
+    /// The one live image of the wanted revision that counts in `place`: the published one, else one that
+    /// is available, else the oldest.
+    pub fn keeper(&self, place: &Place) -> Option<&Owned<'a>> {
+        self.live_current().filter(|owned| owned.place == place).min_by_key(|owned| {
+            let image = owned.image;
+            let available = image.state == ImageState::Available;
+            (!owned.is_published(), !available, image.created.unwrap_or(Timestamp::MAX), &image.id)
+        })
+    }
+
+    /// The keeper of `place`, if it can be launched and is sealed.
+    pub fn standing_in(&self, place: &Place) -> Option<&Owned<'a>> {
+        self.keeper(place)
+            .filter(|owned| owned.image.state == ImageState::Available && owned.standing == Standing::Ours)
+    }
+
+    /// The wanted places where the revision does not stand yet.
+    pub fn not_standing(&self) -> Vec<&'a Place> {
+        self.desired.places.iter().filter(|place| self.standing_in(place).is_none()).collect()
+    }
+
+    /// Whether the wanted revision stands in every wanted place and is published there.
+    pub fn is_published_everywhere(&self) -> bool {
+        self.desired
+            .places
+            .iter()
+            .all(|place| self.standing_in(place).is_some_and(Owned::is_published))
+    }
+
+    /// Whether publication of the wanted revision has begun: from then on it is only rolled forward.
+    pub fn publication_has_begun(&self) -> bool {
+        self.ours().any(|owned| owned.is_of(&self.desired.revision) && owned.is_published())
+    }
+
+    /// The places of the account that could not be read.
+    pub fn unreadable(&self) -> Vec<Place> {
+        self.observed.unreadable().map(|(place, _)| place.clone()).collect()
+    }
+
+    /// Whether nothing may be destroyed.
+    pub fn retains(&self) -> bool {
+        self.desired.deletion_policy == DeletionPolicy::Retain
+    }
+
+    /// What is known of the place of an image.
+    pub fn known(&self, place: &Place) -> Option<&'a Known> {
+        self.observed.known_at(place)
+    }
+
+    /// The snapshot `id` in `place`, if it carries our tags.
+    pub fn snapshot(&self, place: &Place, id: &str) -> Option<&'a Snapshot> {
+        self.known(place)?
+            .snapshots
+            .iter()
+            .find(|snapshot| snapshot.id == id && self.desired.identity.is_claimed_by(&snapshot.tags))
+    }
+
+    /// A pending image that is being copied from `owned`.
+    pub fn reader_of(&self, owned: &Owned<'_>) -> Option<&Owned<'a>> {
+        let itself = owned.reference().to_string();
+        self.claimed.iter().find(|other| {
+            other.image.state == ImageState::Pending && other.image.tags.get(tag::SOURCE) == Some(&itself)
+        })
+    }
+}
+
+impl Owned<'_> {
+    /// Sealed, or proven by EC2 and about to be sealed.
+    pub fn is_proven(&self) -> bool {
+        matches!(self.standing, Standing::Ours | Standing::Newborn)
+    }
+
+    pub fn is_sealed(&self) -> bool {
+        self.standing == Standing::Ours
+    }
+
+    pub fn is_of(&self, revision: &Revision) -> bool {
+        self.image.tags.get(tag::REVISION).map(String::as_str) == Some(revision.as_str())
+    }
+
+    pub fn revision(&self) -> Option<Revision> {
+        self.image.tags.get(tag::REVISION).map(|digits| Revision::from(digits.as_str()))
+    }
+
+    pub fn is_published(&self) -> bool {
+        self.image.tags.contains_key(tag::PUBLISHED)
+    }
+
+    pub fn reference(&self) -> Reference {
+        Reference::new(self.place.region.clone(), self.image.id.clone())
+    }
+}
