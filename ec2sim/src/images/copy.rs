@@ -1,0 +1,408 @@
+//! `CopyImage` (model; docs: UG `CopyingAMIs`, how-ami-copy-works, `AMIEncryption`).
+//!
+//! Names lock nothing here; the client token does.
+
+use crate::chance::Stream;
+use crate::error::{ApiError, check_id};
+use crate::images::{check_description, check_name};
+use crate::kms;
+use crate::lag::{Lag, View};
+use crate::state::{
+    Device, Failure, Image, ImageState, Snapshot, SnapshotState, StateReason, Tags, Work, WorkKind,
+};
+use crate::tags::TagsAtBirth;
+use crate::wire::parameters::Parameters;
+use crate::wire::request::Request;
+use crate::wire::response::Reply;
+use crate::world::{Call, Remembered, World};
+
+/// What a copy says when it failed, whatever the cause (hashicorp/packer#6737).
+const FAILED: &str = "Copy image failed with an internal error";
+/// What its snapshots say when it was the key (docs: EBS ebs-copy-snapshot).
+const KEY_NOT_ACCESSIBLE: &str = "Given key ID is not accessible";
+
+/// What the caller says about encryption.
+struct Encryption {
+    encrypted: Option<bool>,
+    key: Option<String>,
+}
+
+/// How one snapshot of the copy is encrypted.
+enum Outcome {
+    Plain,
+    Key(String),
+    /// A key that the caller may name, and that nobody can use.
+    NoSuchKey,
+}
+
+impl World {
+    pub(crate) fn copy_image(
+        &mut self,
+        call: &Call,
+        request: &Request,
+        mut parameters: Parameters,
+    ) -> Result<Reply, ApiError> {
+        let source_id = parameters.required("SourceImageId")?;
+        let source_region = parameters.required("SourceRegion")?;
+        let name = parameters.required("Name")?;
+        let description = parameters
+            .text("Description")
+            .filter(|text| !text.is_empty());
+        let token = parameters
+            .text("ClientToken")
+            .filter(|token| !token.is_empty());
+        let copy_tags = parameters.flag("CopyImageTags")?;
+        let encryption = Encryption {
+            encrypted: parameters.boolean("Encrypted")?,
+            key: parameters.text("KmsKeyId").filter(|key| !key.is_empty()),
+        };
+        let tags = TagsAtBirth::take(&mut parameters, &["image", "snapshot"])?;
+        parameters.not_modelled(&[
+            "DestinationOutpostArn",
+            "DestinationAvailabilityZone",
+            "DestinationAvailabilityZoneId",
+            "SnapshotCopyCompletionDurationMinutes",
+        ])?;
+        check_id("ami", &source_id)?;
+        check_name(&name)?;
+        check_description(description.as_ref())?;
+        encryption.check()?;
+        if token
+            .as_ref()
+            .is_some_and(|token| token.len() > 128 || !token.is_ascii())
+        {
+            return Err(ApiError::new(
+                "InvalidClientToken",
+                "The specified client token is not valid.",
+            ));
+        }
+        parameters.finish_action()?;
+
+        let remembered = token.map(|token| (call.account.clone(), call.region.clone(), token));
+        let mut asked = request.parameters.clone();
+        asked.remove("DryRun");
+        if let Some(before) = remembered.as_ref().and_then(|key| self.tokens.get(key)) {
+            if before.parameters != asked {
+                return Err(ApiError::new(
+                    "IdempotentParameterMismatch",
+                    "Arguments on this idempotent request are inconsistent with arguments used in previous \
+                     request(s).",
+                ));
+            }
+            return Ok(answer(&before.image));
+        }
+        let source = self.copyable(call, &source_region, &source_id)?;
+        let from = self.source_snapshots(call, &source_region, &source)?;
+        encryption.check_sources(&from)?;
+        self.check_limits(call, from.len())?;
+
+        let id = self.chance.id("ami");
+        let born = self.lag();
+        let mut key_works = true;
+        let mut snapshots = Vec::new();
+        for original in &from {
+            let outcome = self.encrypt(call, &source_region, original, &encryption);
+            key_works &= !matches!(outcome, Outcome::NoSuchKey);
+            snapshots.push(self.copy_snapshot(call, original, outcome, &source_id, &id, born));
+        }
+        let unlucky = self
+            .chance
+            .happens(Stream::Failure, self.knobs.failed_copies_per_mille);
+        let failure = (!key_works || unlucky).then(|| {
+            failure(if key_works {
+                FAILED
+            } else {
+                KEY_NOT_ACCESSIBLE
+            })
+        });
+        let mut image_tags = if copy_tags {
+            self.own_tags(call, &source_region, &source_id)?
+        } else {
+            Tags::new()
+        };
+        image_tags.extend(tags.of("image"));
+        let image = Image {
+            id: id.clone(),
+            owner: call.account.clone(),
+            name,
+            description,
+            machine: source.machine.clone(),
+            created: self.now,
+            state: ImageState::Pending,
+            reason: None,
+            devices: copied_devices(&source.devices, &from, &snapshots),
+            source_instance: None,
+            source_image: Some((source_region.clone(), source_id.clone())),
+            public: false,
+            shared_with: std::collections::BTreeSet::new(),
+            deregistered: None,
+            born,
+            work: Some(Work {
+                kind: WorkKind::Copy {
+                    region: source_region,
+                    image: source_id,
+                },
+                failure,
+            }),
+        };
+        let region = self.region_mut(&call.region)?;
+        region.born_with_tags(&id, &call.account, image_tags);
+        for snapshot in &snapshots {
+            region.born_with_tags(&snapshot.id, &call.account, tags.of("snapshot"));
+        }
+        if let Some(key) = remembered {
+            self.tokens.insert(
+                key,
+                Remembered {
+                    parameters: asked,
+                    image: id.clone(),
+                },
+            );
+        }
+        self.begin(&call.region, image, snapshots)?;
+        Ok(answer(&id))
+    }
+
+    /// The source as the region it is in sees it now. What a pending source answers is not
+    /// documented; the code is the documented one for images in the wrong state.
+    fn copyable(&self, call: &Call, region: &str, id: &str) -> Result<Image, ApiError> {
+        if !self.regions.contains_key(region) {
+            return Err(ApiError::invalid_value(format!(
+                "Value ({region}) for parameter sourceRegion is invalid. Invalid source region."
+            )));
+        }
+        if !self.enabled(&call.account, region) {
+            return Err(ApiError::bad_credentials());
+        }
+        let there = Call {
+            region: region.to_owned(),
+            ..call.clone()
+        };
+        let image = self.image_for(&there, id)?;
+        match image.state {
+            ImageState::Available => Ok(image.clone()),
+            ImageState::Disabled if image.owner == call.account => Ok(image.clone()),
+            state => {
+                let message = format!(
+                    "The AMI ID '{id}' is currently {state} and may not be used for this operation"
+                );
+                Err(ApiError::new("InvalidAMIID.Unavailable", message))
+            }
+        }
+    }
+
+    fn source_snapshots(
+        &self,
+        call: &Call,
+        region: &str,
+        source: &Image,
+    ) -> Result<Vec<Snapshot>, ApiError> {
+        let region = self.region(region)?;
+        let mut found = Vec::new();
+        for id in source.snapshot_ids() {
+            let snapshot = region.snapshots.get(id).filter(|snapshot| {
+                snapshot.usable_by(&call.account)
+                    && snapshot.deleted.is_none()
+                    && snapshot.state == SnapshotState::Completed
+            });
+            let snapshot = snapshot.ok_or_else(|| {
+                ApiError::new(
+                    "InvalidRequest",
+                    "You do not have permission to access the storage of this ami",
+                )
+            })?;
+            found.push(snapshot.clone());
+        }
+        Ok(found)
+    }
+
+    fn check_limits(&self, call: &Call, snapshots: usize) -> Result<(), ApiError> {
+        let region = self.region(&call.region)?;
+        let exceeds = |limit: Option<u32>, pending: usize| {
+            limit.filter(|limit| pending > usize::try_from(*limit).unwrap_or(usize::MAX))
+        };
+        let copies = region.images.values().filter(|image| {
+            let copying = matches!(
+                &image.work,
+                Some(Work {
+                    kind: WorkKind::Copy { .. },
+                    ..
+                })
+            );
+            image.owner == call.account && copying && image.deregistered.is_none()
+        });
+        if let Some(limit) = exceeds(self.knobs.concurrent_image_copies, copies.count() + 1) {
+            return Err(ApiError::new(
+                "ResourceLimitExceeded",
+                format!(
+                    "Too many AMI copies in progress. The limit is {limit} for this destination region."
+                ),
+            ));
+        }
+        let pending = region.snapshots.values().filter(|snapshot| {
+            snapshot.owner == call.account
+                && snapshot.copied
+                && snapshot.state == SnapshotState::Pending
+                && snapshot.deleted.is_none()
+        });
+        if let Some(limit) = exceeds(
+            self.knobs.concurrent_snapshot_copies,
+            pending.count() + snapshots,
+        ) {
+            return Err(ApiError::new(
+                "ResourceLimitExceeded",
+                format!(
+                    "Too many snapshot copies in progress. The limit is {limit} for this destination region."
+                ),
+            ));
+        }
+        Ok(())
+    }
+
+    /// The table of docs `AMIEncryption`, how-ami-copy-works and ebs-copy-snapshot.
+    fn encrypt(
+        &self,
+        call: &Call,
+        source_region: &str,
+        original: &Snapshot,
+        wanted: &Encryption,
+    ) -> Outcome {
+        let place = self.place(&call.account, &call.region);
+        let own_here = original.owner == call.account && source_region == call.region;
+        let key = match (&wanted.key, &original.key) {
+            (Some(name), _) => match kms::resolve(name, &call.account, &call.region) {
+                Some(key) => key,
+                None => return Outcome::NoSuchKey,
+            },
+            (None, Some(key)) if own_here => key.clone(),
+            // Own, from another region: the default key only where encryption is the default.
+            (None, Some(_)) if original.owner == call.account && !place.encryption_by_default => {
+                kms::aws_managed(&call.account, &call.region)
+            }
+            (None, Some(_)) => self.default_key(&call.account, &call.region),
+            (None, None) if wanted.encrypted == Some(true) || place.encryption_by_default => {
+                self.default_key(&call.account, &call.region)
+            }
+            (None, None) => return Outcome::Plain,
+        };
+        if place.broken_keys.contains(&key) {
+            Outcome::NoSuchKey
+        } else {
+            Outcome::Key(key)
+        }
+    }
+
+    fn copy_snapshot(
+        &mut self,
+        call: &Call,
+        original: &Snapshot,
+        outcome: Outcome,
+        source: &str,
+        image: &str,
+        born: Lag,
+    ) -> Snapshot {
+        let mut snapshot = self.new_snapshot(call, original.size_gib, "vol-ffffffff", born);
+        snapshot.description = format!(
+            "Copied for DestinationAmi {image} from SourceAmi {source} for SourceSnapshot {}. Task created on {}.",
+            original.id,
+            thousands(self.now.as_millisecond())
+        );
+        snapshot.copied = true;
+        snapshot.key = match outcome {
+            Outcome::Plain => None,
+            Outcome::Key(key) => Some(key),
+            Outcome::NoSuchKey => Some(self.default_key(&call.account, &call.region)),
+        };
+        snapshot
+    }
+
+    /// The caller's own tags on the source; those of other accounts are not copied (model).
+    fn own_tags(&self, call: &Call, region: &str, image: &str) -> Result<Tags, ApiError> {
+        let view = View {
+            now: self.now,
+            ..call.view
+        };
+        let mut tags = self.region(region)?.tags_seen(image, &call.account, view);
+        tags.retain(|key, _| !key.starts_with("aws:"));
+        Ok(tags)
+    }
+}
+
+impl Encryption {
+    fn check(&self) -> Result<(), ApiError> {
+        if self.key.is_some() && self.encrypted != Some(true) {
+            return Err(ApiError::new(
+                "InvalidParameterDependency",
+                "The parameter KmsKeyId requires the parameter Encrypted to be set.",
+            ));
+        }
+        Ok(())
+    }
+
+    fn check_sources(&self, snapshots: &[Snapshot]) -> Result<(), ApiError> {
+        let encrypted = snapshots.iter().find(|snapshot| snapshot.key.is_some());
+        match encrypted {
+            Some(snapshot) if self.encrypted == Some(false) => Err(ApiError::new(
+                "InvalidRequest",
+                format!(
+                    "Snapshot {} is encrypted. Creating an unencrypted copy from an encrypted snapshot is not \
+                     supported.",
+                    snapshot.id
+                ),
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The failure of a copy. The code is not documented for images; the text is as seen.
+pub(super) fn failure(snapshots_say: &str) -> Failure {
+    let reason = StateReason {
+        code: "Client.InternalError".to_owned(),
+        message: FAILED.to_owned(),
+    };
+    Failure {
+        reason,
+        snapshots_say: snapshots_say.to_owned(),
+    }
+}
+
+/// The failure of a copy whose source is deregistered meanwhile.
+pub(super) fn source_gone() -> Failure {
+    failure(FAILED)
+}
+
+fn answer(image: &str) -> Reply {
+    Reply::of(|xml| xml.text("imageId", image)).made(image)
+}
+
+/// The same devices over the new snapshots, which are in the order of the old ones.
+fn copied_devices(devices: &[Device], from: &[Snapshot], to: &[Snapshot]) -> Vec<Device> {
+    let copied = |id: &str| {
+        from.iter()
+            .zip(to)
+            .find(|(old, _)| old.id == id)
+            .map(|(_, new)| new)
+    };
+    let mut devices = devices.to_vec();
+    for ebs in devices.iter_mut().filter_map(|device| device.ebs.as_mut()) {
+        if let Some(new) = ebs.snapshot.as_deref().and_then(copied) {
+            ebs.snapshot = Some(new.id.clone());
+            ebs.encrypted = new.key.is_some();
+        }
+    }
+    devices
+}
+
+/// A number in groups of three digits, as in real descriptions of copied snapshots.
+fn thousands(number: i64) -> String {
+    let digits = number.to_string();
+    let mut grouped = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}

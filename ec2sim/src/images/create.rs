@@ -1,0 +1,313 @@
+//! `CreateImage`: a capture of an instance (model; docs: UG creating-an-ami-ebs).
+//!
+//! There is no client token; the unique name is the only lock.
+
+use crate::chance::after;
+use crate::error::{ApiError, check_id};
+use crate::images::{check_description, check_name};
+use crate::lag::Lag;
+use crate::state::{
+    Device, Ebs, Image, ImageState, Instance, InstanceState, Reboot, Snapshot, Volume, Work,
+    WorkKind,
+};
+use crate::tags::TagsAtBirth;
+use crate::wire::parameters::Parameters;
+use crate::wire::response::Reply;
+use crate::world::{Call, World};
+
+/// One `BlockDeviceMapping.N` of the request.
+struct Mapping {
+    device: String,
+    no_device: bool,
+    virtual_name: Option<String>,
+    snapshot: Option<String>,
+    size_gib: Option<u32>,
+    volume_type: Option<String>,
+    delete_on_termination: Option<bool>,
+    encrypted: Option<bool>,
+}
+
+impl World {
+    pub(crate) fn create_image(
+        &mut self,
+        call: &Call,
+        mut parameters: Parameters,
+    ) -> Result<Reply, ApiError> {
+        let instance_id = parameters.required("InstanceId")?;
+        let name = parameters.required("Name")?;
+        let description = parameters
+            .text("Description")
+            .filter(|text| !text.is_empty());
+        let no_reboot = parameters.flag("NoReboot")?;
+        let mappings = take_mappings(&mut parameters)?;
+        let tags = TagsAtBirth::take(&mut parameters, &["image", "snapshot"])?;
+        parameters.not_modelled(&["SnapshotLocation", "BootModeOverride"])?;
+        check_id("i", &instance_id)?;
+        check_name(&name)?;
+        check_description(description.as_ref())?;
+        parameters.finish_action()?;
+
+        let instance = self.capturable(call, &instance_id)?;
+        self.check_name_is_free(call, &name)?;
+        let reboots = !no_reboot && instance.state == InstanceState::Running;
+        if !reboots && instance.state == InstanceState::Running {
+            self.check_no_other_capture(call, &instance_id)?;
+        }
+        let id = self.chance.id("ami");
+        let born = self.lag();
+        let (devices, snapshots) = self.capture(call, &instance, &id, &mappings, born)?;
+        let image = Image {
+            id: id.clone(),
+            owner: call.account.clone(),
+            name,
+            description,
+            machine: instance.machine.clone(),
+            created: self.now,
+            state: ImageState::Pending,
+            reason: None,
+            devices,
+            source_instance: Some(instance_id.clone()),
+            source_image: Some((call.region.clone(), instance.image.clone())),
+            public: false,
+            shared_with: std::collections::BTreeSet::new(),
+            deregistered: None,
+            born,
+            work: Some(Work {
+                kind: WorkKind::Capture { reboots },
+                failure: None,
+            }),
+        };
+        let now = self.now;
+        let region = self.region_mut(&call.region)?;
+        region.born_with_tags(&id, &call.account, tags.of("image"));
+        for snapshot in &snapshots {
+            region.born_with_tags(&snapshot.id, &call.account, tags.of("snapshot"));
+        }
+        if reboots {
+            if let Some(instance) = region.instances.get_mut(&instance_id) {
+                instance.reboots.push(Reboot {
+                    at: now,
+                    image: id.clone(),
+                });
+            }
+        }
+        self.begin(&call.region, image, snapshots)?;
+        Ok(Reply::of(|xml| xml.text("imageId", &id)).made(&id))
+    }
+
+    fn capturable(&self, call: &Call, id: &str) -> Result<Instance, ApiError> {
+        let instance = self.region(&call.region)?.instances.get(id);
+        let instance = instance
+            .filter(|instance| instance.owner == call.account)
+            .ok_or_else(|| ApiError::instance_not_found(id))?;
+        if !matches!(
+            instance.state,
+            InstanceState::Running | InstanceState::Stopped
+        ) {
+            return Err(ApiError::invalid_value(format!(
+                "Invalid value '{id}' for instanceId. Instance is not in state 'running' or 'stopped'"
+            )));
+        }
+        Ok(instance.clone())
+    }
+
+    /// A name is taken by any image of the account in the region, also by a copy, and for a while
+    /// by one that is deregistered (docs: errors-overview, `InvalidAMIName.Duplicate`).
+    fn check_name_is_free(&self, call: &Call, name: &str) -> Result<(), ApiError> {
+        let hold = self.knobs.name_hold_seconds * 1000;
+        let taken = self.region(&call.region)?.images.values().find(|image| {
+            let held = image
+                .deregistered
+                .as_ref()
+                .is_none_or(|end| self.now < after(end.at, hold));
+            image.owner == call.account && image.name == name && held
+        });
+        taken.map_or(Ok(()), |image| {
+            let message = format!("AMI name {name} is already in use by AMI {}", image.id);
+            Err(ApiError::new("InvalidAMIName.Duplicate", message))
+        })
+    }
+
+    /// Only one capture without reboot of a running instance at a time (docs: errors-overview).
+    fn check_no_other_capture(&self, call: &Call, instance: &str) -> Result<(), ApiError> {
+        let other = self.region(&call.region)?.images.values().any(|image| {
+            let without_reboot = matches!(
+                &image.work,
+                Some(Work {
+                    kind: WorkKind::Capture { reboots: false },
+                    ..
+                })
+            );
+            image.source_instance.as_deref() == Some(instance)
+                && image.deregistered.is_none()
+                && without_reboot
+        });
+        if other {
+            return Err(ApiError::new(
+                "ConcurrentCreateImageNoRebootLimitExceeded",
+                "The maximum number of concurrent CreateImage requests for the instance has been reached. Wait for \
+                 the current CreateImage request to complete, and then retry your request.",
+            ));
+        }
+        Ok(())
+    }
+
+    /// The devices of the new image and the snapshots of its volumes.
+    fn capture(
+        &mut self,
+        call: &Call,
+        instance: &Instance,
+        image: &str,
+        mappings: &[Mapping],
+        born: Lag,
+    ) -> Result<(Vec<Device>, Vec<Snapshot>), ApiError> {
+        let existing = |mapping: &Mapping| {
+            instance
+                .volumes
+                .iter()
+                .any(|volume| volume.device == mapping.device)
+        };
+        for mapping in mappings.iter().filter(|mapping| existing(mapping)) {
+            mapping.check_existing(&instance.machine.root_device)?;
+        }
+        let (mut devices, mut snapshots) = (Vec::new(), Vec::new());
+        for volume in &instance.volumes {
+            let mapping = mappings
+                .iter()
+                .find(|mapping| mapping.device == volume.device);
+            if mapping.is_some_and(|mapping| mapping.no_device) {
+                continue;
+            }
+            let mut snapshot = self.new_snapshot(call, volume.size_gib, &volume.id, born);
+            snapshot.description = format!("Created by CreateImage({}) for {image}", instance.id);
+            snapshot.key.clone_from(&volume.key);
+            let kept = mapping.and_then(|mapping| mapping.delete_on_termination);
+            devices.push(device_of(volume, &snapshot, kept));
+            snapshots.push(snapshot);
+        }
+        for mapping in mappings
+            .iter()
+            .filter(|mapping| !existing(mapping) && !mapping.no_device)
+        {
+            devices.push(self.new_device(call, mapping)?);
+        }
+        Ok((devices, snapshots))
+    }
+
+    /// A device that the instance does not have: an instance store, an empty volume, or one from
+    /// a snapshot.
+    fn new_device(&self, call: &Call, mapping: &Mapping) -> Result<Device, ApiError> {
+        let name = mapping.device.clone();
+        if mapping.virtual_name.is_some() {
+            return Ok(Device {
+                name,
+                ebs: None,
+                virtual_name: mapping.virtual_name.clone(),
+            });
+        }
+        let snapshot = match &mapping.snapshot {
+            None => None,
+            Some(id) => {
+                let found = self.region(&call.region)?.snapshots.get(id);
+                let usable = found.filter(|snapshot| {
+                    snapshot.usable_by(&call.account) && snapshot.deleted.is_none()
+                });
+                Some(usable.ok_or_else(|| ApiError::snapshot_not_found(id))?)
+            }
+        };
+        let size_gib = mapping
+            .size_gib
+            .map(u64::from)
+            .or(snapshot.map(|snapshot| snapshot.size_gib));
+        let size_gib = size_gib.ok_or_else(|| {
+            ApiError::new(
+                "InvalidBlockDeviceMapping",
+                format!("The device '{name}' needs a size or a snapshot"),
+            )
+        })?;
+        let encrypted = snapshot.map_or(mapping.encrypted == Some(true), |snapshot| {
+            snapshot.key.is_some()
+        });
+        let ebs = Ebs {
+            snapshot: mapping.snapshot.clone(),
+            size_gib,
+            volume_type: mapping
+                .volume_type
+                .clone()
+                .unwrap_or_else(|| "gp2".to_owned()),
+            delete_on_termination: mapping.delete_on_termination.unwrap_or(true),
+            encrypted,
+        };
+        Ok(Device {
+            name,
+            ebs: Some(ebs),
+            virtual_name: None,
+        })
+    }
+}
+
+impl Mapping {
+    /// "The only option that can be changed for existing mappings … is `DeleteOnTermination`"
+    /// (model: `CreateImage`).
+    fn check_existing(&self, root: &str) -> Result<(), ApiError> {
+        let device = &self.device;
+        let refuse = |message: String| Err(ApiError::new("InvalidBlockDeviceMapping", message));
+        if self.no_device && device == root {
+            return refuse(format!("The root device '{device}' cannot be left out"));
+        }
+        if self.encrypted.is_some() {
+            return refuse(format!(
+                "The encryption of the existing volume of device '{device}' cannot be changed"
+            ));
+        }
+        if self.snapshot.is_some() || self.size_gib.is_some() || self.virtual_name.is_some() {
+            return refuse(format!(
+                "Only DeleteOnTermination can be changed for the existing device '{device}'"
+            ));
+        }
+        Ok(())
+    }
+}
+
+fn take_mappings(parameters: &mut Parameters) -> Result<Vec<Mapping>, ApiError> {
+    let mut mappings: Vec<Mapping> = Vec::new();
+    for mut given in parameters.structures("BlockDeviceMapping") {
+        let device = given.required("DeviceName")?;
+        let mapping = Mapping {
+            no_device: given.text("NoDevice").is_some(),
+            virtual_name: given.text("VirtualName"),
+            snapshot: given.text("Ebs.SnapshotId"),
+            size_gib: given.number("Ebs.VolumeSize")?,
+            volume_type: given.text("Ebs.VolumeType"),
+            delete_on_termination: given.boolean("Ebs.DeleteOnTermination")?,
+            encrypted: given.boolean("Ebs.Encrypted")?,
+            device,
+        };
+        given.not_modelled(&["Ebs"])?;
+        given.finish()?;
+        if mappings.iter().any(|other| other.device == mapping.device) {
+            let message = format!(
+                "The device '{}' is used in more than one block-device mapping",
+                mapping.device
+            );
+            return Err(ApiError::new("InvalidBlockDeviceMapping", message));
+        }
+        mappings.push(mapping);
+    }
+    Ok(mappings)
+}
+
+fn device_of(volume: &Volume, snapshot: &Snapshot, delete_on_termination: Option<bool>) -> Device {
+    let ebs = Ebs {
+        snapshot: Some(snapshot.id.clone()),
+        size_gib: volume.size_gib,
+        volume_type: volume.volume_type.clone(),
+        delete_on_termination: delete_on_termination.unwrap_or(volume.delete_on_termination),
+        encrypted: volume.key.is_some(),
+    };
+    Device {
+        name: volume.device.clone(),
+        ebs: Some(ebs),
+        virtual_name: None,
+    }
+}

@@ -1,0 +1,170 @@
+//! Machine images: one file for each thing that happens to them.
+
+mod copy;
+mod create;
+mod deregister;
+mod describe;
+
+use crate::chance::after;
+use crate::error::{ApiError, check_id};
+use crate::lag::{Lag, View};
+use crate::state::{Image, ImageState, InstanceState, Region, Snapshot, SnapshotState};
+use crate::world::{Call, Due, World};
+
+/// What a read by id finds.
+pub(crate) enum Found<'a> {
+    Image(&'a Image, ImageState),
+    /// Deregistered and no longer listed, but instances still name it: an empty answer.
+    InUseStill,
+    Nothing,
+}
+
+impl Region {
+    pub(crate) fn find_image(&self, id: &str, account: &str, view: View) -> Found<'_> {
+        let Some(image) = self
+            .images
+            .get(id)
+            .filter(|image| image.visible_to(account))
+        else {
+            return Found::Nothing;
+        };
+        match image.seen(view) {
+            Some(state) => Found::Image(image, state),
+            None if image.deregistered.is_some() && self.is_used(id) => Found::InUseStill,
+            None => Found::Nothing,
+        }
+    }
+
+    fn is_used(&self, image: &str) -> bool {
+        self.instances
+            .values()
+            .any(|instance| instance.image == image && instance.state != InstanceState::Terminated)
+    }
+
+    /// An image that uses a snapshot, or used it until a moment ago.
+    pub(crate) fn image_using(
+        &self,
+        snapshot: &str,
+        now: jiff::Timestamp,
+        hold_seconds: u64,
+    ) -> Option<&Image> {
+        self.images.values().find(|image| {
+            let held = |end: &crate::state::Deregistered| now < after(end.at, hold_seconds * 1000);
+            image.maps(snapshot) && image.deregistered.as_ref().is_none_or(held)
+        })
+    }
+}
+
+impl World {
+    /// An image that a call names in order to do something with it.
+    pub(crate) fn image_for(&self, call: &Call, id: &str) -> Result<&Image, ApiError> {
+        check_id("ami", id)?;
+        let region = self.region(&call.region)?;
+        match region.find_image(id, &call.account, call.view) {
+            Found::Image(image, ImageState::Deregistered) => Err(ApiError::image_gone(&image.id)),
+            Found::Image(image, _) => Ok(image),
+            Found::InUseStill => Err(ApiError::image_gone(id)),
+            Found::Nothing => Err(ApiError::image_not_found(id)),
+        }
+    }
+
+    /// Starts the snapshots of a new image and the image itself: it is done when they all are.
+    pub(crate) fn begin(
+        &mut self,
+        region: &str,
+        image: Image,
+        snapshots: Vec<Snapshot>,
+    ) -> Result<(), ApiError> {
+        let now = self.now;
+        let last = snapshots.iter().map(|snapshot| snapshot.ends).max();
+        let ends = last.unwrap_or_else(|| after(now, self.knobs.base_milliseconds));
+        let fails = image
+            .work
+            .as_ref()
+            .is_some_and(|work| work.failure.is_some());
+        for snapshot in &snapshots {
+            if !fails {
+                self.schedule(
+                    snapshot.ends,
+                    Due::Snapshot {
+                        region: region.to_owned(),
+                        id: snapshot.id.clone(),
+                    },
+                );
+            }
+        }
+        self.schedule(
+            ends,
+            Due::Image {
+                region: region.to_owned(),
+                id: image.id.clone(),
+            },
+        );
+        let region = self.region_mut(region)?;
+        region.snapshots.extend(
+            snapshots
+                .into_iter()
+                .map(|snapshot| (snapshot.id.clone(), snapshot)),
+        );
+        region.images.insert(image.id.clone(), image);
+        Ok(())
+    }
+
+    /// A snapshot that is begun now.
+    pub(crate) fn new_snapshot(
+        &mut self,
+        call: &Call,
+        size_gib: u64,
+        volume: &str,
+        born: Lag,
+    ) -> Snapshot {
+        let duration = self.duration(size_gib);
+        Snapshot {
+            id: self.chance.id("snap"),
+            owner: call.account.clone(),
+            volume: volume.to_owned(),
+            size_gib,
+            description: String::new(),
+            key: None,
+            started: self.now,
+            ends: after(self.now, duration),
+            state: SnapshotState::Pending,
+            message: None,
+            public: false,
+            shared_with: std::collections::BTreeSet::new(),
+            deleted: None,
+            born,
+            gone: None,
+            copied: false,
+        }
+    }
+
+    /// The ARN of the key that new snapshots of a caller get when none is named.
+    pub(crate) fn default_key(&self, account: &str, region: &str) -> String {
+        self.place(account, region)
+            .default_key
+            .unwrap_or_else(|| crate::kms::aws_managed(account, region))
+    }
+}
+
+/// 3 to 128 of EC2's characters (model: `CreateImage`).
+fn check_name(name: &str) -> Result<(), ApiError> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "()[] ./-'@_".contains(c);
+    if (3..=128).contains(&name.len()) && name.chars().all(allowed) {
+        return Ok(());
+    }
+    Err(ApiError::new(
+        "InvalidAMIName.Malformed",
+        "AMI names must be between 3 and 128 characters long, and may only contain letters, numbers, and the \
+         following special characters: '-', '_', '.', '/', '(', and ')'.",
+    ))
+}
+
+fn check_description(description: Option<&String>) -> Result<(), ApiError> {
+    if description.is_some_and(|text| text.chars().count() > 255) {
+        return Err(ApiError::invalid_value(
+            "The description must not be longer than 255 characters",
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,72 @@
+//! What can be set about a world: how slow, how late, how unreliable it is.
+
+use serde::{Deserialize, Serialize};
+
+/// The knobs of a world, in the world file under `knobs`. Chances are per mille.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Knobs {
+    /// Milliseconds that every capture and every copy takes at least.
+    pub base_milliseconds: u64,
+    /// Milliseconds more for each GiB of a volume; each volume takes between half and twice that.
+    pub milliseconds_per_gib: u64,
+    /// How far reads lag behind a write at the most, in seconds. 0: never.
+    pub max_read_lag_seconds: u64,
+    /// How many copies in a thousand fail late, for no reason that a caller could know.
+    pub failed_copies_per_mille: u32,
+    /// How long the name of a deregistered image stays taken, in seconds.
+    pub name_hold_seconds: u64,
+    /// How long a deregistered image is still listed, in state `deregistered`, in seconds.
+    pub deregistered_visible_seconds: u64,
+    /// How long `DeleteSnapshot` is refused after the image that used the snapshot is gone, in
+    /// seconds (boto/boto#3019).
+    pub snapshot_hold_seconds: u64,
+    /// Whether the request buckets per account, region and action are in force.
+    pub request_buckets: bool,
+    /// Image copies that may be pending at a time in a destination region of an account
+    /// (docs: UG how-ami-copy-works). Null: any number.
+    pub concurrent_image_copies: Option<u32>,
+    /// Snapshots of copies that may be pending at a time in a destination region of an account
+    /// (docs: EBS ebs-resource-quotas). Null: any number.
+    pub concurrent_snapshot_copies: Option<u32>,
+    /// How many pages in a thousand hold nothing but a token.
+    pub empty_pages_per_mille: u32,
+    /// Items on a page when the caller sets no `MaxResults`. 0: all of them on one page.
+    pub default_page_size: u32,
+}
+
+impl Default for Knobs {
+    fn default() -> Self {
+        Self {
+            base_milliseconds: 20_000,
+            milliseconds_per_gib: 4_000,
+            max_read_lag_seconds: 5,
+            failed_copies_per_mille: 0,
+            name_hold_seconds: 30,
+            deregistered_visible_seconds: 60,
+            snapshot_hold_seconds: 10,
+            request_buckets: true,
+            concurrent_image_copies: Some(300),
+            concurrent_snapshot_copies: Some(20),
+            empty_pages_per_mille: 100,
+            default_page_size: 0,
+        }
+    }
+}
+
+impl Knobs {
+    /// A world without delay, lag, limits or surprises: for tests of something else.
+    pub fn calm() -> Self {
+        Self {
+            base_milliseconds: 0,
+            milliseconds_per_gib: 0,
+            max_read_lag_seconds: 0,
+            name_hold_seconds: 0,
+            deregistered_visible_seconds: 0,
+            snapshot_hold_seconds: 0,
+            request_buckets: false,
+            empty_pages_per_mille: 0,
+            ..Self::default()
+        }
+    }
+}

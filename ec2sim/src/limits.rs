@@ -1,0 +1,68 @@
+//! Request buckets: per account, region and action (docs: DG ec2-api-throttling).
+
+use jiff::Timestamp;
+
+use crate::wire::request::Request;
+
+/// How many requests a bucket holds, and how many it regains each second.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Capacity {
+    pub size: u64,
+    pub refill: u64,
+}
+
+/// The capacity for a request. Three Describe actions have a smaller bucket when they are
+/// called without filter and paging.
+pub(crate) fn capacity(request: &Request) -> Capacity {
+    let capacity = |size, refill| Capacity { size, refill };
+    let unbounded = || {
+        !request
+            .parameters
+            .keys()
+            .any(|key| key == "MaxResults" || key.starts_with("Filter."))
+    };
+    match request.action.as_str() {
+        "CopyImage" => capacity(100, 1),
+        "DeregisterImage"
+        | "ModifyImageAttribute"
+        | "DeleteSnapshot"
+        | "ModifySnapshotAttribute" => capacity(100, 5),
+        "CreateTags" | "DeleteTags" => capacity(100, 10),
+        "DescribeSnapshots" | "DescribeInstances" if unbounded() => capacity(50, 10),
+        action if action.starts_with("Describe") => capacity(100, 20),
+        _ => capacity(50, 5),
+    }
+}
+
+/// A bucket of requests, counted in thousandths.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Bucket {
+    thousandths: u64,
+    at: Timestamp,
+}
+
+impl Bucket {
+    pub(crate) fn full(capacity: Capacity, now: Timestamp) -> Self {
+        Self {
+            thousandths: capacity.size * 1000,
+            at: now,
+        }
+    }
+
+    /// Takes one request out, if there is one.
+    pub(crate) fn take(&mut self, capacity: Capacity, now: Timestamp) -> bool {
+        let passed = u64::try_from(now.duration_since(self.at).as_millis()).unwrap_or_default();
+        let refilled = self
+            .thousandths
+            .saturating_add(passed.saturating_mul(capacity.refill));
+        self.thousandths = refilled.min(capacity.size * 1000);
+        self.at = now;
+        match self.thousandths.checked_sub(1000) {
+            Some(rest) => {
+                self.thousandths = rest;
+                true
+            }
+            None => false,
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! The state as JSON, for tests and demos: accounts → regions → what is there, and what was.
+
+use serde_json::{Map, Value, json};
+
+use crate::state::{Image, ImageState, Instance, Region, Snapshot};
+use crate::wire::response::iso;
+use crate::world::World;
+
+impl World {
+    /// The state that calls wrote, whether readers see it yet or not. Deregistered images and
+    /// deleted snapshots are in it, marked.
+    pub fn to_json(&self) -> Value {
+        let accounts = self.accounts.keys().map(|account| {
+            let regions = self
+                .regions
+                .iter()
+                .map(|(name, region)| (name.clone(), place(region, account)));
+            let regions: Map<String, Value> = regions.collect();
+            (account.clone(), json!({ "regions": regions }))
+        });
+        let accounts: Map<String, Value> = accounts.collect();
+        let now = (self.now != jiff::Timestamp::MIN).then(|| iso(self.now));
+        json!({ "now": now, "seed": self.chance.seed(), "knobs": self.knobs, "accounts": accounts })
+    }
+}
+
+fn place(region: &Region, account: &str) -> Value {
+    let images = region
+        .images
+        .values()
+        .filter(|image| image.owner == account);
+    let snapshots = region
+        .snapshots
+        .values()
+        .filter(|snapshot| snapshot.owner == account);
+    let instances = region
+        .instances
+        .values()
+        .filter(|instance| instance.owner == account);
+    let images: Map<String, Value> = images
+        .map(|item| (item.id.clone(), image(item, region)))
+        .collect();
+    let snapshots: Map<String, Value> = snapshots
+        .map(|item| (item.id.clone(), snapshot(item, region)))
+        .collect();
+    let instances: Map<String, Value> = instances
+        .map(|item| (item.id.clone(), instance(item, region)))
+        .collect();
+    json!({ "images": images, "snapshots": snapshots, "instances": instances })
+}
+
+fn image(image: &Image, region: &Region) -> Value {
+    let state = if image.deregistered.is_some() {
+        ImageState::Deregistered
+    } else {
+        image.state
+    };
+    let source = image
+        .source_image
+        .as_ref()
+        .map(|(region, id)| json!({ "region": region, "id": id }));
+    let devices: Vec<Value> = image
+        .devices
+        .iter()
+        .map(|device| match &device.ebs {
+            None => json!({ "name": device.name, "virtualName": device.virtual_name }),
+            Some(ebs) => json!({
+                "name": device.name,
+                "snapshot": ebs.snapshot,
+                "size": ebs.size_gib,
+                "type": ebs.volume_type,
+                "deleteOnTermination": ebs.delete_on_termination,
+                "encrypted": ebs.encrypted,
+            }),
+        })
+        .collect();
+    json!({
+        "name": image.name,
+        "description": image.description,
+        "state": state.to_string(),
+        "stateReason": image.reason,
+        "created": iso(image.created),
+        "deregistered": image.deregistered.as_ref().map(|end| iso(end.at)),
+        "public": image.public,
+        "sharedWith": image.shared_with,
+        "sourceInstance": image.source_instance,
+        "sourceImage": source,
+        "devices": devices,
+        "tags": region.tags(&image.id, &image.owner),
+    })
+}
+
+fn snapshot(snapshot: &Snapshot, region: &Region) -> Value {
+    json!({
+        "description": snapshot.description,
+        "state": snapshot.state.to_string(),
+        "stateMessage": snapshot.message,
+        "size": snapshot.size_gib,
+        "kmsKey": snapshot.key,
+        "started": iso(snapshot.started),
+        "deleted": snapshot.deleted.map(iso),
+        "tags": region.tags(&snapshot.id, &snapshot.owner),
+    })
+}
+
+fn instance(instance: &Instance, region: &Region) -> Value {
+    let reboots: Vec<Value> = instance
+        .reboots
+        .iter()
+        .map(|reboot| json!({ "at": iso(reboot.at), "image": reboot.image }))
+        .collect();
+    json!({
+        "state": instance.state.to_string(),
+        "image": instance.image,
+        "reboots": reboots,
+        "tags": region.tags(&instance.id, &instance.owner),
+    })
+}

@@ -1,0 +1,341 @@
+//! The state machine: a call at a moment changes the world and gives an answer.
+//!
+//! No clock, no I/O, no randomness but the seed's. What takes time (captures, copies) is on an
+//! agenda and is done, in order, before the next call that comes after it.
+
+use std::collections::BTreeMap;
+use std::hash::{Hash, Hasher};
+
+use jiff::Timestamp;
+
+use crate::chance::{Chance, Stream, mix};
+use crate::error::ApiError;
+use crate::knobs::Knobs;
+use crate::lag::{Lag, View};
+use crate::limits::{Bucket, capacity};
+use crate::state::{Account, ImageState, Place, Principal, Region, SnapshotState};
+use crate::wire::parameters::Parameters;
+use crate::wire::request::{Caller, Request, Service};
+use crate::wire::response::{Answer, Reply};
+
+/// Amazon EC2, as far as machine images go.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct World {
+    pub(crate) knobs: Knobs,
+    pub(crate) chance: Chance,
+    pub(crate) now: Timestamp,
+    pub(crate) accounts: BTreeMap<String, Account>,
+    pub(crate) principals: BTreeMap<String, Principal>,
+    pub(crate) regions: BTreeMap<String, Region>,
+    /// What `CopyImage` remembers by account, region and client token.
+    pub(crate) tokens: BTreeMap<(String, String, String), Remembered>,
+    buckets: BTreeMap<(String, String, String), Bucket>,
+    agenda: BTreeMap<(Timestamp, u64), Due>,
+    entries: u64,
+}
+
+/// A call that was made with a client token.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Remembered {
+    pub parameters: BTreeMap<String, String>,
+    pub image: String,
+}
+
+/// Something that ends at its time.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Due {
+    Image { region: String, id: String },
+    Snapshot { region: String, id: String },
+}
+
+/// Who calls, once that is known, where, and what a read sees.
+#[derive(Clone, Debug)]
+pub(crate) struct Call {
+    pub now: Timestamp,
+    pub account: String,
+    pub region: String,
+    pub view: View,
+}
+
+impl World {
+    /// A world without accounts.
+    pub(crate) fn empty(seed: u64, knobs: Knobs) -> Self {
+        Self {
+            knobs,
+            chance: Chance::new(seed),
+            now: Timestamp::MIN,
+            accounts: BTreeMap::new(),
+            principals: BTreeMap::new(),
+            regions: BTreeMap::new(),
+            tokens: BTreeMap::new(),
+            buckets: BTreeMap::new(),
+            agenda: BTreeMap::new(),
+            entries: 0,
+        }
+    }
+
+    /// The same world with another seed for everything that is still to come.
+    #[must_use]
+    pub fn with_seed(mut self, seed: u64) -> Self {
+        self.chance = Chance::new(seed);
+        self
+    }
+
+    /// The same world with other knobs.
+    #[must_use]
+    pub fn with_knobs(mut self, knobs: Knobs) -> Self {
+        self.knobs = knobs;
+        self
+    }
+
+    /// The knobs; they may be turned while the world runs.
+    pub fn knobs_mut(&mut self) -> &mut Knobs {
+        &mut self.knobs
+    }
+
+    /// The regions by name, with all that they hold.
+    pub fn regions(&self) -> &BTreeMap<String, Region> {
+        &self.regions
+    }
+
+    /// The regions, for hands other than a caller's: what happens to instances, for example.
+    pub fn regions_mut(&mut self) -> &mut BTreeMap<String, Region> {
+        &mut self.regions
+    }
+
+    /// The accounts by id.
+    pub fn accounts(&self) -> &BTreeMap<String, Account> {
+        &self.accounts
+    }
+
+    /// The settings of an account in a region, to be changed.
+    pub fn place_mut(&mut self, account: &str, region: &str) -> Option<&mut Place> {
+        Some(
+            self.accounts
+                .get_mut(account)?
+                .places
+                .entry(region.to_owned())
+                .or_default(),
+        )
+    }
+
+    /// A number that is the same for equal worlds, in every process.
+    pub fn fingerprint(&self) -> u64 {
+        let mut hasher = Mixer(0);
+        self.hash(&mut hasher);
+        hasher.finish()
+    }
+
+    /// Answers a request that arrives at `now`. A moment before the last one counts as that.
+    pub fn call(&mut self, now: Timestamp, caller: &Caller, request: &Request) -> Answer {
+        self.advance(now);
+        let request_id = self.chance.request_id();
+        let result = match caller.service {
+            Service::Ec2 => self.call_ec2(caller, request),
+            Service::Sts => self.call_sts(caller, request),
+        };
+        Answer::of(caller.service, &request.action, request_id, result)
+    }
+
+    /// Refuses a request without looking at it: what a fault or an unreadable request is answered.
+    pub fn refuse(&mut self, now: Timestamp, service: Service, error: &ApiError) -> Answer {
+        self.advance(now);
+        let request_id = self.chance.request_id();
+        Answer::refusal(service, request_id, error)
+    }
+
+    /// Lets everything happen that is due at `now`.
+    pub fn advance(&mut self, now: Timestamp) {
+        self.now = self.now.max(now);
+        while let Some(entry) = self.agenda.first_entry() {
+            if entry.key().0 > self.now {
+                break;
+            }
+            let due = entry.remove();
+            self.end(&due);
+        }
+    }
+
+    fn call_ec2(&mut self, caller: &Caller, request: &Request) -> Result<Reply, ApiError> {
+        if caller.access_key_id.is_none() {
+            return Err(ApiError::missing("AWSAccessKeyId"));
+        }
+        if request.action.is_empty() {
+            return Err(ApiError::new(
+                "MissingAction",
+                "The request must contain the parameter Action",
+            ));
+        }
+        let principal = self.authenticate(caller)?;
+        if self.knobs.request_buckets {
+            let key = (
+                principal.account.clone(),
+                caller.region.clone(),
+                request.action.clone(),
+            );
+            let (capacity, now) = (capacity(request), self.now);
+            let bucket = self
+                .buckets
+                .entry(key)
+                .or_insert_with(|| Bucket::full(capacity, now));
+            if !bucket.take(capacity, now) {
+                return Err(ApiError::throttled());
+            }
+        }
+        let stale = self.chance.happens(Stream::Replica, 500);
+        let call = Call {
+            now: self.now,
+            account: principal.account,
+            region: caller.region.clone(),
+            view: View {
+                now: self.now,
+                stale,
+            },
+        };
+        let parameters = Parameters::new(&request.parameters);
+        match request.action.as_str() {
+            "CopyImage" => self.copy_image(&call, request, parameters),
+            "CreateImage" => self.create_image(&call, parameters),
+            "CreateTags" => self.create_tags(&call, parameters),
+            "DeleteSnapshot" => self.delete_snapshot(&call, parameters),
+            "DeleteTags" => self.delete_tags(&call, parameters),
+            "DeregisterImage" => self.deregister_image(&call, parameters),
+            "DescribeImages" => self.describe_images(&call, request, parameters),
+            "DescribeInstances" => self.describe_instances(&call, request, parameters),
+            "DescribeRegions" => self.describe_regions(&call, parameters),
+            "DescribeSnapshots" => self.describe_snapshots(&call, request, parameters),
+            action => Err(ApiError::new(
+                "InvalidAction",
+                format!("The action {action} is not valid for this web service."),
+            )),
+        }
+    }
+
+    /// Who has these credentials, in a region that they are good for.
+    fn authenticate(&self, caller: &Caller) -> Result<Principal, ApiError> {
+        let key = caller.access_key_id.as_deref().unwrap_or_default();
+        let principal = self
+            .principals
+            .get(key)
+            .ok_or_else(ApiError::bad_credentials)?;
+        if let Some((token, ends)) = &principal.session {
+            if caller.session_token.as_ref() != Some(token) {
+                return Err(ApiError::bad_credentials());
+            }
+            if self.now >= *ends {
+                return Err(ApiError::new("RequestExpired", "Request has expired."));
+            }
+        }
+        if !self.enabled(&principal.account, &caller.region) {
+            return Err(ApiError::bad_credentials());
+        }
+        Ok(principal.clone())
+    }
+
+    /// Whether an account can use a region.
+    pub(crate) fn enabled(&self, account: &str, region: &str) -> bool {
+        let opted_in = || {
+            self.accounts
+                .get(account)
+                .is_some_and(|account| account.opted_in.contains(region))
+        };
+        self.regions
+            .get(region)
+            .is_some_and(|found| !found.opt_in || opted_in())
+    }
+
+    pub(crate) fn region(&self, name: &str) -> Result<&Region, ApiError> {
+        self.regions.get(name).ok_or_else(ApiError::bad_credentials)
+    }
+
+    pub(crate) fn region_mut(&mut self, name: &str) -> Result<&mut Region, ApiError> {
+        self.regions
+            .get_mut(name)
+            .ok_or_else(ApiError::bad_credentials)
+    }
+
+    pub(crate) fn place(&self, account: &str, region: &str) -> Place {
+        let place = self
+            .accounts
+            .get(account)
+            .and_then(|account| account.places.get(region));
+        place.cloned().unwrap_or_default()
+    }
+
+    /// When readers see what is written now.
+    pub(crate) fn lag(&mut self) -> Lag {
+        Lag::draw(&mut self.chance, self.now, self.knobs.max_read_lag_seconds)
+    }
+
+    /// How many milliseconds it takes to make a snapshot of this size.
+    pub(crate) fn duration(&mut self, size_gib: u64) -> u64 {
+        let per_gib = self.knobs.milliseconds_per_gib.saturating_mul(size_gib);
+        let drawn = self
+            .chance
+            .between(Stream::Duration, per_gib / 2, per_gib.saturating_mul(2));
+        self.knobs.base_milliseconds.saturating_add(drawn)
+    }
+
+    pub(crate) fn schedule(&mut self, at: Timestamp, due: Due) {
+        self.entries += 1;
+        self.agenda.insert((at, self.entries), due);
+    }
+
+    fn end(&mut self, due: &Due) {
+        match due {
+            Due::Snapshot { region, id } => {
+                let snapshot = self
+                    .regions
+                    .get_mut(region)
+                    .and_then(|region| region.snapshots.get_mut(id));
+                if let Some(snapshot) = snapshot {
+                    if snapshot.state == SnapshotState::Pending {
+                        snapshot.state = SnapshotState::Completed;
+                    }
+                }
+            }
+            Due::Image { region, id } => {
+                let Some(region) = self.regions.get_mut(region) else {
+                    return;
+                };
+                let Some(image) = region.images.get_mut(id) else {
+                    return;
+                };
+                let failure = image.work.take().and_then(|work| work.failure);
+                image.state = if failure.is_some() {
+                    ImageState::Failed
+                } else {
+                    ImageState::Available
+                };
+                for snapshot in image.snapshot_ids() {
+                    let Some(snapshot) = region.snapshots.get_mut(snapshot) else {
+                        continue;
+                    };
+                    match &failure {
+                        Some(failure) if snapshot.copied => {
+                            snapshot.state = SnapshotState::Error;
+                            snapshot.message = Some(failure.snapshots_say.clone());
+                        }
+                        _ => snapshot.state = SnapshotState::Completed,
+                    }
+                }
+                image.reason = failure.map(|failure| failure.reason);
+            }
+        }
+    }
+}
+
+/// A hasher without a secret, so that a fingerprint means the same everywhere.
+struct Mixer(u64);
+
+impl Hasher for Mixer {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = mix(self.0 ^ u64::from(*byte));
+        }
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
