@@ -62,7 +62,7 @@ use super::{NEVER_OBSERVED, never_observed, rules, schema::exactly_one};
 pub struct AwsAccountSpec {
     /// The account's id: 12 digits in quotes, for example "111122223333". Amity proves that it is
     /// there before it changes anything. It cannot be changed: make another AwsAccount instead.
-    #[schemars(length(min = 1, max = 32))]
+    #[schemars(length(max = 32))]
     #[x_kube(
         validation = rules::account_id(),
         validation = rules::immutable("accountId cannot be changed, since images of this account are managed under it; make another AwsAccount for another account")
@@ -92,7 +92,7 @@ pub struct AwsAccountSpec {
 pub struct AssumeRole {
     /// The role, of the account in accountId, for example
     /// arn:aws:iam::111122223333:role/amity.
-    #[schemars(length(min = 1, max = 640))]
+    #[schemars(length(max = 640))]
     #[x_kube(validation = rules::role_arn())]
     pub role_arn: String,
 
@@ -134,7 +134,8 @@ pub struct CaptureGrant {
     /// The tags that an instance must have, all of them, at most 16, for example
     /// `amity-capture: allowed`. Default: none written, that is, any instance of the account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("minProperties" = 1, "maxProperties" = 16, "additionalProperties" = {"type": "string", "maxLength": 256}))]
+    #[schemars(extend("maxProperties" = 16, "additionalProperties" = {"type": "string", "maxLength": 256}))]
+    #[x_kube(validation = rules::some_instance_tags())]
     pub instance_tags: Option<BTreeMap<String, String>>,
 }
 

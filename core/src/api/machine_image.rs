@@ -31,6 +31,7 @@ use super::{NEVER_OBSERVED, never_observed, rules, schema::exactly_one};
     namespaced,
     status = "MachineImageStatus",
     derive = "PartialEq",
+    validation = rules::image_name_fits(),
     doc = "An Amazon Machine Image that Amity makes, copies to every region asked for, and \
            publishes once it is complete everywhere. It is made of revisions, as a Deployment is \
            of ReplicaSets: a change of spec.source or spec.rebuild builds a new revision beside \
@@ -76,8 +77,8 @@ pub struct MachineImageSpec {
     /// The AwsAccount that the image lives in. Default: `default`. It cannot be changed: make
     /// another MachineImage instead.
     #[serde(default = "default_account")]
-    #[schemars(length(min = 1, max = 63))]
-    #[x_kube(validation = rules::immutable("accountName cannot be changed, since the images are in that account; make another MachineImage for another account"))]
+    #[schemars(length(max = 63))]
+    #[x_kube(validation = rules::account_name(), validation = rules::immutable("accountName cannot be changed, since the images are in that account; make another MachineImage for another account"))]
     pub account_name: String,
 
     /// The name of the image in EC2, the same in every region. `{revision}` stands for the
@@ -86,7 +87,7 @@ pub struct MachineImageSpec {
     /// when all is filled in. Default: `{name}-{revision}`, for example web-3f9a1c07d2.
     /// It cannot be changed: the name is what keeps EC2 from making the same image twice.
     #[serde(default = "default_name_template")]
-    #[schemars(length(min = 3, max = 128))]
+    #[schemars(length(max = 128))]
     #[x_kube(
         validation = rules::name_template_has_revision(),
         validation = rules::name_template_characters(),
@@ -114,8 +115,11 @@ pub struct MachineImageSpec {
     /// The regions that shall have the image, 1 to 40. The region of the source need not be
     /// among them. A region that is added is filled with a copy of the published revision; in a
     /// region that is removed the image is deregistered (see deletionPolicy).
-    #[schemars(length(min = 1, max = 40))]
-    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    #[schemars(length(max = 40))]
+    #[x_kube(
+        merge_strategy = ListMerge::Map(vec!["name".into()]),
+        validation = rules::some_regions()
+    )]
     pub regions: Vec<RegionTarget>,
 
     /// Tags for the images and their snapshots, at most 30, from the moment they are made and
@@ -163,12 +167,12 @@ pub enum Source {
 #[x_kube(validation = rules::reboot_is_said())]
 pub struct InstanceSource {
     /// The region of the instance, for example us-east-1.
-    #[schemars(length(min = 1, max = 32))]
+    #[schemars(length(max = 32))]
     #[x_kube(validation = rules::region())]
     pub region: String,
 
     /// The instance, running or stopped, for example i-0a1b2c3d4e5f60718.
-    #[schemars(length(min = 1, max = 32))]
+    #[schemars(length(max = 32))]
     #[x_kube(validation = rules::instance_id())]
     pub instance_id: String,
 
@@ -193,12 +197,12 @@ pub enum Reboot {
 #[serde(rename_all = "camelCase")]
 pub struct ImageSource {
     /// The region of the image, for example us-east-1.
-    #[schemars(length(min = 1, max = 32))]
+    #[schemars(length(max = 32))]
     #[x_kube(validation = rules::region())]
     pub region: String,
 
     /// The image, for example ami-0123456789abcdef0.
-    #[schemars(length(min = 1, max = 32))]
+    #[schemars(length(max = 32))]
     #[x_kube(validation = rules::image_id())]
     pub image_id: String,
 }
@@ -208,7 +212,7 @@ pub struct ImageSource {
 #[serde(rename_all = "camelCase")]
 pub struct RegionTarget {
     /// The region, for example eu-west-1. It must be one of the AwsAccount's regions.
-    #[schemars(length(min = 1, max = 32))]
+    #[schemars(length(max = 32))]
     #[x_kube(validation = rules::region())]
     pub name: String,
 }

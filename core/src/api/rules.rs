@@ -77,12 +77,35 @@ pub fn tag_keys_are_not_reserved() -> Rule {
     )
 }
 
-/// What `amity.dev/object` and EC2's names can hold.
-pub fn object_name() -> serde_json::Value {
-    serde_json::json!({
-        "rule": "size(self) <= 63",
-        "message": "choose a name of at most 63 characters: it becomes part of the image's name and of a tag",
-    })
+/// An `AwsAccount`'s name.
+pub fn account_name() -> Rule {
+    Rule::new("self.matches('^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$')")
+        .message("write the name of an AwsAccount, as kubectl get awsaccounts lists them")
+}
+
+/// What EC2's names and the tag `amity.dev/object` can hold, and `accountName` refer to.
+pub const OBJECT_NAME: &str = "choose a name of at most 63 characters";
+
+/// An image may have 128 characters. The namespace is not known to the API server's rules, so that
+/// the longest that it cannot refuse is measured again where the name is made.
+pub fn image_name_fits() -> Rule {
+    Rule::new(
+        "size(self.spec.nameTemplate.replace('{name}', self.metadata.name)\
+         .replace('{revision}', '0123456789').replace('{namespace}', '')) <= 128",
+    )
+    .message("write a shorter template: with name and revision filled in, EC2 takes at most 128 characters")
+    .field_path(".spec.nameTemplate")
+}
+
+/// At least one region.
+pub fn some_regions() -> Rule {
+    Rule::new("size(self) > 0").message("write at least one region, for example - name: us-east-1")
+}
+
+/// No tags at all would say any instance, by accident perhaps.
+pub fn some_instance_tags() -> Rule {
+    Rule::new("size(self) > 0")
+        .message("write at least one tag; for any instance leave instanceTags out")
 }
 
 /// An account's id.
@@ -135,9 +158,12 @@ pub fn list_of_regions(_: &mut SchemaGenerator) -> Schema {
 pub fn list_of_owners(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "array",
-        "minItems": 1,
         "maxItems": 64,
         "x-kubernetes-list-type": "set",
+        "x-kubernetes-validations": [{
+            "rule": "size(self) > 0",
+            "message": "write at least one owner, for example self (this account)",
+        }],
         "items": {
             "type": "string",
             "maxLength": 32,
@@ -164,9 +190,12 @@ impl JsonSchema for NamespaceNames {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "type": "array",
-            "minItems": 1,
             "maxItems": 64,
             "x-kubernetes-list-type": "set",
+            "x-kubernetes-validations": [{
+                "rule": "size(self) > 0",
+                "message": "write at least one namespace; for every namespace write all: true instead of matchNames",
+            }],
             "items": {
                 "type": "string",
                 "maxLength": 63,

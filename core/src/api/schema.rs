@@ -1,5 +1,6 @@
 //! From the types to the `CustomResourceDefinition`s that are installed.
 
+use k8s_openapi::DeepMerge as _;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
 };
@@ -33,6 +34,7 @@ pub(super) fn exactly_one(schema: &mut Schema) {
         return;
     };
     let mut properties = Map::new();
+    let mut names = Vec::new();
     for mut variant in variants {
         let description = variant.get_mut("description").map(Value::take);
         let Some(Value::Object(fields)) = variant.get_mut("properties").map(Value::take) else {
@@ -43,10 +45,10 @@ pub(super) fn exactly_one(schema: &mut Schema) {
                 // Of a referenced type: schemars inlines it and keeps what stands beside it.
                 field.insert("description".into(), description.clone());
             }
+            names.push(name.clone());
             properties.insert(name, field);
         }
     }
-    let names: Vec<_> = properties.keys().cloned().collect();
     let present: Vec<_> = names
         .iter()
         .map(|name| format!("has(self.{name})"))
@@ -63,7 +65,7 @@ pub(super) fn exactly_one(schema: &mut Schema) {
 }
 
 /// What the derived definition lacks: no field takes an explicit null (the API server then prunes
-/// nulls and fills in defaults), and the object's name is bounded.
+/// nulls and fills in defaults), conditions are bounded, and so is the object's name.
 fn installable(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
     for version in &mut crd.spec.versions {
         let Some(root) = version
@@ -74,18 +76,57 @@ fn installable(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
             continue;
         };
         without_nulls(root);
-        let metadata = json!({
-            "type": "object",
-            "properties": {
-                "name": {"type": "string", "x-kubernetes-validations": [rules::object_name()]},
-            },
-        });
-        root.properties.get_or_insert_default().insert(
-            "metadata".into(),
-            serde_json::from_value(metadata).expect("the literal above is a schema"),
-        );
+        if let Some(conditions) = property(root, "status").and_then(|s| property(s, "conditions")) {
+            bound_conditions(conditions);
+        }
+        root.properties
+            .get_or_insert_default()
+            .insert("metadata".into(), metadata());
     }
     crd
+}
+
+fn property<'a>(schema: &'a mut JSONSchemaProps, name: &str) -> Option<&'a mut JSONSchemaProps> {
+    schema.properties.as_mut()?.get_mut(name)
+}
+
+/// The only part of the metadata that a definition may bound is the name. Its length is known to
+/// the API server, but not to the rules, which want a `maxLength`.
+fn metadata() -> JSONSchemaProps {
+    literal(json!({
+        "type": "object",
+        "properties": {
+            "name": {
+                "type": "string",
+                "maxLength": 253,
+                "x-kubernetes-validations": [
+                    {"rule": "size(self) <= 63", "message": rules::OBJECT_NAME},
+                ],
+            },
+        },
+    }))
+}
+
+/// Kubernetes' own bounds of a condition, which are markers in its source and lost in ours.
+fn bound_conditions(conditions: &mut JSONSchemaProps) {
+    let Some(JSONSchemaPropsOrArray::Schema(condition)) = &mut conditions.items else {
+        return;
+    };
+    for (name, bounds) in [
+        ("type", json!({"maxLength": 316})),
+        ("status", json!({"enum": ["True", "False", "Unknown"]})),
+        ("reason", json!({"minLength": 1, "maxLength": 1024})),
+        ("message", json!({"maxLength": 32768})),
+        ("observedGeneration", json!({"minimum": 0})),
+    ] {
+        if let Some(field) = property(condition, name) {
+            field.merge_from(literal(bounds));
+        }
+    }
+}
+
+fn literal(schema: Value) -> JSONSchemaProps {
+    serde_json::from_value(schema).expect("what is written here is a schema")
 }
 
 fn without_nulls(schema: &mut JSONSchemaProps) {
