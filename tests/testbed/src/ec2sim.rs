@@ -1,0 +1,97 @@
+//! `ec2sim` as a process: EC2 for the programs that the tests and the demo start.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::leash::{Leash, PartFolder};
+use crate::{Error, Process, eventually, get_json};
+
+const LISTENS_WITHIN: Duration = Duration::from_secs(30);
+
+/// An EC2 simulator that runs.
+pub struct Ec2Sim {
+    process: Process,
+    address: SocketAddr,
+    // Last: the process writes into it until it has ended.
+    _folder: PartFolder,
+}
+
+impl Ec2Sim {
+    /// Starts `binary` on a free loopback port with further `arguments` and waits until it says
+    /// where it listens.
+    ///
+    /// # Errors
+    /// Where it cannot be started, ends, or prints no address.
+    pub fn start(binary: &Path, arguments: &[&str]) -> Result<Self, Error> {
+        let folder = Leash::get()?.folder("ec2sim")?;
+        let stdout = folder.path().join("stdout");
+        let mut command = Command::new(binary);
+        command.args(["--listen", "127.0.0.1:0"]).args(arguments);
+        let log = folder.path().join("log");
+        let mut process = Process::start_with_stdout(&mut command, &stdout, &log)?;
+        let line = eventually(LISTENS_WITHIN, "ec2sim prints its address", || {
+            let printed = fs::read_to_string(&stdout).map_err(|error| error.to_string())?;
+            match printed.split_once('\n') {
+                Some((line, _)) => Ok(Ok(line.to_owned())),
+                None => match process.check_running() {
+                    Err(ended) => Ok(Err(ended)),
+                    Ok(()) => Err(format!("{printed:?}")),
+                },
+            }
+        })??;
+        let address = line
+            .trim()
+            .trim_start_matches("http://")
+            .trim_end_matches('/');
+        let address = address.parse().map_err(|_| Error::Unreadable {
+            program: "ec2sim".to_owned(),
+            expected: "the address it listens on",
+            found: line.clone(),
+        })?;
+        Ok(Self {
+            process,
+            address,
+            _folder: folder,
+        })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What clients take as `AWS_ENDPOINT_URL`.
+    pub fn endpoint(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The log of calls: time, account, region, action, outcome of each.
+    ///
+    /// # Errors
+    /// [`Error::Http`]
+    pub fn calls(&self) -> Result<Value, Error> {
+        self.get("calls")
+    }
+
+    /// What EC2 holds now.
+    ///
+    /// # Errors
+    /// [`Error::Http`]
+    pub fn world(&self) -> Result<Value, Error> {
+        self.get("world")
+    }
+
+    /// The process: its log, its memory, its end.
+    pub fn process(&mut self) -> &mut Process {
+        &mut self.process
+    }
+
+    fn get(&self, what: &str) -> Result<Value, Error> {
+        get_json(&format!("{}/_ec2sim/{what}", self.endpoint()))
+    }
+}

@@ -1,0 +1,55 @@
+//! Where things are: the checkout, what cargo built, what the Go toolchain built.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::Error;
+
+/// The root of the checkout that this crate was compiled in.
+pub fn workspace_root() -> &'static Path {
+    const TESTBED: &str = env!("CARGO_MANIFEST_DIR");
+    Path::new(TESTBED)
+        .ancestors()
+        .nth(2)
+        .expect("the crate is two folders below the root")
+}
+
+/// The program `name` of this workspace, as built beside the running test or demo. Whether it was
+/// built shows when it is started.
+pub fn binary(name: &str) -> PathBuf {
+    let running = env::current_exe().expect("a running program has a path");
+    let folder = running.parent().expect("a program is in a folder");
+    // Tests run from target/debug/deps, programs from target/debug.
+    let folder = if folder.ends_with("deps") {
+        folder.parent().unwrap_or(folder)
+    } else {
+        folder
+    };
+    folder.join(format!("{name}{}", env::consts::EXE_SUFFIX))
+}
+
+/// The folder with etcd, kube-apiserver, kube-controller-manager and kubectl: `KUBEBUILDER_ASSETS`
+/// where that is set; else they are built, once (6 minutes), as `make controlplane` does.
+///
+/// # Errors
+/// Where the build fails; it says why on standard error.
+pub fn control_plane_assets() -> Result<PathBuf, Error> {
+    if let Some(folder) = env::var_os("KUBEBUILDER_ASSETS").filter(|folder| !folder.is_empty()) {
+        return Ok(folder.into());
+    }
+    let build = workspace_root().join("tests/cluster/controlplane/build");
+    let answer = Command::new(&build)
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(Error::file("run", &build))?;
+    let folder = String::from_utf8_lossy(&answer.stdout).trim().to_owned();
+    if answer.status.success() && !folder.is_empty() {
+        Ok(folder.into())
+    } else {
+        Err(Error::Missing(
+            "the control plane could not be built: see `make controlplane`".into(),
+        ))
+    }
+}
