@@ -49,6 +49,7 @@ lint: ## Check format, warnings, generated files, and dependencies (where cargo-
 crds: ## Write the custom resource definitions to crds/
 	@$(call require,cargo cc)
 	$(cargo_build)
+	@mkdir -p crds
 	$(programs)/amity crds --directory crds
 
 .PHONY: controlplane

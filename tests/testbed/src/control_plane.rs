@@ -289,13 +289,7 @@ impl<'a> Parts<'a> {
 /// The controller's rights are those of the manifest that users install, so that a right missing
 /// there fails a test.
 fn grant_controller_rights(kubectl: &Kubectl) -> Result<(), Error> {
-    let manifest = workspace_root().join("deploy/rbac.yaml");
-    kubectl.apply_yaml(&format!(
-        "{{apiVersion: v1, kind: Namespace, metadata: {{name: {CONTROLLER_NAMESPACE}}}}}"
-    ))?;
-    if manifest.exists() {
-        kubectl.apply(&manifest)?;
-    }
+    kubectl.apply(&workspace_root().join("deploy/rbac.yaml"))?;
     Ok(())
 }
 

@@ -72,9 +72,9 @@ fn the_controller_may_not_read_secrets() -> Result<(), Box<dyn Error>> {
 }
 
 #[test]
-fn the_controllers_namespace_is_there() -> Result<(), Box<dyn Error>> {
+fn the_controller_has_the_rights_of_the_manifest() -> Result<(), Box<dyn Error>> {
     let namespace = ControlPlane::shared()
-        .kubectl()
+        .controller_kubectl()
         .get_json(&["namespace", CONTROLLER_NAMESPACE])?;
     assert_eq!(namespace["status"]["phase"], "Active");
     Ok(())

@@ -41,8 +41,8 @@ fn starter() -> Result<(), Box<dyn Error>> {
 fn a_killed_test_leaves_no_process_and_no_folder() -> Result<(), Box<dyn Error>> {
     let folder = tempfile::tempdir()?;
     let mut starter = Starter::start(folder.path(), &[])?;
-    let started = starter.printed("started: ")?;
-    assert!(runs(&started));
+    let process = starter.printed("started: ")?;
+    assert!(runs(&process));
     assert_ne!(folders_in(folder.path())?, 0);
 
     starter.process.kill()?;
@@ -50,7 +50,7 @@ fn a_killed_test_leaves_no_process_and_no_folder() -> Result<(), Box<dyn Error>>
 
     eventually(Duration::from_secs(10), "nothing is left", || {
         let folders = folders_in(folder.path()).map_err(|error| error.to_string())?;
-        match (folders, runs(&started)) {
+        match (folders, runs(&process)) {
             (0, false) => Ok(()),
             (folders, runs) => Err(format!("{folders} folders; the process runs: {runs}")),
         }
@@ -62,11 +62,11 @@ fn a_killed_test_leaves_no_process_and_no_folder() -> Result<(), Box<dyn Error>>
 fn what_is_left_running_runs_until_it_is_stopped() -> Result<(), Box<dyn Error>> {
     let folder = tempfile::tempdir()?;
     let mut starter = Starter::start(folder.path(), &[(LEAVE, "1")])?;
-    let started = starter.printed("started: ")?;
+    let process = starter.printed("started: ")?;
     let stop = starter.printed("stopped by: ")?;
 
     assert!(starter.process.wait()?.success());
-    assert!(runs(&started));
+    assert!(runs(&process));
     assert_ne!(folders_in(folder.path())?, 0);
 
     assert!(
@@ -76,7 +76,7 @@ fn what_is_left_running_runs_until_it_is_stopped() -> Result<(), Box<dyn Error>>
             .success()
     );
     eventually(Duration::from_secs(10), "nothing is left", || {
-        if runs(&started) {
+        if runs(&process) {
             Err("the process runs".to_owned())
         } else {
             Ok(())
