@@ -324,3 +324,137 @@ impl Default for AwsAccountStatus {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn map(entries: &[(&str, &str)]) -> BTreeMap<String, String> {
+        entries
+            .iter()
+            .map(|&(key, value)| (key.into(), value.into()))
+            .collect()
+    }
+
+    fn account(grants: serde_json::Value) -> AwsAccount {
+        serde_json::from_value(json!({
+            "apiVersion": "amity.dev/v1alpha1",
+            "kind": "AwsAccount",
+            "metadata": {"name": "default"},
+            "spec": {"accountId": "111122223333", "grants": grants},
+        }))
+        .unwrap()
+    }
+
+    fn capture(
+        grants: serde_json::Value,
+        namespace: &str,
+        tags: &[(&str, &str)],
+    ) -> Result<(), NotGranted> {
+        let labels = map(&[("team", namespace)]);
+        account(grants).grants_capture(
+            Namespace {
+                name: namespace,
+                labels: &labels,
+            },
+            &map(tags),
+        )
+    }
+
+    fn owner(
+        grants: serde_json::Value,
+        owner: &str,
+        alias: Option<&str>,
+    ) -> Result<(), NotGranted> {
+        let labels = BTreeMap::new();
+        account(grants).grants_source_owner(
+            Namespace {
+                name: "images",
+                labels: &labels,
+            },
+            owner,
+            alias,
+        )
+    }
+
+    #[test]
+    fn nothing_is_granted_by_default() {
+        assert_eq!(
+            capture(json!({}), "images", &[]).unwrap_err().to_string(),
+            "AwsAccount \"default\" does not let namespace \"images\" capture instances: add an entry for it to spec.grants.capture"
+        );
+        assert_eq!(
+            owner(json!({}), "111122223333", None)
+                .unwrap_err()
+                .to_string(),
+            "AwsAccount \"default\" does not let namespace \"images\" use images of owner 111122223333: add an entry with owners [self] for it to spec.grants.sourceOwners"
+        );
+    }
+
+    #[test]
+    fn a_namespace_is_selected_by_name_by_labels_or_with_all_others() {
+        for selector in [
+            json!({"matchNames": ["other", "images"]}),
+            json!({"matchLabels": {"team": "images"}}),
+            json!({"all": true}),
+        ] {
+            let grants = json!({"capture": [{"namespaces": selector}]});
+            assert_eq!(capture(grants, "images", &[]), Ok(()), "{selector}");
+        }
+    }
+
+    #[test]
+    fn a_namespace_is_not_selected_by_accident() {
+        for selector in [
+            json!({"matchNames": []}),
+            json!({"matchNames": ["image"]}),
+            json!({"matchLabels": {}}),
+            json!({"matchLabels": {"team": "images", "stage": "test"}}),
+            json!({"all": false}),
+        ] {
+            let grants = json!({"capture": [{"namespaces": selector}]});
+            assert!(capture(grants, "images", &[]).is_err(), "{selector}");
+        }
+    }
+
+    #[test]
+    fn an_instance_needs_all_the_tags_of_one_grant() {
+        let grants = json!({"capture": [
+            {"namespaces": {"all": true}, "instanceTags": {"capture": "allowed", "stage": "test"}},
+            {"namespaces": {"matchNames": ["other"]}},
+        ]});
+        let tagged = [("capture", "allowed"), ("stage", "test"), ("Name", "web")];
+        assert_eq!(capture(grants.clone(), "images", &tagged), Ok(()));
+        assert_eq!(
+            capture(grants.clone(), "images", &tagged[..1])
+                .unwrap_err()
+                .to_string(),
+            "AwsAccount \"default\" lets namespace \"images\" capture only instances with other tags: give the instance the tags of an entry of spec.grants.capture, or add an entry"
+        );
+        assert_eq!(capture(grants, "other", &[]), Ok(()));
+    }
+
+    #[test]
+    fn an_owner_is_granted_by_id_as_self_or_as_amazon() {
+        let grants = |owners: &[&str]| json!({"sourceOwners": [{"namespaces": {"matchNames": ["images"]}, "owners": owners}]});
+        assert_eq!(owner(grants(&["self"]), "111122223333", None), Ok(()));
+        assert_eq!(
+            owner(grants(&["444455556666"]), "444455556666", None),
+            Ok(())
+        );
+        assert_eq!(
+            owner(grants(&["amazon"]), "137112412989", Some("amazon")),
+            Ok(())
+        );
+        assert!(
+            owner(
+                grants(&["self", "amazon"]),
+                "444455556666",
+                Some("aws-marketplace")
+            )
+            .is_err()
+        );
+    }
+}

@@ -542,3 +542,70 @@ fn default_name_template() -> String {
 fn is_false(value: &bool) -> bool {
     !value
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn image(spec: &serde_json::Value) -> MachineImage {
+        let mut image = json!({
+            "apiVersion": "amity.dev/v1alpha1",
+            "kind": "MachineImage",
+            "metadata": {"name": "web", "namespace": "images"},
+            "spec": {
+                "source": {"instance": {"region": "us-east-1", "instanceId": "i-1", "reboot": "Once"}},
+                "regions": [{"name": "us-east-1"}],
+            },
+        });
+        let fields = image["spec"].as_object_mut().unwrap();
+        fields.extend(spec.as_object().cloned().unwrap_or_default());
+        serde_json::from_value(image).unwrap()
+    }
+
+    #[test]
+    fn what_is_left_out_has_its_default() {
+        let spec = image(&json!({})).spec;
+        assert_eq!(spec.account_name, "default");
+        assert_eq!(spec.name_template, "{name}-{revision}");
+        assert_eq!(spec.deletion_policy, DeletionPolicy::Delete);
+        assert!(!spec.suspend);
+    }
+
+    #[test]
+    fn the_name_in_ec2_is_the_template_filled_in() {
+        let spec = json!({"nameTemplate": "golden/{namespace}/{name}-{revision}"});
+        let name = image(&spec).image_name("3f9a1c07d2");
+        assert_eq!(name.as_deref(), Ok("golden/images/web-3f9a1c07d2"));
+    }
+
+    #[test]
+    fn a_name_too_long_for_ec2_is_told_with_its_length() {
+        let spec = json!({"nameTemplate": "{namespace}-".repeat(20) + "{revision}"});
+        let error = image(&spec)
+            .image_name("3f9a1c07d2")
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("has 150 characters and EC2 takes at most 128"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn progress_comes_in_steps_of_ten() {
+        let percent = |percent| RegionProgress::of("ami-1", "pending", percent).percent;
+        assert_eq!(
+            [-5, 0, 9, 10, 59, 100, 250].map(percent),
+            [0, 0, 0, 10, 50, 100, 100]
+        );
+    }
+
+    #[test]
+    fn a_status_nobody_wrote_is_of_no_generation() {
+        let empty: MachineImageStatus = serde_json::from_value(json!({})).unwrap();
+        assert_eq!(empty, MachineImageStatus::default());
+        assert_eq!(empty.observed_generation, -1);
+    }
+}

@@ -65,7 +65,8 @@ pub(super) fn exactly_one(schema: &mut Schema) {
 }
 
 /// What the derived definition lacks: no field takes an explicit null (the API server then prunes
-/// nulls and fills in defaults), conditions are bounded, and so is the object's name.
+/// nulls and fills in defaults), descriptions are not broken into lines, conditions are bounded,
+/// and so is the object's name.
 fn installable(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
     for version in &mut crd.spec.versions {
         let Some(root) = version
@@ -75,7 +76,7 @@ fn installable(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
         else {
             continue;
         };
-        without_nulls(root);
+        tidy(root);
         if let Some(conditions) = property(root, "status").and_then(|s| property(s, "conditions")) {
             bound_conditions(conditions);
         }
@@ -129,8 +130,16 @@ fn literal(schema: Value) -> JSONSchemaProps {
     serde_json::from_value(schema).expect("what is written here is a schema")
 }
 
-fn without_nulls(schema: &mut JSONSchemaProps) {
+fn tidy(schema: &mut JSONSchemaProps) {
     schema.nullable = None;
+    if let Some(description) = &mut schema.description {
+        // Lines end where our source does, and kubectl would keep that: only paragraphs do count.
+        let paragraphs: Vec<_> = description
+            .split("\n\n")
+            .map(|p| p.replace('\n', " "))
+            .collect();
+        *description = paragraphs.join("\n\n");
+    }
     if let Some(values) = &mut schema.enum_ {
         values.retain(|value| !value.0.is_null());
     }
@@ -139,14 +148,107 @@ fn without_nulls(schema: &mut JSONSchemaProps) {
         .iter_mut()
         .flat_map(|map| map.values_mut())
     {
-        without_nulls(property);
+        tidy(property);
     }
     match &mut schema.items {
-        Some(JSONSchemaPropsOrArray::Schema(items)) => without_nulls(items),
-        Some(JSONSchemaPropsOrArray::Schemas(items)) => items.iter_mut().for_each(without_nulls),
+        Some(JSONSchemaPropsOrArray::Schema(items)) => tidy(items),
+        Some(JSONSchemaPropsOrArray::Schemas(items)) => items.iter_mut().for_each(tidy),
         None => {}
     }
     if let Some(JSONSchemaPropsOrBool::Schema(values)) = &mut schema.additional_properties {
-        without_nulls(values);
+        tidy(values);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn everywhere(schema: &Value, look: &mut impl FnMut(&Map<String, Value>)) {
+        match schema {
+            Value::Object(fields) => {
+                look(fields);
+                fields.values().for_each(|value| everywhere(value, look));
+            }
+            Value::Array(values) => values.iter().for_each(|value| everywhere(value, look)),
+            _ => {}
+        }
+    }
+
+    fn schemas() -> Value {
+        let schemas: Vec<_> = crds()
+            .into_iter()
+            .flat_map(|(_, crd)| crd.spec.versions)
+            .map(|version| version.schema)
+            .collect();
+        serde_json::to_value(schemas).unwrap()
+    }
+
+    #[test]
+    fn the_files_are_named_for_group_and_plural() {
+        let files: Vec<_> = crds().into_iter().map(|(file, _)| file).collect();
+        assert_eq!(
+            files,
+            ["amity.dev_awsaccounts.yaml", "amity.dev_machineimages.yaml"]
+        );
+    }
+
+    #[test]
+    fn every_list_and_map_is_bounded() {
+        everywhere(&schemas(), &mut |schema| {
+            if schema.get("type") == Some(&json!("array")) {
+                assert!(schema.contains_key("maxItems"), "{schema:?}");
+            }
+            if schema.contains_key("additionalProperties") {
+                assert!(schema.contains_key("maxProperties"), "{schema:?}");
+            }
+        });
+    }
+
+    #[test]
+    fn every_string_is_bounded() {
+        everywhere(&schemas(), &mut |schema| {
+            if schema.get("type") == Some(&json!("string")) {
+                let bounded = ["maxLength", "enum", "format"]
+                    .iter()
+                    .any(|k| schema.contains_key(*k));
+                assert!(bounded, "{schema:?}");
+            }
+        });
+    }
+
+    #[test]
+    fn every_rule_says_what_to_write_instead() {
+        everywhere(&schemas(), &mut |schema| {
+            if schema.contains_key("rule") {
+                let says =
+                    schema.contains_key("message") || schema.contains_key("messageExpression");
+                assert!(says, "{schema:?}");
+            }
+        });
+    }
+
+    #[test]
+    fn every_field_is_documented() {
+        everywhere(&schemas(), &mut |schema| {
+            for (name, field) in schema
+                .get("properties")
+                .and_then(Value::as_object)
+                .into_iter()
+                .flatten()
+            {
+                // Kubernetes documents its own, and the root of a status is known by its name.
+                if !["metadata", "name", "apiVersion", "kind"].contains(&name.as_str()) {
+                    assert!(field.get("description").is_some(), "{name}");
+                }
+            }
+        });
+    }
+
+    #[test]
+    fn nothing_takes_a_null() {
+        everywhere(&schemas(), &mut |schema| {
+            assert!(!schema.contains_key("nullable"), "{schema:?}");
+        });
     }
 }
