@@ -1,0 +1,1 @@
+"""What the tests share: the simulator, its world, the clients, and the check of every answer."""

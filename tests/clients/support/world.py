@@ -1,0 +1,150 @@
+"""The world of the tests: three accounts, five regions, and what stands in them at the start."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Account:
+    """An account and the one key its administrator uses."""
+
+    id: str
+    key: str
+    secret: str = "secret"
+
+    def credentials(self) -> dict[str, str]:
+        """As boto3's client takes them."""
+        return {"aws_access_key_id": self.key, "aws_secret_access_key": self.secret}
+
+
+OURS = Account("111111111111", "AKIAOURS000000000001")
+OTHER = Account("222222222222", "AKIAOTHER00000000002")
+NOBODY = Account("999999999999", "AKIANOBODY0000000009")
+
+HOME = "us-east-1"
+EUROPE = "eu-west-1"
+TOKYO = "ap-northeast-1"
+OPTED_IN = "eu-south-1"
+NOT_OPTED_IN = "af-south-1"
+
+# Instances of ours, at home.
+WEB = "i-0a00000000000001a"  # running, root and data
+STOPPED = "i-0a00000000000002a"  # stopped, root only
+SECRET = "i-0a00000000000003a"  # stopped, encrypted root
+STARTING = "i-0a00000000000004a"  # pending
+ORPHAN = "i-0a00000000000005a"  # running from LAUNCHED, ours
+STOPPING = "i-0a00000000000006a"  # between running and stopped
+INSTANCES = (WEB, STOPPED, SECRET, STARTING, ORPHAN, STOPPING)
+
+# Images at home.
+PUBLIC = "ami-0b00000000000001b"  # OTHER's, public; most instances were launched from it
+SHARED = "ami-0b00000000000002b"  # OTHER's, shared with us, its snapshot too
+CLOSED = "ami-0b00000000000003b"  # OTHER's, shared with us, its snapshot not
+PRIVATE = "ami-0b00000000000004b"  # OTHER's alone
+OWN = "ami-0b00000000000005b"  # ours, of two snapshots, tagged
+LAUNCHED = "ami-0b00000000000006b"  # ours; ORPHAN runs from it
+ENCRYPTED = "ami-0b00000000000007b"  # ours, its snapshot encrypted
+
+OWN_TAGS = {"team": "base", "stage": "gold"}
+
+LOOSE_SNAPSHOT = "snap-0c000000000000ffc"
+"""Ours, of no image."""
+
+OTHER_ROLE = f"arn:aws:iam::{OTHER.id}:role/visitor"
+"""A role of OTHER that we may assume."""
+
+BROKEN_KEY = "00000000-dead-4000-8000-000000000000"
+"""A key id that a copy accepts and then fails with."""
+
+
+def snapshot(image: str, number: int = 0) -> str:
+    """The snapshot of an image's device: 0 is its root."""
+    return f"snap-0c00000000000{image[-2]}{number:02d}c"
+
+
+def key(region: str, id: str = "11111111-2222-4333-8444-555555555555") -> str:
+    """The ARN of a key of ours."""
+    return f"arn:aws:kms:{region}:{OURS.id}:key/{id}"
+
+
+def document(knobs: dict[str, Any]) -> dict[str, Any]:
+    """The world file (`ec2sim/examples/world.yaml` explains its fields)."""
+    return {
+        "knobs": knobs,
+        "regions": {
+            HOME: {},
+            EUROPE: {},
+            TOKYO: {},
+            OPTED_IN: {"optIn": True},
+            NOT_OPTED_IN: {"optIn": True},
+        },
+        "accounts": {
+            OURS.id: {
+                "accessKeys": [OURS.key],
+                "optedIn": [OPTED_IN],
+                "places": {HOME: _ours(), EUROPE: {"brokenKeys": [BROKEN_KEY]}},
+            },
+            OTHER.id: {
+                "accessKeys": [OTHER.key],
+                "roles": {"visitor": {"trusts": [OURS.id]}},
+                "places": {HOME: _others()},
+            },
+        },
+    }
+
+
+def _ours() -> dict[str, Any]:
+    return {
+        "snapshots": {
+            snapshot(OWN): {"size": 8, "description": "root of own", "tags": {"part": "root"}},
+            snapshot(OWN, 1): {"size": 20, "description": "data of own"},
+            LOOSE_SNAPSHOT: {"size": 1, "description": "of no image"},
+        },
+        "images": {
+            OWN: {"name": "own", "devices": [_device(OWN), _device(OWN, 1)], "tags": OWN_TAGS},
+            LAUNCHED: {"name": "launched", "devices": [_device(LAUNCHED)]},
+            ENCRYPTED: {"name": "encrypted", "devices": [{**_device(ENCRYPTED), "encrypted": True}]},
+        },
+        "instances": {
+            WEB: {
+                "image": PUBLIC,
+                "volumes": [{"device": "/dev/xvda", "size": 8}, {"device": "/dev/sdf", "size": 20}],
+                "tags": {"Name": "web"},
+            },
+            STOPPED: _instance("stopped"),
+            SECRET: _instance("stopped", encrypted=True),
+            STARTING: _instance("pending"),
+            ORPHAN: _instance("running", image=LAUNCHED),
+            STOPPING: _instance("stopping"),
+        },
+    }
+
+
+def _others() -> dict[str, Any]:
+    return {
+        "images": {
+            PUBLIC: {"name": "public", "public": True, "devices": [_device(PUBLIC)]},
+            SHARED: {"name": "shared", "sharedWith": [OURS.id], "devices": [_device(SHARED)]},
+            CLOSED: {
+                "name": "closed",
+                "sharedWith": [OURS.id],
+                "storageShared": False,
+                "devices": [_device(CLOSED)],
+            },
+            PRIVATE: {"name": "private", "devices": [_device(PRIVATE)]},
+        }
+    }
+
+
+def _device(image: str, number: int = 0) -> dict[str, Any]:
+    return {"name": ("/dev/xvda", "/dev/sdf")[number], "snapshot": snapshot(image, number), "size": (8, 20)[number]}
+
+
+def _instance(state: str, *, image: str = PUBLIC, encrypted: bool = False) -> dict[str, Any]:
+    return {
+        "state": state,
+        "image": image,
+        "volumes": [{"device": "/dev/xvda", "size": 8, "encrypted": encrypted}],
+    }

@@ -1,0 +1,230 @@
+"""The AWS CLI (version 1): every call, errors and exit codes, paging, and AWS's own examples."""
+
+import json
+
+import pytest
+
+from support import world
+from support.expect import DRY_RUN
+from support.marks import in_great_number
+
+SNAPSHOT = world.snapshot(world.OWN)
+
+
+def refused_by(ran, operation, code, message=None):
+    """The CLI's line for an error of the service; 255 is its exit code for it in version 1."""
+    assert ran.code != 0
+    assert f"An error occurred ({code}) when calling the {operation} operation" in ran.stderr
+    if message is not None:
+        assert message in ran.stderr
+
+
+def test_describe_regions(cli):
+    names = cli("ec2", "describe-regions", "--query", "Regions[].RegionName").json
+    assert world.HOME in names
+    assert world.NOT_OPTED_IN not in names
+
+
+def test_describe_instances(cli):
+    ran = cli(
+        "ec2", "describe-instances", "--filters", "Name=tag:Name,Values=web", "Name=instance-state-name,Values=running"
+    )
+    (reservation,) = ran.json["Reservations"]
+    assert [instance["InstanceId"] for instance in reservation["Instances"]] == [world.WEB]
+
+
+def test_describe_images(cli):
+    ran = cli(*("ec2", "describe-images", "--owners", "self", "--filters", "Name=name,Values=ow*"))
+    (image,) = ran.json["Images"]
+    assert image["ImageId"] == world.OWN
+    assert image["State"] == "available"
+
+
+def test_describe_snapshots(cli):
+    ran = cli("ec2", "describe-snapshots", "--owner-ids", "self", "--snapshot-ids", SNAPSHOT)
+    (snapshot,) = ran.json["Snapshots"]
+    assert snapshot["State"] == "completed"
+
+
+def test_get_caller_identity(cli):
+    assert cli("sts", "get-caller-identity").json["Account"] == world.OURS.id
+    assert cli("sts", "get-caller-identity", account=world.OTHER).json["Account"] == world.OTHER.id
+
+
+def test_assume_role(cli):
+    ran = cli("sts", "assume-role", "--role-arn", world.OTHER_ROLE, "--role-session-name", "visit")
+    assert ran.json["AssumedRoleUser"]["Arn"].startswith(f"arn:aws:sts::{world.OTHER.id}:assumed-role/")
+    assert ran.json["Credentials"]["AccessKeyId"].startswith("ASIA")
+
+
+def test_the_course_command_captures_an_instance(cli):
+    """AWS's course command as it stands; then the waiter and the image."""
+    ran = cli("ec2", "create-image", "--instance-id", world.WEB, "--name", "Our_Base_Image-2018-09-17")
+    image = ran.json["ImageId"]
+    waited = cli("ec2", "wait", "image-available", "--image-ids", image)
+    assert (waited.code, waited.stdout) == (0, "")
+    (shown,) = cli("ec2", "describe-images", "--image-ids", image).json["Images"]
+    assert shown["Name"] == "Our_Base_Image-2018-09-17"
+    assert shown["State"] == "available"
+
+
+def test_the_course_command_copies_an_image_to_tokyo(cli):
+    """AWS's course command as it stands: `--region` names the destination."""
+    ran = cli(
+        *("ec2", "copy-image", "--source-image-id", world.OWN, "--source-region", "us-east-1"),
+        *("--region", "ap-northeast-1", "--name", "My server"),
+    )
+    image = ran.json["ImageId"]
+    waited = cli("ec2", "wait", "image-available", "--image-ids", image, "--region", "ap-northeast-1")
+    assert (waited.code, waited.stdout) == (0, "")
+    (shown,) = cli("ec2", "describe-images", "--image-ids", image, "--region", "ap-northeast-1").json["Images"]
+    assert shown["Name"] == "My server"
+    refused_by(cli("ec2", "describe-images", "--image-ids", image), "DescribeImages", "InvalidAMIID.NotFound")
+
+
+def test_create_image_with_tags_and_without_reboot(cli):
+    ran = cli(
+        *("ec2", "create-image", "--instance-id", world.WEB, "--name", "web-1", "--no-reboot"),
+        *("--description", "as it runs"),
+        *("--tag-specifications", "ResourceType=image,Tags=[{Key=team,Value=web}]"),
+        "ResourceType=snapshot,Tags=[{Key=team,Value=web}]",
+    )
+    image = ran.json["ImageId"]
+    assert cli("ec2", "wait", "image-exists", "--image-ids", image).code == 0
+    (shown,) = cli("ec2", "describe-images", "--image-ids", image).json["Images"]
+    assert shown["Tags"] == [{"Key": "team", "Value": "web"}]
+    assert shown["Description"] == "as it runs"
+    tagged = cli("ec2", "describe-snapshots", "--filters", "Name=tag:team,Values=web").json["Snapshots"]
+    assert len(tagged) == 2
+    ids = [snapshot["SnapshotId"] for snapshot in tagged]
+    assert cli("ec2", "wait", "snapshot-completed", "--snapshot-ids", *ids).code == 0
+
+
+def test_copy_image_with_a_token_answers_the_same_image(cli):
+    call = (
+        *("ec2", "copy-image", "--source-image-id", world.OWN, "--source-region", world.HOME),
+        *("--name", "own-copy", "--client-token", "t-1", "--copy-image-tags", "--region", world.EUROPE),
+    )
+    assert cli(*call).json == cli(*call).json
+    other = cli(*call, "--description", "another")
+    refused_by(other, "CopyImage", "IdempotentParameterMismatch")
+
+
+def test_deregister_image_and_delete_snapshot(cli):
+    in_use = cli("ec2", "delete-snapshot", "--snapshot-id", SNAPSHOT)
+    refused_by(in_use, "DeleteSnapshot", "InvalidSnapshot.InUse", f"is currently in use by {world.OWN}")
+    ran = cli("ec2", "deregister-image", "--image-id", world.OWN, "--delete-associated-snapshots")
+    assert ran.json["Return"] is True
+    assert {one["ReturnCode"] for one in ran.json["DeleteSnapshotResults"]} == {"success"}
+    assert cli("ec2", "delete-snapshot", "--snapshot-id", world.LOOSE_SNAPSHOT).json is None
+
+
+def test_create_tags_and_delete_tags(cli):
+    def tags():
+        (image,) = cli("ec2", "describe-images", "--image-ids", world.OWN).json["Images"]
+        return {tag["Key"]: tag["Value"] for tag in image.get("Tags", [])}
+
+    assert cli("ec2", "create-tags", "--resources", world.OWN, "--tags", "Key=new,Value=yes").json is None
+    assert tags() == {**world.OWN_TAGS, "new": "yes"}
+    assert cli("ec2", "delete-tags", "--resources", world.OWN, "--tags", "Key=new").json is None
+    assert tags() == world.OWN_TAGS
+    assert cli("ec2", "delete-tags", "--resources", world.OWN).json is None
+    assert tags() == {}
+
+
+@pytest.mark.parametrize(
+    ("operation", "arguments"),
+    [
+        ("DescribeRegions", ["describe-regions"]),
+        ("DescribeInstances", ["describe-instances"]),
+        ("DescribeImages", ["describe-images", "--owners", "self"]),
+        ("DescribeSnapshots", ["describe-snapshots", "--owner-ids", "self"]),
+        ("CreateImage", ["create-image", "--instance-id", world.WEB, "--name", "dry"]),
+        (
+            "CopyImage",
+            ["copy-image", "--source-image-id", world.OWN, "--source-region", world.HOME, "--name", "dry"],
+        ),
+        ("DeregisterImage", ["deregister-image", "--image-id", world.OWN]),
+        ("DeleteSnapshot", ["delete-snapshot", "--snapshot-id", world.LOOSE_SNAPSHOT]),
+        ("CreateTags", ["create-tags", "--resources", world.OWN, "--tags", "Key=dry,Value=run"]),
+        ("DeleteTags", ["delete-tags", "--resources", world.OWN]),
+    ],
+)
+def test_a_dry_run_would_have_succeeded(cli, operation, arguments):
+    refused_by(cli("ec2", *arguments, "--dry-run"), operation, "DryRunOperation", DRY_RUN)
+
+
+@pytest.mark.parametrize(
+    ("operation", "arguments", "code", "message"),
+    [
+        (
+            "DescribeImages",
+            ["describe-images", "--image-ids", "ami-0123456789abcdef0"],
+            "InvalidAMIID.NotFound",
+            "The image id '[ami-0123456789abcdef0]' does not exist",
+        ),
+        (
+            "DescribeImages",
+            ["describe-images", "--image-ids", "image-1"],
+            "InvalidAMIID.Malformed",
+            'Invalid id: "image-1" (expecting "ami-...")',
+        ),
+        (
+            "CreateImage",
+            ["create-image", "--instance-id", "i-0123456789abcdef0", "--name", "none"],
+            "InvalidInstanceID.NotFound",
+            "The instance ID 'i-0123456789abcdef0' does not exist",
+        ),
+        (
+            "CopyImage",
+            ["copy-image", "--source-image-id", world.CLOSED, "--source-region", world.HOME, "--name", "none"],
+            "InvalidRequest",
+            "You do not have permission to access the storage of this ami",
+        ),
+        ("DescribeVpcs", ["describe-vpcs"], "InvalidAction", None),
+    ],
+)
+def test_an_error_is_shown_as_ec2_words_it(cli, operation, arguments, code, message):
+    refused_by(cli("ec2", *arguments), operation, code, message)
+
+
+def test_a_region_that_is_not_enabled_is_an_auth_failure(cli):
+    ran = cli("ec2", "describe-images", "--owners", "self", region=world.NOT_OPTED_IN)
+    refused_by(ran, "DescribeImages", "AuthFailure", "AWS was not able to validate the provided access credentials")
+
+
+@in_great_number
+def test_small_pages_give_the_whole_list(cli, ec2):
+    for number in range(12):
+        ec2.copy_image(SourceImageId=world.OWN, SourceRegion=world.HOME, Name=f"crowd-{number}")
+    ran = cli(
+        *("ec2", "describe-snapshots", "--owner-ids", "self", "--page-size", "5", "--query", "Snapshots[].SnapshotId")
+    )
+    everything = {snapshot["SnapshotId"] for snapshot in ec2.describe_snapshots(OwnerIds=["self"])["Snapshots"]}
+    assert sorted(ran.json) == sorted(everything)
+    first = cli("ec2", "describe-images", "--owners", "self", "--max-items", "4", "--page-size", "5").json
+    assert len(first["Images"]) == 4
+    rest = cli("ec2", "describe-images", "--owners", "self", "--starting-token", first["NextToken"]).json
+    assert len(first["Images"]) + len(rest["Images"]) == 15
+
+
+def test_a_page_size_and_ids_exclude_each_other(cli):
+    ran = cli("ec2", "describe-images", "--image-ids", world.OWN, "--max-results", "5")
+    refused_by(ran, "DescribeImages", "InvalidParameterCombination")
+
+
+def test_text_and_table_can_be_read_too(cli):
+    ran = cli("ec2", "describe-images", "--owners", "self", "--output", "table")
+    assert ran.code == 0
+    assert world.OWN in ran.stdout
+    ran = cli(
+        "ec2", "describe-images", "--image-ids", world.OWN, "--query", "Images[0].[ImageId,State]", "--output", "text"
+    )
+    assert ran.stdout.split() == [world.OWN, "available"]
+
+
+def test_input_from_a_file_is_the_same_call(cli, tmp_path):
+    path = tmp_path / "copy.json"
+    path.write_text(json.dumps({"SourceImageId": world.OWN, "SourceRegion": world.HOME, "Name": "from-file"}))
+    ran = cli("ec2", "copy-image", "--cli-input-json", f"file://{path}")
+    assert ran.json["ImageId"].startswith("ami-")

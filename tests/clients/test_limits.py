@@ -1,0 +1,117 @@
+"""Request buckets for each account, region and action, and the limits on concurrent copies.
+
+ec2-api-throttling: CopyImage 100 tokens and 1 a second, CreateImage 50 and 5, DeregisterImage 100
+and 5, DescribeImages 100 and 20, DescribeInstances and DescribeSnapshots without filter and
+paging 50 and 10, CreateTags and DeleteTags 100 and 10.
+"""
+
+import time
+
+import pytest
+from botocore.exceptions import ClientError
+
+from support import world
+from support.expect import refusal, refused
+from support.images import copy
+from support.marks import in_real_time
+
+SIZES = {
+    "create_image": (50, 5, {"InstanceId": "i-0123456789abcdef0", "Name": "none"}),
+    "copy_image": (100, 1, {"SourceImageId": "ami-0123456789abcdef0", "SourceRegion": world.HOME, "Name": "none"}),
+    "deregister_image": (100, 5, {"ImageId": "ami-0123456789abcdef0"}),
+    "delete_snapshot": (100, 5, {"SnapshotId": "snap-0123456789abcdef0"}),
+    "describe_images": (100, 20, {"ImageIds": [world.OWN]}),
+    "describe_instances": (50, 10, {}),
+    "create_tags": (100, 10, {"Resources": [world.OWN], "Tags": [{"Key": "k", "Value": "v"}]}),
+    "delete_tags": (100, 10, {"Resources": [world.OWN], "Tags": [{"Key": "k"}]}),
+}
+
+
+def attempt(ec2, call, arguments):
+    """True where the bucket had a token, whatever became of the call."""
+    try:
+        getattr(ec2, call)(**arguments)
+    except ClientError as error:
+        seen = refusal(error)
+        if seen.code == "RequestLimitExceeded":
+            assert seen.message == "Request limit exceeded."
+            assert seen.status == 503
+            return False
+    return True
+
+
+def exhaust(ec2, call, arguments, most):
+    """How many calls the bucket allowed until it refused one."""
+    for number in range(most):
+        if not attempt(ec2, call, arguments):
+            return number
+    raise AssertionError(f"{most} calls of {call} and no limit")
+
+
+@in_real_time
+@pytest.mark.parametrize("call", SIZES)
+def test_a_bucket_has_its_size(ec2, call):
+    size, refill, arguments = SIZES[call]
+    begin = time.monotonic()
+    allowed = exhaust(ec2, call, arguments, 4 * size)
+    refilled = refill * (time.monotonic() - begin)
+    assert size <= allowed <= size + refilled + 1
+
+
+@in_real_time
+def test_buckets_are_apart_by_action_region_and_account(aws, ec2):
+    size, _, arguments = SIZES["copy_image"]
+    exhaust(ec2, "copy_image", arguments, 4 * size)
+    assert attempt(ec2, "deregister_image", SIZES["deregister_image"][2])
+    assert attempt(aws(region=world.EUROPE), "copy_image", arguments)
+    assert attempt(aws(account=world.OTHER), "copy_image", arguments)
+    assert not attempt(ec2, "copy_image", arguments)
+
+
+@pytest.mark.sim(speed=10)
+def test_botocores_own_retries_get_through(aws, ec2):
+    """A client with retries sees no error; the bucket fills while it waits."""
+    size, _, arguments = SIZES["create_image"]
+    patient = aws(attempts=8)
+    exhaust(ec2, "create_image", arguments, 8 * size)
+    for _ in range(10):
+        with refused("InvalidInstanceID.NotFound"):
+            patient.create_image(**arguments)
+
+
+def copies_accepted(ec2, most):
+    """How many copies were accepted, and what the first one was refused with."""
+    for number in range(most):
+        try:
+            ec2.copy_image(SourceImageId=world.LAUNCHED, SourceRegion=world.HOME, Name=f"copy-{number}")
+        except ClientError as error:
+            return number, refusal(error)
+    raise AssertionError(f"{most} copies at a time and no limit")
+
+
+@in_real_time
+def test_twenty_snapshots_are_copied_at_a_time_into_one_region(aws):
+    """ebs-resource-quotas for the number, aws-samples/copy-encrypted-ami#3 for the text."""
+    accepted, refusal_seen = copies_accepted(aws(region=world.TOKYO), 30)
+    assert accepted == 20
+    assert refusal_seen.code == "ResourceLimitExceeded"
+    assert refusal_seen.status == 400
+    expected = "Too many snapshot copies in progress. The limit is 20 for this destination region."
+    assert refusal_seen.message == expected
+    # Another region has a limit of its own.
+    aws(region=world.EUROPE).copy_image(SourceImageId=world.OWN, SourceRegion=world.HOME, Name="elsewhere")
+
+
+@pytest.mark.sim(speed=1, knobs={"concurrentSnapshotCopies": None, "requestBuckets": False})
+def test_three_hundred_images_are_copied_at_a_time_into_one_region(aws):
+    """how-ami-copy-works; the text is not known."""
+    accepted, refusal_seen = copies_accepted(aws(region=world.TOKYO), 310)
+    assert accepted == 300
+    assert refusal_seen.code == "ResourceLimitExceeded"
+    assert refusal_seen.status == 400
+
+
+@pytest.mark.sim(knobs={"concurrentImageCopies": 1, "maxReadLagSeconds": 0})
+def test_a_copy_that_is_done_makes_room_for_the_next(ec2):
+    for number in range(3):
+        copy(ec2, world.LAUNCHED, world.HOME, f"copy-{number}")
