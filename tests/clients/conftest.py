@@ -138,8 +138,9 @@ def cli(sim: Simulator, tmp_path: Path) -> Callable[..., Ran]:
     config = tmp_path / "config"
     config.write_text("[default]\noutput = json\n[plugins]\nshapes = support.cli_plugin\n")
 
-    def run(*arguments: str, account: world.Account = world.OURS, region: str = world.HOME) -> Ran:
+    def run(*arguments: str, account: world.Account = world.OURS, region: str = world.HOME, attempts: int = 40) -> Ran:
         keys = account.credentials()
+        _turn_waiters_down(tmp_path / "data", attempts)
         environment = {
             "PATH": os.environ["PATH"],
             "HOME": str(tmp_path),
@@ -152,7 +153,7 @@ def cli(sim: Simulator, tmp_path: Path) -> Callable[..., Ran]:
             "AWS_ENDPOINT_URL": sim.endpoint,
             "AWS_DEFAULT_REGION": region,
             "AWS_MAX_ATTEMPTS": "1",
-            "AWS_DATA_PATH": str(HERE / "support" / "cli_data"),
+            "AWS_DATA_PATH": str(tmp_path / "data"),
             "AWS_ACCESS_KEY_ID": keys["aws_access_key_id"],
             "AWS_SECRET_ACCESS_KEY": keys["aws_secret_access_key"],
         }
@@ -168,3 +169,13 @@ def cli(sim: Simulator, tmp_path: Path) -> Callable[..., Ran]:
         return Ran(done.returncode, done.stdout, done.stderr)
 
     return run
+
+
+def _turn_waiters_down(data: Path, attempts: int) -> None:
+    """The CLI's waiters have no options: botocore reads such a file beside its own models."""
+    waiters = dict.fromkeys(
+        ("ImageAvailable", "ImageExists", "SnapshotCompleted"), {"delay": 1, "maxAttempts": attempts}
+    )
+    path = data / "ec2" / "2016-11-15" / "waiters-2.sdk-extras.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({"version": 1.0, "merge": {"waiters": waiters}}))

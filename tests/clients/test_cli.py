@@ -6,14 +6,14 @@ import pytest
 
 from support import world
 from support.expect import DRY_RUN
-from support.marks import in_great_number
+from support.marks import at_great_length, in_great_number
 
 SNAPSHOT = world.snapshot(world.OWN)
 
 
 def refused_by(ran, operation, code, message=None):
-    """The CLI's line for an error of the service; 255 is its exit code for it in version 1."""
-    assert ran.code != 0
+    """The CLI's line for an error of the service, and its exit code."""
+    assert ran.code in (254, 255)
     assert f"An error occurred ({code}) when calling the {operation} operation" in ran.stderr
     if message is not None:
         assert message in ran.stderr
@@ -80,6 +80,22 @@ def test_the_course_command_copies_an_image_to_tokyo(cli):
     (shown,) = cli("ec2", "describe-images", "--image-ids", image, "--region", "ap-northeast-1").json["Images"]
     assert shown["Name"] == "My server"
     refused_by(cli("ec2", "describe-images", "--image-ids", image), "DescribeImages", "InvalidAMIID.NotFound")
+
+
+@at_great_length
+def test_a_waiter_that_gives_up_exits_with_255(cli):
+    image = cli("ec2", "create-image", "--instance-id", world.WEB, "--name", "web-1").json["ImageId"]
+    ran = cli("ec2", "wait", "image-available", "--image-ids", image, attempts=2)
+    assert ran.code == 255
+    assert "Waiter ImageAvailable failed: Max attempts exceeded" in ran.stderr
+
+
+@pytest.mark.sim(knobs={"failedCopiesPerMille": 1000})
+def test_a_waiter_for_an_image_that_fails_exits_with_255(cli):
+    ran = cli("ec2", "copy-image", "--source-image-id", world.OWN, "--source-region", world.HOME, "--name", "late")
+    ran = cli("ec2", "wait", "image-available", "--image-ids", ran.json["ImageId"])
+    assert ran.code == 255
+    assert "Waiter ImageAvailable failed: Waiter encountered a terminal failure state" in ran.stderr
 
 
 def test_create_image_with_tags_and_without_reboot(cli):

@@ -6,7 +6,7 @@ from botocore.exceptions import WaiterError
 from support import world
 from support.expect import refused, wait
 from support.images import capture, copy, image_of, snapshot_of, snapshots_of, specification, tags_of
-from support.marks import in_real_time
+from support.marks import while_time_stands_still
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def test_a_copy_becomes_available_with_snapshots_of_its_own(ec2, europe):
         assert image[field] == source[field]
 
 
-@in_real_time
+@while_time_stands_still
 def test_a_new_copy_is_pending(europe):
     image = europe.copy_image(SourceImageId=world.OWN, SourceRegion=world.HOME, Name="own-copy")["ImageId"]
     assert image_of(europe, image)["State"] == "pending"
@@ -169,6 +169,13 @@ def test_a_copy_can_be_encrypted(europe):
         assert described["KmsKeyId"].startswith(f"arn:aws:kms:{world.EUROPE}:{world.OURS.id}:key/")
 
 
+def test_encryption_by_default_encrypts_in_silence(aws):
+    """AMIEncryption: the destination's setting decides where the call says nothing."""
+    tokyo = aws(region=world.TOKYO)
+    image = image_of(tokyo, copy(tokyo, world.OWN, world.HOME, "plain"))
+    assert [snapshot_of(tokyo, snapshot)["Encrypted"] for snapshot in snapshots_of(image)] == [True, True]
+
+
 def test_an_encrypted_source_gives_an_encrypted_copy(europe):
     image = image_of(europe, copy(europe, world.ENCRYPTED, world.HOME, "secret"))
     (snapshot,) = snapshots_of(image)
@@ -207,6 +214,21 @@ def test_a_key_that_is_not_there_fails_the_copy_later(europe):
     failed = image_of(europe, image)
     assert failed["State"] == "failed"
     assert failed["StateReason"]["Message"] == "Copy image failed with an internal error"
+    # ebs-copy-snapshot: the snapshot says more than the image.
+    for snapshot in snapshots_of(failed):
+        described = snapshot_of(europe, snapshot)
+        assert described["State"] == "error"
+        assert described["StateMessage"] == "Given key ID is not accessible"
+
+
+@pytest.mark.sim(knobs={"failedCopiesPerMille": 1000})
+def test_a_copy_may_fail_for_no_reason_of_the_caller(europe):
+    """packer#6737: the id is answered, and the failure comes late."""
+    image = europe.copy_image(SourceImageId=world.OWN, SourceRegion=world.HOME, Name="late")["ImageId"]
+    wait(europe, "image_exists", ImageIds=[image])
+    with pytest.raises(WaiterError, match="terminal failure state"):
+        wait(europe, "image_available", ImageIds=[image])
+    assert image_of(europe, image)["State"] == "failed"
 
 
 def test_an_image_that_is_not_there_is_not_found(europe):
@@ -225,7 +247,7 @@ def test_an_id_of_the_wrong_form_is_malformed(europe):
         europe.copy_image(SourceImageId="image-1", SourceRegion=world.HOME, Name="nothing")
 
 
-@in_real_time
+@while_time_stands_still
 def test_a_pending_source_cannot_be_copied(ec2, europe):
     """The code is errors-overview's; the text for CopyImage is not known."""
     image = ec2.create_image(InstanceId=world.WEB, Name="web-1")["ImageId"]

@@ -5,7 +5,7 @@ import pytest
 from support import world
 from support.expect import accepted, refused, wait
 from support.images import capture, image_of, snapshot_of, snapshots_of, specification, tags_of
-from support.marks import in_real_time
+from support.marks import while_time_stands_still
 
 
 def test_an_image_of_a_running_instance_becomes_available(ec2):
@@ -25,7 +25,7 @@ def test_an_image_of_a_stopped_instance_becomes_available(ec2):
     assert image_of(ec2, capture(ec2, world.STOPPED, "stopped-1"))["State"] == "available"
 
 
-@in_real_time
+@while_time_stands_still
 def test_a_new_image_is_pending(ec2):
     image = ec2.create_image(InstanceId=world.WEB, Name="web-1")["ImageId"]
     assert image_of(ec2, image)["State"] == "pending"
@@ -103,14 +103,14 @@ def test_a_name_may_be_used_again_in_another_account_or_another_case(ec2):
     capture(ec2, world.WEB, "Web-1")
 
 
-@in_real_time
+@while_time_stands_still
 def test_the_name_of_a_pending_image_is_in_use(ec2):
     image = ec2.create_image(InstanceId=world.WEB, Name="web-1")["ImageId"]
     with refused("InvalidAMIName.Duplicate", f"AMI name web-1 is already in use by AMI {image}"):
         ec2.create_image(InstanceId=world.WEB, Name="web-1")
 
 
-@in_real_time
+@while_time_stands_still
 def test_the_name_of_a_deregistered_image_is_held_for_a_while(ec2):
     """errors-overview: "allow enough time for the change to propagate"."""
     ec2.deregister_image(ImageId=world.OWN)
@@ -174,3 +174,36 @@ def test_a_device_can_be_left_out(ec2):
     image = image_of(ec2, capture(ec2, world.WEB, "root-only", BlockDeviceMappings=mapping))
     assert [one["DeviceName"] for one in image["BlockDeviceMappings"]] == [instance["RootDeviceName"]]
     assert len(snapshots_of(image)) == 1
+
+
+@pytest.mark.parametrize("change", [{"Encrypted": True}, {"VolumeSize": 99}], ids=lambda change: next(iter(change)))
+def test_a_volume_that_is_there_cannot_be_changed(ec2, change):
+    """Model, CreateImage: "The only option that can be changed … is DeleteOnTermination"."""
+    with refused():
+        ec2.create_image(
+            InstanceId=world.STOPPED,
+            Name="changed",
+            BlockDeviceMappings=[{"DeviceName": "/dev/xvda", "Ebs": change}],
+        )
+
+
+def test_deletion_on_termination_can_be_changed(ec2):
+    mapping = [{"DeviceName": "/dev/xvda", "Ebs": {"DeleteOnTermination": False}}]
+    image = image_of(ec2, capture(ec2, world.STOPPED, "kept", BlockDeviceMappings=mapping))
+    assert image["BlockDeviceMappings"][0]["Ebs"]["DeleteOnTermination"] is False
+
+
+@while_time_stands_still
+def test_a_running_instance_is_captured_once_at_a_time_without_reboot(ec2):
+    """errors-overview."""
+    ec2.create_image(InstanceId=world.WEB, Name="web-1", NoReboot=True)
+    with refused("ConcurrentCreateImageNoRebootLimitExceeded"):
+        ec2.create_image(InstanceId=world.WEB, Name="web-2", NoReboot=True)
+
+
+def test_a_description_is_at_most_255_characters_long(aws):
+    ec2 = aws(validate=False)
+    with refused():
+        ec2.create_image(InstanceId=world.WEB, Name="web-1", Description="d" * 256)
+    image = ec2.create_image(InstanceId=world.WEB, Name="web-1", Description="d" * 255)["ImageId"]
+    assert image_of(ec2, image)["Description"] == "d" * 255

@@ -6,7 +6,7 @@ from botocore.exceptions import ClientError
 from support import world
 from support.expect import accepted, eventually, refusal, refused
 from support.images import capture, image_of, snapshot_of, snapshots_of
-from support.marks import in_real_time
+from support.marks import at_great_length, while_time_stands_still
 
 
 def fate(ec2, image):
@@ -23,7 +23,7 @@ def test_the_answer_is_true_and_the_image_goes(ec2):
     eventually(lambda: world.OWN not in [i["ImageId"] for i in ec2.describe_images(Owners=["self"])["Images"]], "gone")
 
 
-@in_real_time
+@while_time_stands_still
 def test_the_image_is_listed_for_a_short_interval(ec2):
     """ "Recently deregistered images appear in the returned results for a short interval"."""
     ec2.deregister_image(ImageId=world.OWN)
@@ -80,7 +80,20 @@ def test_the_snapshots_can_go_with_the_image(ec2):
     eventually(lambda: not ec2.describe_snapshots(Filters=left)["Snapshots"], "the snapshots are gone")
 
 
-@in_real_time
+def test_a_snapshot_of_several_images_stays(aws):
+    """Model, DeregisterImage: "it won't be deleted even if specified for deletion"."""
+    europe = aws(region=world.EUROPE, account=world.OTHER)
+    first, second = world.TWINS
+    answer = europe.deregister_image(ImageId=first, DeleteAssociatedSnapshots=True)
+    shared = {"SnapshotId": world.TWINS_SNAPSHOT, "ReturnCode": "skipped"}
+    assert answer["DeleteSnapshotResults"] == [shared]
+    eventually(lambda: fate(europe, first) == "InvalidAMIID.NotFound", "not found")
+    assert snapshot_of(europe, world.TWINS_SNAPSHOT)["State"] == "completed"
+    answer = europe.deregister_image(ImageId=second, DeleteAssociatedSnapshots=True)
+    assert answer["DeleteSnapshotResults"] == [{**shared, "ReturnCode": "success"}]
+
+
+@while_time_stands_still
 def test_a_pending_image_can_be_deregistered(ec2):
     """CopyingAMIs: stopping a pending copy is deregistering its image."""
     image = ec2.copy_image(SourceImageId=world.OWN, SourceRegion=world.HOME, Name="stopped")["ImageId"]
@@ -88,8 +101,10 @@ def test_a_pending_image_can_be_deregistered(ec2):
     assert ec2.deregister_image(ImageId=image)["Return"] is True
 
 
+@at_great_length
 def test_a_stopped_copy_never_becomes_available(ec2):
     image = ec2.copy_image(SourceImageId=world.OWN, SourceRegion=world.HOME, Name="stopped")["ImageId"]
+    assert image_of(ec2, image)["State"] == "pending"
     accepted(lambda: ec2.deregister_image(ImageId=image), "InvalidAMIID.NotFound")
     eventually(lambda: fate(ec2, image) == "InvalidAMIID.NotFound", "not found")
 

@@ -5,7 +5,7 @@ import pytest
 from support import world
 from support.expect import eventually, refused
 from support.images import capture, copy, image_of, snapshots_of
-from support.marks import in_real_time
+from support.marks import while_time_stands_still
 
 
 def ids(answer):
@@ -20,6 +20,11 @@ def test_everything_visible_is_listed_without_owners(ec2):
     found = ids(ec2.describe_images())
     assert {world.OWN, world.PUBLIC, world.SHARED, world.CLOSED} <= found
     assert world.PRIVATE not in found
+
+
+def test_empty_lists_describe_everything(ec2):
+    """ec2-api-pagination, "Common issues": nothing on the wire tells an empty list from none."""
+    assert ids(ec2.describe_images(ImageIds=[], Owners=[])) == ids(ec2.describe_images())
 
 
 @pytest.mark.parametrize("owner", ["self", world.OURS.id])
@@ -135,7 +140,7 @@ def test_images_are_found_by_what_they_were_made_of(ec2):
     assert found("block-device-mapping.snapshot-id", snapshot) == {copied}
 
 
-@in_real_time
+@while_time_stands_still
 def test_pending_images_are_found_by_state(ec2):
     image = ec2.create_image(InstanceId=world.WEB, Name="web-1")["ImageId"]
 
@@ -149,6 +154,15 @@ def test_pending_images_are_found_by_state(ec2):
 def test_a_filter_of_a_name_that_does_not_exist_is_refused(ec2):
     with refused("InvalidParameterValue"):
         ec2.describe_images(Owners=["self"], Filters=[{"Name": "colour", "Values": ["red"]}])
+
+
+def test_two_hundred_values_of_filters_are_the_most(ec2):
+    def filters(number):
+        return [{"Name": "name", "Values": [f"n-{value}" for value in range(number)]}]
+
+    assert ids(ec2.describe_images(Filters=filters(200))) == set()
+    with refused("FilterLimitExceeded"):
+        ec2.describe_images(Filters=filters(201))
 
 
 def test_our_tags_can_sit_on_anothers_public_image_for_us_alone(aws, ec2):

@@ -1,7 +1,9 @@
 """GetCallerIdentity and AssumeRole, and keys that are no keys (STS API reference)."""
 
+from botocore.exceptions import ClientError
+
 from support import world
-from support.expect import refused
+from support.expect import eventually, refusal, refused
 
 
 def test_the_key_tells_the_account(aws):
@@ -57,3 +59,46 @@ def test_an_unknown_key_is_an_auth_failure_for_ec2(aws):
 def test_an_unknown_key_is_an_invalid_token_for_sts(aws):
     with refused("InvalidClientTokenId", "The security token included in the request is invalid.", status=403):
         aws("sts", account=world.NOBODY).get_caller_identity()
+
+
+def test_an_external_id_must_be_given_where_the_role_asks_for_it(aws):
+    sts = aws("sts")
+    for wrong in ({}, {"ExternalId": "guess"}):
+        with refused("AccessDenied", status=403):
+            sts.assume_role(RoleArn=world.GUARDED_ROLE, RoleSessionName="visit", **wrong)
+    right = sts.assume_role(RoleArn=world.GUARDED_ROLE, RoleSessionName="visit", ExternalId=world.EXTERNAL_ID)
+    assert right["Credentials"]["SessionToken"]
+
+
+def test_a_temporary_key_without_its_token_is_an_auth_failure(aws):
+    credentials = aws("sts").assume_role(RoleArn=world.OTHER_ROLE, RoleSessionName="visit")["Credentials"]
+    keys = {
+        "aws_access_key_id": credentials["AccessKeyId"],
+        "aws_secret_access_key": credentials["SecretAccessKey"],
+    }
+    with refused("AuthFailure", status=401):
+        aws(credentials=keys).describe_images(Owners=["self"])
+
+
+def test_a_session_ends(aws):
+    """A quarter of an hour is the shortest session, and a quarter of a second here."""
+    answer = aws("sts").assume_role(RoleArn=world.OTHER_ROLE, RoleSessionName="visit", DurationSeconds=900)
+    credentials = answer["Credentials"]
+    visitor = aws(
+        credentials={
+            "aws_access_key_id": credentials["AccessKeyId"],
+            "aws_secret_access_key": credentials["SecretAccessKey"],
+            "aws_session_token": credentials["SessionToken"],
+        }
+    )
+
+    def ended():
+        try:
+            visitor.describe_regions()
+        except ClientError as error:
+            return refusal(error)
+        return None
+
+    seen = eventually(ended, "the session has ended")
+    assert seen.code in ("RequestExpired", "AuthFailure", "ExpiredToken")
+    assert 400 <= seen.status < 500

@@ -5,7 +5,7 @@ import pytest
 from support import world
 from support.expect import accepted, eventually, refused, wait
 from support.images import capture, image_of, snapshot_of, snapshots_of, specification
-from support.marks import in_real_time
+from support.marks import while_time_stands_still
 
 
 def ids(answer):
@@ -40,7 +40,7 @@ def test_a_page_size_and_ids_exclude_each_other(ec2):
         ec2.describe_snapshots(SnapshotIds=[world.snapshot(world.OWN)], MaxResults=5)
 
 
-@in_real_time
+@while_time_stands_still
 def test_a_snapshot_of_a_pending_image_is_pending(ec2):
     ec2.create_image(InstanceId=world.STOPPED, Name="web-1", TagSpecifications=[specification("snapshot", new="yes")])
     filters = [{"Name": "tag:new", "Values": ["yes"]}]

@@ -5,7 +5,7 @@ import pytest
 from support import world
 from support.expect import eventually, refused
 from support.images import image_of, snapshot_of, tags_of
-from support.marks import in_real_time
+from support.marks import while_time_stands_still
 
 
 def tag(**tags):
@@ -103,7 +103,7 @@ def test_another_accounts_private_image_is_not_found(ec2):
         ec2.create_tags(Resources=[world.PRIVATE], Tags=tag(new="yes"))
 
 
-@in_real_time
+@while_time_stands_still
 def test_a_pending_image_can_be_tagged(ec2):
     image = ec2.create_image(InstanceId=world.WEB, Name="web-1")["ImageId"]
     image_of(ec2, image)

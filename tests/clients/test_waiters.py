@@ -6,7 +6,7 @@ from botocore.exceptions import WaiterError
 from support import world
 from support.expect import INTERVAL, wait
 from support.images import image_of, snapshots_of, specification
-from support.marks import in_real_time
+from support.marks import while_time_stands_still
 
 
 def test_image_exists_waits_through_not_found(ec2):
@@ -29,7 +29,7 @@ def test_image_available_ends_at_an_image_that_is_not_there(ec2):
         wait(ec2, "image_available", ImageIds=["ami-0123456789abcdef0"])
 
 
-@in_real_time
+@while_time_stands_still
 def test_image_available_gives_up_on_an_image_that_stays_pending(ec2):
     image = ec2.create_image(InstanceId=world.WEB, Name="web-1")["ImageId"]
     wait(ec2, "image_exists", ImageIds=[image])

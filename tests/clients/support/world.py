@@ -47,6 +47,10 @@ OWN = "ami-0b00000000000005b"  # ours, of two snapshots, tagged
 LAUNCHED = "ami-0b00000000000006b"  # ours; ORPHAN runs from it
 ENCRYPTED = "ami-0b00000000000007b"  # ours, its snapshot encrypted
 
+# Two images of OTHER in Europe, of one and the same snapshot.
+TWINS = ("ami-0b00000000000008b", "ami-0b00000000000009b")
+TWINS_SNAPSHOT = "snap-0c00000000000800c"
+
 OWN_TAGS = {"team": "base", "stage": "gold"}
 
 LOOSE_SNAPSHOT = "snap-0c000000000000ffc"
@@ -54,6 +58,11 @@ LOOSE_SNAPSHOT = "snap-0c000000000000ffc"
 
 OTHER_ROLE = f"arn:aws:iam::{OTHER.id}:role/visitor"
 """A role of OTHER that we may assume."""
+
+GUARDED_ROLE = f"arn:aws:iam::{OTHER.id}:role/guarded"
+"""The same, for those who know its external id."""
+
+EXTERNAL_ID = "open sesame"
 
 BROKEN_KEY = "00000000-dead-4000-8000-000000000000"
 """A key id that a copy accepts and then fails with."""
@@ -84,12 +93,15 @@ def document(knobs: dict[str, Any]) -> dict[str, Any]:
             OURS.id: {
                 "accessKeys": [OURS.key],
                 "optedIn": [OPTED_IN],
-                "places": {HOME: _ours(), EUROPE: {"brokenKeys": [BROKEN_KEY]}},
+                "places": {HOME: _ours(), EUROPE: {"brokenKeys": [BROKEN_KEY]}, TOKYO: {"encryptionByDefault": True}},
             },
             OTHER.id: {
                 "accessKeys": [OTHER.key],
-                "roles": {"visitor": {"trusts": [OURS.id]}},
-                "places": {HOME: _others()},
+                "roles": {
+                    "visitor": {"trusts": [OURS.id]},
+                    "guarded": {"trusts": [OURS.id], "externalId": EXTERNAL_ID},
+                },
+                "places": {HOME: _others(), EUROPE: _twins()},
             },
         },
     }
@@ -136,6 +148,11 @@ def _others() -> dict[str, Any]:
             PRIVATE: {"name": "private", "devices": [_device(PRIVATE)]},
         }
     }
+
+
+def _twins() -> dict[str, Any]:
+    device = {"name": "/dev/xvda", "snapshot": TWINS_SNAPSHOT, "size": 8}
+    return {"images": {image: {"name": f"twin {image}", "devices": [device]} for image in TWINS}}
 
 
 def _device(image: str, number: int = 0) -> dict[str, Any]:
