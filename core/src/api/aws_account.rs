@@ -4,7 +4,7 @@
     clippy::doc_markdown,
     reason = "the documentation of the fields is what `kubectl explain` prints"
 )]
-#![expect(
+#![allow(
     clippy::duplicated_attributes,
     reason = "every printcolumn has a type and a path of its own"
 )]
@@ -338,7 +338,7 @@ mod tests {
             .collect()
     }
 
-    fn account(grants: serde_json::Value) -> AwsAccount {
+    fn account(grants: &serde_json::Value) -> AwsAccount {
         serde_json::from_value(json!({
             "apiVersion": "amity.dev/v1alpha1",
             "kind": "AwsAccount",
@@ -349,7 +349,7 @@ mod tests {
     }
 
     fn capture(
-        grants: serde_json::Value,
+        grants: &serde_json::Value,
         namespace: &str,
         tags: &[(&str, &str)],
     ) -> Result<(), NotGranted> {
@@ -364,7 +364,7 @@ mod tests {
     }
 
     fn owner(
-        grants: serde_json::Value,
+        grants: &serde_json::Value,
         owner: &str,
         alias: Option<&str>,
     ) -> Result<(), NotGranted> {
@@ -382,11 +382,11 @@ mod tests {
     #[test]
     fn nothing_is_granted_by_default() {
         assert_eq!(
-            capture(json!({}), "images", &[]).unwrap_err().to_string(),
+            capture(&json!({}), "images", &[]).unwrap_err().to_string(),
             "AwsAccount \"default\" does not let namespace \"images\" capture instances: add an entry for it to spec.grants.capture"
         );
         assert_eq!(
-            owner(json!({}), "111122223333", None)
+            owner(&json!({}), "111122223333", None)
                 .unwrap_err()
                 .to_string(),
             "AwsAccount \"default\" does not let namespace \"images\" use images of owner 111122223333: add an entry with owners [self] for it to spec.grants.sourceOwners"
@@ -401,7 +401,7 @@ mod tests {
             json!({"all": true}),
         ] {
             let grants = json!({"capture": [{"namespaces": selector}]});
-            assert_eq!(capture(grants, "images", &[]), Ok(()), "{selector}");
+            assert_eq!(capture(&grants, "images", &[]), Ok(()), "{selector}");
         }
     }
 
@@ -415,7 +415,7 @@ mod tests {
             json!({"all": false}),
         ] {
             let grants = json!({"capture": [{"namespaces": selector}]});
-            assert!(capture(grants, "images", &[]).is_err(), "{selector}");
+            assert!(capture(&grants, "images", &[]).is_err(), "{selector}");
         }
     }
 
@@ -426,31 +426,31 @@ mod tests {
             {"namespaces": {"matchNames": ["other"]}},
         ]});
         let tagged = [("capture", "allowed"), ("stage", "test"), ("Name", "web")];
-        assert_eq!(capture(grants.clone(), "images", &tagged), Ok(()));
+        assert_eq!(capture(&grants, "images", &tagged), Ok(()));
         assert_eq!(
-            capture(grants.clone(), "images", &tagged[..1])
+            capture(&grants, "images", &tagged[..1])
                 .unwrap_err()
                 .to_string(),
             "AwsAccount \"default\" lets namespace \"images\" capture only instances with other tags: give the instance the tags of an entry of spec.grants.capture, or add an entry"
         );
-        assert_eq!(capture(grants, "other", &[]), Ok(()));
+        assert_eq!(capture(&grants, "other", &[]), Ok(()));
     }
 
     #[test]
     fn an_owner_is_granted_by_id_as_self_or_as_amazon() {
         let grants = |owners: &[&str]| json!({"sourceOwners": [{"namespaces": {"matchNames": ["images"]}, "owners": owners}]});
-        assert_eq!(owner(grants(&["self"]), "111122223333", None), Ok(()));
+        assert_eq!(owner(&grants(&["self"]), "111122223333", None), Ok(()));
         assert_eq!(
-            owner(grants(&["444455556666"]), "444455556666", None),
+            owner(&grants(&["444455556666"]), "444455556666", None),
             Ok(())
         );
         assert_eq!(
-            owner(grants(&["amazon"]), "137112412989", Some("amazon")),
+            owner(&grants(&["amazon"]), "137112412989", Some("amazon")),
             Ok(())
         );
         assert!(
             owner(
-                grants(&["self", "amazon"]),
+                &grants(&["self", "amazon"]),
                 "444455556666",
                 Some("aws-marketplace")
             )

@@ -1,10 +1,12 @@
 //! Every condition type and every reason that a status may show, in one place: what it means, and
-//! what the user can do. `docs/conditions.md` is generated from [`REASONS`].
+//! what the user can do. [`page`] makes `docs/conditions.md` of it.
 
 #![expect(
     clippy::doc_markdown,
     reason = "what is said here is for users first; the documentation of the constants is made of it"
 )]
+
+use std::fmt::Write as _;
 
 /// EC2 matches the spec (`MachineImage`); the account was reached and is the right one
 /// (`AwsAccount`). Always there.
@@ -71,6 +73,29 @@ impl std::fmt::Display for Reason {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.name)
     }
+}
+
+/// `docs/conditions.md`: every condition and every reason, for a person to look up.
+pub fn page() -> String {
+    let mut page = String::from(
+        "<!-- Written from core/src/api/conditions.rs. -->\n# Conditions and reasons\n\n\
+         | condition | while it is true |\n| --- | --- |\n",
+    );
+    for (name, meaning) in TYPES {
+        let _ = writeln!(page, "| `{name}` | {meaning} |");
+    }
+    page.push_str("\n| reason | at | what it means | what to do |\n| --- | --- | --- | --- |\n");
+    for Reason {
+        name,
+        conditions,
+        meaning,
+        remedy,
+    } in REASONS
+    {
+        let at = conditions.join(", ");
+        let _ = writeln!(page, "| `{name}` | {at} | {meaning} | {remedy} |");
+    }
+    page
 }
 
 const NOTHING: &str = "Nothing to do.";
@@ -162,13 +187,13 @@ reasons! {
     // What EC2 refused.
     ACCESS_DENIED "AccessDenied" [READY, AVAILABLE, SOURCE_RESOLVED, STALLED]
         "AWS does not allow the call that the message names.",
-        "Allow it in the policy of Amity's role (docs/iam.md has the whole policy), or in the account's service control policies. It is tried again by itself.";
+        "Allow it in the policy of Amity's role, or in the account's service control policies. It is tried again by itself.";
     WRONG_ACCOUNT "WrongAccount" [READY, STALLED]
         "The credentials lead into another account than the one in accountId.",
         "Correct assumeRole.roleArn, or the credentials of the controller.";
     NO_CREDENTIALS "NoCredentials" [READY, STALLED]
         "Amity has no credentials, or AWS does not accept them or the role they ask for.",
-        "Give the controller credentials (docs/iam.md), and let the role's trust policy name them and the external id.";
+        "Give the controller credentials, and let the role's trust policy name them and the external id.";
     DUPLICATE_ACCOUNT "DuplicateAccount" [READY, STALLED]
         "Another AwsAccount has the same accountId, and grants must be in one place.",
         "Keep one of them; the message names the other.";

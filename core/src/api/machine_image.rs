@@ -4,7 +4,7 @@
     clippy::doc_markdown,
     reason = "the documentation of the fields is what `kubectl explain` prints"
 )]
-#![expect(
+#![allow(
     clippy::duplicated_attributes,
     reason = "every printcolumn has a type and a path of its own"
 )]
@@ -316,11 +316,11 @@ pub struct ProgressingRevision {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct NextStep {
-    /// The EC2 call, for example CopyImage.
+    /// What is done: an EC2 call, for example CopyImage, or a write to this object.
     #[schemars(length(max = 64))]
     pub step: String,
 
-    /// The region that it is made in. Absent where the step is a write to this object.
+    /// The region that it is done in. Absent for a write to this object.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 32))]
     pub region: Option<String>,
