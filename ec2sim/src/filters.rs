@@ -99,7 +99,7 @@ pub(crate) fn matches(pattern: &str, text: &str) -> bool {
             }
             Some(Token::One) => (at, read) = (at + 1, read + 1),
             Some(Token::Exactly(wanted)) if *wanted == text[read] => {
-                (at, read) = (at + 1, read + 1)
+                (at, read) = (at + 1, read + 1);
             }
             _ => {
                 let Some((back, taken)) = star else {

@@ -86,16 +86,8 @@ impl Front {
 
 impl Asked {
     pub(crate) fn read(request: HttpRequest<'_>) -> Self {
-        match request.read() {
-            Ok((caller, request)) => Self {
-                caller,
-                request: Ok(request),
-            },
-            Err((caller, error)) => Self {
-                caller,
-                request: Err(error),
-            },
-        }
+        let (caller, request) = request.read();
+        Self { caller, request }
     }
 
     pub(crate) fn action(&self) -> &str {

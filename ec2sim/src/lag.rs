@@ -79,10 +79,10 @@ impl<T> Lagged<T> {
 
     pub(crate) fn write(&mut self, now: Timestamp, lag: Lag, value: T) {
         let everyone = View { now, stale: true };
-        if let Some(last) = self.later.iter().rposition(|(lag, _)| lag.seen(everyone)) {
-            if let Some((_, value)) = self.later.drain(..=last).next_back() {
-                self.settled = value;
-            }
+        if let Some(last) = self.later.iter().rposition(|(lag, _)| lag.seen(everyone))
+            && let Some((_, value)) = self.later.drain(..=last).next_back()
+        {
+            self.settled = value;
         }
         self.later.push((lag, value));
     }

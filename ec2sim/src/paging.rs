@@ -54,13 +54,13 @@ impl Paging {
                 "The parameter MaxResults cannot be used with the parameter that lists the ids in the same call",
             ));
         }
-        if let Some(wanted) = max_results {
-            if wanted < bounds.low {
-                return Err(ApiError::invalid_value(format!(
-                    "Value ( {wanted} ) for parameter maxResults is invalid. Expecting a value greater than {}.",
-                    bounds.low
-                )));
-            }
+        if let Some(wanted) = max_results
+            && wanted < bounds.low
+        {
+            return Err(ApiError::invalid_value(format!(
+                "Value ( {wanted} ) for parameter maxResults is invalid. Expecting a value greater than {}.",
+                bounds.low
+            )));
         }
         let subject = subject(request);
         let from = token

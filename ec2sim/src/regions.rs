@@ -43,9 +43,10 @@ impl World {
                 "opt-in-status" => vec![status.to_owned()],
                 _ => vec![name.clone()],
             };
-            let named = names.is_empty() || names.contains(name);
+            let wanted = names.is_empty() || names.contains(name);
             // A region that is asked for by name is shown whether it is enabled or not.
-            if named && (all || enabled || !names.is_empty()) && filters.pass(&Tags::new(), field) {
+            if wanted && (all || enabled || !names.is_empty()) && filters.pass(&Tags::new(), field)
+            {
                 listed.push((name.clone(), endpoint, status));
             }
         }

@@ -13,7 +13,7 @@ use crate::error::ApiError;
 use crate::knobs::Knobs;
 use crate::lag::{Lag, View};
 use crate::limits::{Bucket, capacity};
-use crate::state::{Account, ImageState, Place, Principal, Region, SnapshotState};
+use crate::state::{Account, Image, ImageState, Place, Principal, Region, SnapshotState};
 use crate::wire::parameters::Parameters;
 use crate::wire::request::{Caller, Request, Service};
 use crate::wire::response::{Answer, Reply};
@@ -117,6 +117,28 @@ impl World {
                 .entry(region.to_owned())
                 .or_default(),
         )
+    }
+
+    /// Whether an account could launch an image now, whatever readers see of it yet: it is
+    /// available, the account may use it, and all its snapshots are there.
+    pub fn can_launch(&self, account: &str, region: &str, image: &str) -> bool {
+        let Some(region) = self.regions.get(region) else {
+            return false;
+        };
+        let whole = |image: &Image| {
+            image.snapshot_ids().all(|id| {
+                let snapshot = region.snapshots.get(id);
+                snapshot.is_some_and(|snapshot| {
+                    snapshot.deleted.is_none() && snapshot.state == SnapshotState::Completed
+                })
+            })
+        };
+        region.images.get(image).is_some_and(|image| {
+            image.state == ImageState::Available
+                && image.deregistered.is_none()
+                && image.visible_to(account)
+                && whole(image)
+        })
     }
 
     /// A number that is the same for equal worlds, in every process.
@@ -288,10 +310,10 @@ impl World {
                     .regions
                     .get_mut(region)
                     .and_then(|region| region.snapshots.get_mut(id));
-                if let Some(snapshot) = snapshot {
-                    if snapshot.state == SnapshotState::Pending {
-                        snapshot.state = SnapshotState::Completed;
-                    }
+                if let Some(snapshot) = snapshot
+                    && snapshot.state == SnapshotState::Pending
+                {
+                    snapshot.state = SnapshotState::Completed;
                 }
             }
             Due::Image { region, id } => {
@@ -307,16 +329,17 @@ impl World {
                 } else {
                     ImageState::Available
                 };
-                for snapshot in image.snapshot_ids() {
-                    let Some(snapshot) = region.snapshots.get_mut(snapshot) else {
-                        continue;
-                    };
-                    match &failure {
-                        Some(failure) if snapshot.copied => {
+                // Snapshots that are well are done by their own entries.
+                if let Some(failure) = &failure {
+                    for id in image.snapshot_ids() {
+                        if let Some(snapshot) = region
+                            .snapshots
+                            .get_mut(id)
+                            .filter(|snapshot| snapshot.copied)
+                        {
                             snapshot.state = SnapshotState::Error;
                             snapshot.message = Some(failure.snapshots_say.clone());
                         }
-                        _ => snapshot.state = SnapshotState::Completed,
                     }
                 }
                 image.reason = failure.map(|failure| failure.reason);

@@ -1,11 +1,11 @@
 //! `CopyImage` (model; docs: UG `CopyingAMIs`, how-ami-copy-works, `AMIEncryption`).
 //!
-//! Names lock nothing here; the client token does.
+//! Names lock nothing here; the client token does. Which key a copy gets is `encryption`'s.
 
 use crate::chance::Stream;
 use crate::error::{ApiError, check_id};
+use crate::images::encryption::{Encryption, Outcome};
 use crate::images::{check_description, check_name};
-use crate::kms;
 use crate::lag::{Lag, View};
 use crate::state::{
     Device, Failure, Image, ImageState, Snapshot, SnapshotState, StateReason, Tags, Work, WorkKind,
@@ -20,20 +20,6 @@ use crate::world::{Call, Remembered, World};
 const FAILED: &str = "Copy image failed with an internal error";
 /// What its snapshots say when it was the key (docs: EBS ebs-copy-snapshot).
 const KEY_NOT_ACCESSIBLE: &str = "Given key ID is not accessible";
-
-/// What the caller says about encryption.
-struct Encryption {
-    encrypted: Option<bool>,
-    key: Option<String>,
-}
-
-/// How one snapshot of the copy is encrypted.
-enum Outcome {
-    Plain,
-    Key(String),
-    /// A key that the caller may name, and that nobody can use.
-    NoSuchKey,
-}
 
 impl World {
     pub(crate) fn copy_image(
@@ -180,6 +166,8 @@ impl World {
         };
         let image = self.image_for(&there, id)?;
         match image.state {
+            // A reader that is behind still finds what is gone already.
+            _ if image.deregistered.is_some() => Err(ApiError::image_gone(id)),
             ImageState::Available => Ok(image.clone()),
             ImageState::Disabled if image.owner == call.account => Ok(image.clone()),
             state => {
@@ -259,39 +247,6 @@ impl World {
         Ok(())
     }
 
-    /// The table of docs `AMIEncryption`, how-ami-copy-works and ebs-copy-snapshot.
-    fn encrypt(
-        &self,
-        call: &Call,
-        source_region: &str,
-        original: &Snapshot,
-        wanted: &Encryption,
-    ) -> Outcome {
-        let place = self.place(&call.account, &call.region);
-        let own_here = original.owner == call.account && source_region == call.region;
-        let key = match (&wanted.key, &original.key) {
-            (Some(name), _) => match kms::resolve(name, &call.account, &call.region) {
-                Some(key) => key,
-                None => return Outcome::NoSuchKey,
-            },
-            (None, Some(key)) if own_here => key.clone(),
-            // Own, from another region: the default key only where encryption is the default.
-            (None, Some(_)) if original.owner == call.account && !place.encryption_by_default => {
-                kms::aws_managed(&call.account, &call.region)
-            }
-            (None, Some(_)) => self.default_key(&call.account, &call.region),
-            (None, None) if wanted.encrypted == Some(true) || place.encryption_by_default => {
-                self.default_key(&call.account, &call.region)
-            }
-            (None, None) => return Outcome::Plain,
-        };
-        if place.broken_keys.contains(&key) {
-            Outcome::NoSuchKey
-        } else {
-            Outcome::Key(key)
-        }
-    }
-
     fn copy_snapshot(
         &mut self,
         call: &Call,
@@ -325,33 +280,6 @@ impl World {
         let mut tags = self.region(region)?.tags_seen(image, &call.account, view);
         tags.retain(|key, _| !key.starts_with("aws:"));
         Ok(tags)
-    }
-}
-
-impl Encryption {
-    fn check(&self) -> Result<(), ApiError> {
-        if self.key.is_some() && self.encrypted != Some(true) {
-            return Err(ApiError::new(
-                "InvalidParameterDependency",
-                "The parameter KmsKeyId requires the parameter Encrypted to be set.",
-            ));
-        }
-        Ok(())
-    }
-
-    fn check_sources(&self, snapshots: &[Snapshot]) -> Result<(), ApiError> {
-        let encrypted = snapshots.iter().find(|snapshot| snapshot.key.is_some());
-        match encrypted {
-            Some(snapshot) if self.encrypted == Some(false) => Err(ApiError::new(
-                "InvalidRequest",
-                format!(
-                    "Snapshot {} is encrypted. Creating an unencrypted copy from an encrypted snapshot is not \
-                     supported.",
-                    snapshot.id
-                ),
-            )),
-            _ => Ok(()),
-        }
     }
 }
 

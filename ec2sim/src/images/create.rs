@@ -83,13 +83,11 @@ impl World {
         for snapshot in &snapshots {
             region.born_with_tags(&snapshot.id, &call.account, tags.of("snapshot"));
         }
-        if reboots {
-            if let Some(instance) = region.instances.get_mut(&instance_id) {
-                instance.reboots.push(Reboot {
-                    at: now,
-                    image: id.clone(),
-                });
-            }
+        if reboots && let Some(instance) = region.instances.get_mut(&instance_id) {
+            instance.reboots.push(Reboot {
+                at: now,
+                image: id.clone(),
+            });
         }
         self.begin(&call.region, image, snapshots)?;
         Ok(Reply::of(|xml| xml.text("imageId", &id)).made(&id))
@@ -114,12 +112,12 @@ impl World {
     /// A name is taken by any image of the account in the region, also by a copy, and for a while
     /// by one that is deregistered (docs: errors-overview, `InvalidAMIName.Duplicate`).
     fn check_name_is_free(&self, call: &Call, name: &str) -> Result<(), ApiError> {
-        let hold = self.knobs.name_hold_seconds * 1000;
+        let milliseconds = self.knobs.name_hold_seconds * 1000;
         let taken = self.region(&call.region)?.images.values().find(|image| {
             let held = image
                 .deregistered
                 .as_ref()
-                .is_none_or(|end| self.now < after(end.at, hold));
+                .is_none_or(|end| self.now < after(end.at, milliseconds));
             image.owner == call.account && image.name == name && held
         });
         taken.map_or(Ok(()), |image| {

@@ -4,6 +4,7 @@ mod copy;
 mod create;
 mod deregister;
 mod describe;
+mod encryption;
 
 use crate::chance::after;
 use crate::error::{ApiError, check_id};

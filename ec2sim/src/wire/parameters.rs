@@ -72,10 +72,10 @@ impl Parameters {
             let number = key
                 .get(name.len() + 1..)
                 .and_then(|number| number.parse().ok());
-            if let Some(number) = number {
-                if let Some(value) = self.left.remove(&key) {
-                    found.push((number, value));
-                }
+            if let Some(number) = number
+                && let Some(value) = self.left.remove(&key)
+            {
+                found.push((number, value));
             }
         }
         found.sort();

@@ -92,11 +92,9 @@ pub struct HttpRequest<'a> {
 }
 
 impl HttpRequest<'_> {
-    /// Reads the caller from the signature, and the action from query and body.
-    ///
-    /// # Errors
-    /// `InvalidParameterValue` where a parameter comes twice.
-    pub fn read(self) -> Result<(Caller, Request), (Caller, ApiError)> {
+    /// Reads the caller from the signature, and the action from query and body: or the answer
+    /// to a request that cannot be read, because a parameter comes twice.
+    pub fn read(self) -> (Caller, Result<Request, ApiError>) {
         let mut parameters = BTreeMap::new();
         let mut twice = None;
         let query = form_urlencoded::parse(self.query.unwrap_or_default().as_bytes());
@@ -137,17 +135,15 @@ impl HttpRequest<'_> {
         };
         if let Some(name) = twice {
             let message = format!("The parameter {name} was specified more than once");
-            return Err((caller, ApiError::invalid_value(message)));
+            return (caller, Err(ApiError::invalid_value(message)));
         }
         let action = parameters.remove("Action").unwrap_or_default();
-        Ok((
-            caller,
-            Request {
-                action,
-                version,
-                parameters,
-            },
-        ))
+        let request = Request {
+            action,
+            version,
+            parameters,
+        };
+        (caller, Ok(request))
     }
 }
 

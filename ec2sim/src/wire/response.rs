@@ -6,7 +6,7 @@
 use std::fmt::Display;
 
 use jiff::Timestamp;
-use quick_xml::escape::escape;
+use quick_xml::escape::partial_escape;
 
 use crate::error::ApiError;
 use crate::wire::request::Service;
@@ -75,7 +75,7 @@ impl Xml {
     pub(crate) fn text(&mut self, name: &str, value: impl Display) {
         let value = value.to_string();
         self.0
-            .push_str(&format!("<{name}>{}</{name}>", escape(value.as_str())));
+            .extend(["<", name, ">", &escaped(&value), "</", name, ">"]);
     }
 
     pub(crate) fn optional(&mut self, name: &str, value: Option<impl Display>) {
@@ -90,9 +90,9 @@ impl Xml {
     }
 
     pub(crate) fn element(&mut self, name: &str, build: impl FnOnce(&mut Xml)) {
-        self.0.push_str(&format!("<{name}>"));
+        self.0.extend(["<", name, ">"]);
         build(self);
-        self.0.push_str(&format!("</{name}>"));
+        self.0.extend(["</", name, ">"]);
     }
 
     /// A list: `<name><item>…</item>…</name>`.
@@ -108,6 +108,16 @@ impl Xml {
             }
         });
     }
+}
+
+/// Text as XML 1.0 can carry it: what it cannot carry at all becomes a question mark.
+fn escaped(text: &str) -> String {
+    let allowed = |c: char| c >= ' ' || c == '\t' || c == '\n' || c == '\r';
+    let text: String = text
+        .chars()
+        .map(|c| if allowed(c) { c } else { '?' })
+        .collect();
+    partial_escape(text.as_str()).replace('\r', "&#13;")
 }
 
 /// A moment as EC2 writes it: `2026-11-23T15:59:29.000Z`.
@@ -155,7 +165,7 @@ impl Answer {
             message,
             status,
         } = error;
-        let (code_text, message) = (escape(code.as_str()), escape(message.as_str()));
+        let (code_text, message) = (escaped(code), escaped(message));
         let body = match service {
             Service::Ec2 => format!(
                 "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Response><Errors><Error><Code>{code_text}</Code>\

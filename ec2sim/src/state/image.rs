@@ -1,0 +1,210 @@
+//! Machine images.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::lag::{Lag, View};
+
+/// The state of an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum ImageState {
+    /// Being made.
+    Pending,
+    /// Can be launched.
+    Available,
+    /// Could not be made; final.
+    Failed,
+    /// Hidden by its owner.
+    Disabled,
+    /// Gone, and listed for a short while more.
+    Deregistered,
+}
+
+impl fmt::Display for ImageState {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Self::Pending => "pending",
+            Self::Available => "available",
+            Self::Failed => "failed",
+            Self::Disabled => "disabled",
+            Self::Deregistered => "deregistered",
+        })
+    }
+}
+
+/// Why something is in its state.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+pub struct StateReason {
+    /// For programs.
+    pub code: String,
+    /// For persons.
+    pub message: String,
+}
+
+/// An Amazon Machine Image.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Image {
+    /// `ami-…`
+    pub id: String,
+    /// The account that it belongs to.
+    pub owner: String,
+    /// Its name; copies of one account and region may share it.
+    pub name: String,
+    /// Free text.
+    pub description: Option<String>,
+    /// What its instances are.
+    pub machine: Machine,
+    /// When it was asked for.
+    pub created: Timestamp,
+    /// Its state, whatever readers see yet.
+    pub state: ImageState,
+    /// Why it failed.
+    pub reason: Option<StateReason>,
+    /// Its block devices.
+    pub devices: Vec<Device>,
+    /// The instance that it was captured from.
+    pub source_instance: Option<String>,
+    /// Region and id of the image that it was copied from, or that its instance was launched from.
+    pub source_image: Option<(String, String)>,
+    /// Whether everybody may launch it.
+    pub public: bool,
+    /// The accounts that may launch it.
+    pub shared_with: BTreeSet<String>,
+    /// When and how it went.
+    pub deregistered: Option<Deregistered>,
+    pub(crate) born: Lag,
+    pub(crate) work: Option<Work>,
+}
+
+/// The end of an image.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Deregistered {
+    /// When it was deregistered.
+    pub at: Timestamp,
+    /// Until when readers that know of it still find it listed.
+    pub listed_until: Timestamp,
+    pub(crate) lag: Lag,
+}
+
+/// What is being done to make a pending image.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Work {
+    pub kind: WorkKind,
+    pub failure: Option<Failure>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum WorkKind {
+    Capture { reboots: bool },
+    Copy { region: String, image: String },
+}
+
+/// How a copy will fail: what the image says and what its snapshots say.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Failure {
+    pub reason: StateReason,
+    pub snapshots_say: String,
+}
+
+impl Image {
+    /// The state that a reader sees; none if it does not find the image.
+    pub(crate) fn seen(&self, view: View) -> Option<ImageState> {
+        if !self.born.seen(view) {
+            return None;
+        }
+        match &self.deregistered {
+            Some(end) if end.lag.seen(view) => {
+                (view.now < end.listed_until).then_some(ImageState::Deregistered)
+            }
+            _ => Some(self.state),
+        }
+    }
+
+    /// Whether an account may see it at all.
+    pub(crate) fn visible_to(&self, account: &str) -> bool {
+        let others = self.state != ImageState::Disabled
+            && (self.public || self.shared_with.contains(account));
+        self.owner == account || others
+    }
+
+    /// Whether it is there and uses this snapshot.
+    pub fn uses(&self, snapshot: &str) -> bool {
+        self.deregistered.is_none() && self.maps(snapshot)
+    }
+
+    pub(crate) fn maps(&self, snapshot: &str) -> bool {
+        self.snapshot_ids().any(|id| id == snapshot)
+    }
+
+    /// The snapshots of its devices.
+    pub fn snapshot_ids(&self) -> impl Iterator<Item = &str> {
+        self.devices
+            .iter()
+            .filter_map(|device| device.ebs.as_ref()?.snapshot.as_deref())
+    }
+}
+
+/// What an image and its instances have in common.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Machine {
+    /// `x86_64`, `arm64`, …
+    pub architecture: String,
+    /// Whether it runs Windows.
+    pub windows: bool,
+    /// The name of its root device.
+    pub root_device: String,
+    /// How it boots, such as `uefi-preferred`.
+    pub boot_mode: Option<String>,
+}
+
+impl Machine {
+    pub(crate) fn platform(&self) -> Option<&'static str> {
+        self.windows.then_some("windows")
+    }
+
+    pub(crate) fn platform_details(&self) -> &'static str {
+        if self.windows {
+            "Windows"
+        } else {
+            "Linux/UNIX"
+        }
+    }
+
+    pub(crate) fn usage_operation(&self) -> &'static str {
+        if self.windows {
+            "RunInstances:0002"
+        } else {
+            "RunInstances"
+        }
+    }
+}
+
+/// A block device of an image.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Device {
+    /// The name, such as `/dev/xvda`.
+    pub name: String,
+    /// What it is, unless it is an instance store.
+    pub ebs: Option<Ebs>,
+    /// The instance store, such as `ephemeral0`.
+    pub virtual_name: Option<String>,
+}
+
+/// The volume that a device becomes.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Ebs {
+    /// What it is filled from; none: an empty volume.
+    pub snapshot: Option<String>,
+    /// Its size in GiB.
+    pub size_gib: u64,
+    /// `gp3`, `io2`, …
+    pub volume_type: String,
+    /// Whether it goes with the instance.
+    pub delete_on_termination: bool,
+    /// Whether it is encrypted.
+    pub encrypted: bool,
+}

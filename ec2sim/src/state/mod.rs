@@ -1,0 +1,112 @@
+//! What a world holds: accounts, regions, instances, snapshots, images.
+//!
+//! Everything is ordered and hashable, so that two worlds can be compared as wholes.
+
+mod image;
+mod instance;
+mod snapshot;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::lag::{Lagged, View};
+
+pub use image::{Deregistered, Device, Ebs, Image, ImageState, Machine, StateReason};
+pub(crate) use image::{Failure, Work, WorkKind};
+pub use instance::{Instance, InstanceState, Reboot, Volume};
+pub use snapshot::{Snapshot, SnapshotState};
+
+/// Tags as one account sees them.
+pub type Tags = BTreeMap<String, String>;
+
+/// An AWS account.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Account {
+    /// What EC2 calls it in `imageOwnerAlias`, such as `amazon`.
+    pub alias: Option<String>,
+    /// The opt-in regions that it has enabled.
+    pub opted_in: BTreeSet<String>,
+    /// Its roles by name.
+    pub roles: BTreeMap<String, Role>,
+    /// Its settings by region.
+    pub places: BTreeMap<String, Place>,
+}
+
+/// A role that other accounts may assume.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Role {
+    /// The accounts whose principals may assume it.
+    pub trusts: BTreeSet<String>,
+    /// What the caller must give as `ExternalId`.
+    #[serde(default)]
+    pub external_id: Option<String>,
+}
+
+/// The settings of an account in a region.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Place {
+    /// Whether new snapshots are encrypted although nobody asked.
+    pub encryption_by_default: bool,
+    /// The ARN of the key used when none is named; none: the AWS managed key `aws/ebs`.
+    pub default_key: Option<String>,
+    /// The ARNs of the keys that a copy takes and then fails with.
+    pub broken_keys: BTreeSet<String>,
+}
+
+/// Who has an access key.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Principal {
+    pub account: String,
+    pub arn: String,
+    pub user_id: String,
+    /// Temporary credentials: their token and their end.
+    pub session: Option<(String, Timestamp)>,
+}
+
+/// What a region holds, of all accounts.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Region {
+    /// Whether an account must opt in before it can use it.
+    pub opt_in: bool,
+    /// Images by id, deregistered ones too.
+    pub images: BTreeMap<String, Image>,
+    /// Snapshots by id, deleted ones too.
+    pub snapshots: BTreeMap<String, Snapshot>,
+    /// Instances by id.
+    pub instances: BTreeMap<String, Instance>,
+    /// Tags by resource and by the account that set them: tags on somebody else's public image
+    /// are visible only to who set them (docs: `Using_Tags`).
+    pub(crate) tags: BTreeMap<String, BTreeMap<String, Lagged<Tags>>>,
+}
+
+impl Region {
+    /// The tags of a resource as `account` wrote them last.
+    pub fn tags(&self, resource: &str, account: &str) -> Tags {
+        let lagged = self
+            .tags
+            .get(resource)
+            .and_then(|by_account| by_account.get(account));
+        lagged.map(|tags| tags.latest().clone()).unwrap_or_default()
+    }
+
+    pub(crate) fn tags_seen(&self, resource: &str, account: &str, view: View) -> Tags {
+        let lagged = self
+            .tags
+            .get(resource)
+            .and_then(|by_account| by_account.get(account));
+        lagged
+            .map(|tags| tags.read(view).clone())
+            .unwrap_or_default()
+    }
+
+    /// Sets the tags that a resource is born with; they are seen whenever the resource is.
+    pub(crate) fn born_with_tags(&mut self, resource: &str, account: &str, tags: Tags) {
+        if !tags.is_empty() {
+            let by_account = self.tags.entry(resource.to_owned()).or_default();
+            by_account.insert(account.to_owned(), Lagged::new(tags));
+        }
+    }
+}

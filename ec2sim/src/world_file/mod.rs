@@ -1,0 +1,266 @@
+//! The world file: how a world begins, as YAML. `examples/world.yaml` explains every field.
+
+mod load;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::knobs::Knobs;
+use crate::state::{ImageState, InstanceState, Role, Tags};
+
+/// The world that the server serves when it is given none.
+pub const EXAMPLE: &str = include_str!("../../examples/world.yaml");
+
+/// Why a world file is not one.
+#[derive(Debug, thiserror::Error)]
+pub enum WorldFileError {
+    /// It is not YAML, or not of this shape.
+    #[error("{0}")]
+    Shape(String),
+    /// It contradicts itself.
+    #[error("{place}: {reason}")]
+    Content {
+        /// Which item.
+        place: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+/// A world as it is written down.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct WorldFile {
+    /// Where all chance comes from.
+    pub seed: u64,
+    /// How slow, how late, how unreliable it is.
+    pub knobs: Knobs,
+    /// The regions there are.
+    pub regions: BTreeMap<String, RegionFile>,
+    /// The accounts by id.
+    pub accounts: BTreeMap<String, AccountFile>,
+}
+
+/// A region.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct RegionFile {
+    /// Whether an account must enable it first.
+    pub opt_in: bool,
+}
+
+/// An account.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct AccountFile {
+    /// What EC2 calls it as an owner, such as `amazon`.
+    pub alias: Option<String>,
+    /// The ids of its long-lived access keys.
+    pub access_keys: BTreeSet<String>,
+    /// The opt-in regions that it has enabled.
+    pub opted_in: BTreeSet<String>,
+    /// Its roles by name.
+    pub roles: BTreeMap<String, Role>,
+    /// What it has, by region.
+    pub places: BTreeMap<String, PlaceFile>,
+}
+
+/// What an account has in a region.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct PlaceFile {
+    /// Whether EBS encryption by default is on.
+    pub encryption_by_default: bool,
+    /// The key for it: id, alias or ARN; absent: `aws/ebs`.
+    pub default_key: Option<String>,
+    /// Keys that a copy takes and then fails with: ids, aliases or ARNs.
+    pub broken_keys: BTreeSet<String>,
+    /// Snapshots by id.
+    pub snapshots: BTreeMap<String, SnapshotFile>,
+    /// Images by id.
+    pub images: BTreeMap<String, ImageFile>,
+    /// Instances by id.
+    pub instances: BTreeMap<String, InstanceFile>,
+}
+
+/// A snapshot.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SnapshotFile {
+    /// In GiB.
+    pub size: u64,
+    /// Free text.
+    #[serde(default)]
+    pub description: String,
+    /// The volume it was made from.
+    #[serde(default)]
+    pub volume: Option<String>,
+    /// Whether it is encrypted.
+    #[serde(default)]
+    pub encrypted: bool,
+    /// The key; implies `encrypted`.
+    #[serde(default)]
+    pub kms_key: Option<String>,
+    /// When it was made.
+    #[serde(default)]
+    pub started: Option<Timestamp>,
+    /// Whether everybody may use it.
+    #[serde(default)]
+    pub public: bool,
+    /// The accounts that may use it.
+    #[serde(default)]
+    pub shared_with: BTreeSet<String>,
+    /// Its tags.
+    #[serde(default)]
+    pub tags: Tags,
+}
+
+/// An image.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ImageFile {
+    /// Its name.
+    pub name: String,
+    /// Free text.
+    #[serde(default)]
+    pub description: Option<String>,
+    /// `x86_64` if absent.
+    #[serde(default)]
+    pub architecture: Option<String>,
+    /// Whether it runs Windows.
+    #[serde(default)]
+    pub windows: bool,
+    /// How it boots.
+    #[serde(default)]
+    pub boot_mode: Option<String>,
+    /// `/dev/xvda` if absent.
+    #[serde(default)]
+    pub root_device: Option<String>,
+    /// `available` if absent; not `pending` and not `deregistered`.
+    #[serde(default)]
+    pub state: Option<ImageState>,
+    /// When it was made.
+    #[serde(default)]
+    pub created: Option<Timestamp>,
+    /// Whether everybody may launch it.
+    #[serde(default)]
+    pub public: bool,
+    /// The accounts that may launch it.
+    #[serde(default)]
+    pub shared_with: BTreeSet<String>,
+    /// Whether those who may launch it may also copy it: their right to the snapshots that are
+    /// not listed under `snapshots`.
+    #[serde(default = "yes")]
+    pub storage_shared: bool,
+    /// The instance it was captured from.
+    #[serde(default)]
+    pub source_instance: Option<String>,
+    /// The image it comes from.
+    #[serde(default)]
+    pub source_image: Option<SourceImageFile>,
+    /// Its block devices.
+    pub devices: Vec<DeviceFile>,
+    /// Its tags.
+    #[serde(default)]
+    pub tags: Tags,
+}
+
+/// Where an image comes from.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SourceImageFile {
+    /// The region of the source.
+    pub region: String,
+    /// Its id.
+    pub id: String,
+}
+
+/// A block device of an image.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct DeviceFile {
+    /// Such as `/dev/xvda`.
+    pub name: String,
+    /// Its snapshot; one that is not listed under `snapshots` is made with this size.
+    pub snapshot: String,
+    /// In GiB; that of the snapshot if absent.
+    #[serde(default)]
+    pub size: Option<u64>,
+    /// `gp3` if absent.
+    #[serde(default, rename = "type")]
+    pub volume_type: Option<String>,
+    /// Whether it goes with the instance.
+    #[serde(default = "yes")]
+    pub delete_on_termination: bool,
+    /// Whether a snapshot that is made for it is encrypted.
+    #[serde(default)]
+    pub encrypted: bool,
+    /// The key of a snapshot that is made for it; implies `encrypted`.
+    #[serde(default)]
+    pub kms_key: Option<String>,
+}
+
+/// An instance.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct InstanceFile {
+    /// `running` if absent.
+    #[serde(default)]
+    pub state: InstanceState,
+    /// The image it was launched from; it need not be in the world any more.
+    pub image: String,
+    /// `t3.micro` if absent.
+    #[serde(default, rename = "type")]
+    pub instance_type: Option<String>,
+    /// `x86_64` if absent.
+    #[serde(default)]
+    pub architecture: Option<String>,
+    /// Whether it runs Windows.
+    #[serde(default)]
+    pub windows: bool,
+    /// How it boots.
+    #[serde(default)]
+    pub boot_mode: Option<String>,
+    /// `/dev/xvda` if absent.
+    #[serde(default)]
+    pub root_device: Option<String>,
+    /// When it was launched.
+    #[serde(default)]
+    pub launched: Option<Timestamp>,
+    /// Its volumes.
+    pub volumes: Vec<VolumeFile>,
+    /// Its tags.
+    #[serde(default)]
+    pub tags: Tags,
+}
+
+/// A volume of an instance.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct VolumeFile {
+    /// Such as `/dev/xvda`.
+    pub device: String,
+    /// In GiB.
+    pub size: u64,
+    /// `vol-…`; made from the instance's id if absent.
+    #[serde(default)]
+    pub id: Option<String>,
+    /// `gp3` if absent.
+    #[serde(default, rename = "type")]
+    pub volume_type: Option<String>,
+    /// Whether it goes with the instance.
+    #[serde(default = "yes")]
+    pub delete_on_termination: bool,
+    /// Whether it is encrypted.
+    #[serde(default)]
+    pub encrypted: bool,
+    /// The key; implies `encrypted`.
+    #[serde(default)]
+    pub kms_key: Option<String>,
+}
+
+fn yes() -> bool {
+    true
+}
