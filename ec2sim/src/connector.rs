@@ -109,8 +109,14 @@ impl InProcess {
         world: Arc<Mutex<World>>,
         clock: impl Fn() -> Timestamp + Send + Sync + 'static,
     ) -> Self {
+        Self::over(Front::new(world), clock)
+    }
+
+    /// A client that shares a front, and so the log of calls, with others: two processes, say,
+    /// each with faults of its own.
+    pub fn over(front: Front, clock: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
         Self {
-            front: Front::new(world),
+            front,
             clock: Arc::new(clock),
             faults: None,
             latency: None,

@@ -12,6 +12,8 @@ pub struct Knobs {
     pub milliseconds_per_gib: u64,
     /// How far reads lag behind a write at the most, in seconds. 0: never.
     pub max_read_lag_seconds: u64,
+    /// How much later than a new image itself readers may see what it was made from, in seconds.
+    pub max_source_lag_seconds: u64,
     /// How many copies in a thousand fail late, for no reason that a caller could know.
     pub failed_copies_per_mille: u32,
     /// How long the name of a deregistered image stays taken, in seconds.
@@ -41,6 +43,7 @@ impl Default for Knobs {
             base_milliseconds: 20_000,
             milliseconds_per_gib: 4_000,
             max_read_lag_seconds: 5,
+            max_source_lag_seconds: 0,
             failed_copies_per_mille: 0,
             name_hold_seconds: 30,
             deregistered_visible_seconds: 60,

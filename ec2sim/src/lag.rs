@@ -43,6 +43,18 @@ impl Lag {
         }
     }
 
+    /// Part of the same write that is seen at most so much later.
+    pub(crate) fn later(self, chance: &mut Chance, max_seconds: u64) -> Self {
+        if max_seconds == 0 {
+            return self;
+        }
+        let more = chance.between(Stream::Lag, 0, max_seconds * 1000);
+        Self {
+            fresh: after(self.fresh, more / 2),
+            stale: after(self.stale, more),
+        }
+    }
+
     pub(crate) fn seen(self, view: View) -> bool {
         view.now >= if view.stale { self.stale } else { self.fresh }
     }

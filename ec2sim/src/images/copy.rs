@@ -84,6 +84,7 @@ impl World {
 
         let id = self.chance.id("ami");
         let born = self.lag();
+        let sourced = born.later(&mut self.chance, self.knobs.max_source_lag_seconds);
         let mut key_works = true;
         let mut snapshots = Vec::new();
         for original in &from {
@@ -123,6 +124,7 @@ impl World {
             shared_with: std::collections::BTreeSet::new(),
             deregistered: None,
             born,
+            sourced,
             work: Some(Work {
                 kind: WorkKind::Copy {
                     region: source_region,

@@ -55,6 +55,7 @@ impl World {
         }
         let id = self.chance.id("ami");
         let born = self.lag();
+        let sourced = born.later(&mut self.chance, self.knobs.max_source_lag_seconds);
         let (devices, snapshots) = self.capture(call, &instance, &id, &mappings, born)?;
         let image = Image {
             id: id.clone(),
@@ -72,6 +73,7 @@ impl World {
             shared_with: std::collections::BTreeSet::new(),
             deregistered: None,
             born,
+            sourced,
             work: Some(Work {
                 kind: WorkKind::Capture { reboots },
                 failure: None,

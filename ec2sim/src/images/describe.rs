@@ -64,6 +64,8 @@ const BOUNDS: Bounds = Bounds { low: 1, high: 1000 };
 struct Listed<'a> {
     image: &'a Image,
     state: ImageState,
+    source_instance: Option<&'a String>,
+    source_image: Option<&'a (String, String)>,
     alias: Option<&'a String>,
     tags: Tags,
 }
@@ -135,10 +137,13 @@ impl World {
             if !wanted.wants(image, state, alias, &call.account) {
                 continue;
             }
+            let sourced = image.sourced.seen(call.view);
             let tags = region.tags_seen(&image.id, &call.account, call.view);
             let item = Listed {
                 image,
                 state,
+                source_instance: image.source_instance.as_ref().filter(|_| sourced),
+                source_image: image.source_image.as_ref().filter(|_| sourced),
                 alias,
                 tags,
             };
@@ -219,12 +224,9 @@ impl Listed<'_> {
             "platform" => image.machine.platform().map(str::to_owned),
             "root-device-name" => Some(image.machine.root_device.clone()),
             "root-device-type" => Some("ebs".to_owned()),
-            "source-image-id" => image.source_image.as_ref().map(|(_, id)| id.clone()),
-            "source-image-region" => image
-                .source_image
-                .as_ref()
-                .map(|(region, _)| region.clone()),
-            "source-instance-id" => image.source_instance.clone(),
+            "source-image-id" => self.source_image.map(|(_, id)| id.clone()),
+            "source-image-region" => self.source_image.map(|(region, _)| region.clone()),
+            "source-instance-id" => self.source_instance.cloned(),
             "state" => Some(self.state.to_string()),
             "state-reason-code" => image.reason.as_ref().map(|reason| reason.code.clone()),
             "state-reason-message" => image.reason.as_ref().map(|reason| reason.message.clone()),
@@ -266,8 +268,8 @@ impl Listed<'_> {
         xml.text("sriovNetSupport", "simple");
         xml.optional("bootMode", image.machine.boot_mode.as_ref());
         xml.text("deregistrationProtection", "disabled");
-        xml.optional("sourceInstanceId", image.source_instance.as_ref());
-        if let Some((region, id)) = &image.source_image {
+        xml.optional("sourceInstanceId", self.source_instance);
+        if let Some((region, id)) = self.source_image {
             xml.text("sourceImageId", id);
             xml.text("sourceImageRegion", region);
         }

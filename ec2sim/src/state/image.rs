@@ -77,6 +77,8 @@ pub struct Image {
     /// When and how it went.
     pub deregistered: Option<Deregistered>,
     pub(crate) born: Lag,
+    /// When readers see the sources above.
+    pub(crate) sourced: Lag,
     pub(crate) work: Option<Work>,
 }
 

@@ -172,3 +172,16 @@ fn regions_that_are_not_enabled_are_listed_only_when_asked_for() {
             .contains("not-opted-in")
     );
 }
+
+#[test]
+fn what_an_image_was_made_from_may_be_seen_later_than_the_image() {
+    let mut ec2 = Ec2::with(Knobs {
+        max_source_lag_seconds: 600,
+        ..Knobs::calm()
+    });
+    let image = ec2.capture("web-1");
+    let body = ec2.image(&image);
+    assert!(!body.contains("sourceI"), "{body}");
+    ec2.wait(600);
+    assert_eq!(ec2.list(&filter("source-instance-id", INSTANCE)), [image]);
+}

@@ -9,6 +9,7 @@ mod determinism;
 mod identity;
 mod limits;
 mod paging;
+mod server;
 mod snapshots;
 mod tags;
 mod wire;

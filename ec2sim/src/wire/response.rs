@@ -3,6 +3,7 @@
 //! Shapes: model `ec2/2016-11-15` of botocore; the error envelope of EC2 has `RequestID` and no
 //! namespace, that of STS has both a `Type` and a namespace.
 
+use std::borrow::Cow;
 use std::fmt::Display;
 
 use jiff::Timestamp;
@@ -111,13 +112,18 @@ impl Xml {
 }
 
 /// Text as XML 1.0 can carry it: what it cannot carry at all becomes a question mark.
-fn escaped(text: &str) -> String {
+fn escaped(text: &str) -> Cow<'_, str> {
+    // Nearly all text is plain, and lists are long.
+    let plain = |byte: &u8| *byte >= b' ' && !matches!(byte, b'<' | b'>' | b'&');
+    if text.as_bytes().iter().all(plain) {
+        return Cow::Borrowed(text);
+    }
     let allowed = |c: char| c >= ' ' || c == '\t' || c == '\n' || c == '\r';
     let text: String = text
         .chars()
         .map(|c| if allowed(c) { c } else { '?' })
         .collect();
-    partial_escape(text.as_str()).replace('\r', "&#13;")
+    partial_escape(text.as_str()).replace('\r', "&#13;").into()
 }
 
 /// A moment as EC2 writes it: `2026-11-23T15:59:29.000Z`.

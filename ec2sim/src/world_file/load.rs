@@ -241,6 +241,7 @@ impl Loader<'_> {
             shared_with: file.shared_with,
             deregistered: None,
             born: Lag::none(Timestamp::MIN),
+            sourced: Lag::none(Timestamp::MIN),
             work: None,
         };
         self.region.born_with_tags(id, self.account, file.tags);
