@@ -29,7 +29,8 @@ pub struct Knobs {
     /// (docs: UG how-ami-copy-works). Null: any number.
     pub concurrent_image_copies: Option<u32>,
     /// Snapshots of copies that may be pending at a time in a destination region of an account
-    /// (docs: EBS ebs-resource-quotas). Null: any number.
+    /// (docs: EBS ebs-resource-quotas). Null: any number. The documented limit is that of
+    /// `CopySnapshot`; whether it counts the snapshots of `CopyImage` is not said.
     pub concurrent_snapshot_copies: Option<u32>,
     /// How many pages in a thousand hold nothing but a token.
     pub empty_pages_per_mille: u32,

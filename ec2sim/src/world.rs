@@ -27,7 +27,8 @@ pub struct World {
     pub(crate) accounts: BTreeMap<String, Account>,
     pub(crate) principals: BTreeMap<String, Principal>,
     pub(crate) regions: BTreeMap<String, Region>,
-    /// What `CopyImage` remembers by account, region and client token.
+    /// What `CopyImage` remembers by account, region and client token. How long EC2 does is not
+    /// documented; here it is for ever, also when the image is gone.
     pub(crate) tokens: BTreeMap<(String, String, String), Remembered>,
     buckets: BTreeMap<(String, String, String), Bucket>,
     agenda: BTreeMap<(Timestamp, u64), Due>,

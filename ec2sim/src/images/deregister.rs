@@ -1,6 +1,7 @@
 //! `DeregisterImage` (model; docs: UG deregister-ami).
 //!
 //! It is synchronous and final; of a pending copy it is the way to stop it (docs: `CopyingAMIs`).
+//! What its half-made snapshots do then is not documented; here they go on and are left behind.
 
 use crate::chance::after;
 use crate::error::{ApiError, check_id};
