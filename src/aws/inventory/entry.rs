@@ -1,0 +1,159 @@
+//! One image or snapshot of a place, and what is known of it besides what EC2 listed.
+
+use std::collections::BTreeMap;
+
+use amity_core::image::observed::{Image, Snapshot};
+use jiff::{SignedDuration, Timestamp};
+
+use super::pace;
+
+/// What carries tags.
+pub(super) trait Tagged {
+    /// The tags as EC2 listed them.
+    fn tags(&self) -> &BTreeMap<String, String>;
+}
+
+impl Tagged for Image {
+    fn tags(&self) -> &BTreeMap<String, String> {
+        &self.tags
+    }
+}
+
+impl Tagged for Snapshot {
+    fn tags(&self) -> &BTreeMap<String, String> {
+        &self.tags
+    }
+}
+
+/// An image or snapshot as it was last listed, or as the answer to our own call told.
+#[derive(Clone, Debug)]
+pub(super) struct Entry<T> {
+    /// As it was last listed.
+    pub(super) item: T,
+    /// Since when it is known.
+    since: Timestamp,
+    /// Whether a list ever showed it.
+    listed: bool,
+    /// The end of the first reading that lacked it.
+    missing_since: Option<Timestamp>,
+    /// Tags that were written or, with `None`, deleted, and when: until lists agree.
+    written: BTreeMap<String, (Option<String>, Timestamp)>,
+    /// How far it was, and since when.
+    progress: (Option<u8>, Timestamp),
+}
+
+/// The memory of something that was deregistered or deleted.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Grave {
+    since: Timestamp,
+    /// When a list last showed it nevertheless.
+    pub(super) last_listed: Timestamp,
+}
+
+impl<T: Tagged> Entry<T> {
+    /// Our own call's answer tells of it.
+    pub(super) fn told(item: T, now: Timestamp) -> Self {
+        Self {
+            item,
+            since: now,
+            listed: false,
+            missing_since: None,
+            written: BTreeMap::new(),
+            progress: (None, now),
+        }
+    }
+
+    /// A list shows it.
+    pub(super) fn found(item: T, now: Timestamp) -> Self {
+        Self { listed: true, ..Self::told(item, now) }
+    }
+
+    /// A list shows it again. What was written stays until a list that began after it agrees, or until a
+    /// list that cannot lag behind it does not.
+    pub(super) fn listed(&mut self, item: T, started: Timestamp, window: SignedDuration) {
+        self.written.retain(|key, (value, at)| {
+            let agrees = item.tags().get(key) == value.as_ref() && started >= *at;
+            !agrees && started < *at + window
+        });
+        self.item = item;
+        self.listed = true;
+        self.missing_since = None;
+    }
+
+    /// A list lacks it.
+    pub(super) fn not_listed(&mut self, ended: Timestamp) {
+        if self.listed {
+            self.missing_since.get_or_insert(ended);
+        }
+    }
+
+    /// Whether a list that began at `started` and lacks it proves that it is gone.
+    pub(super) fn is_gone(&self, started: Timestamp, window: SignedDuration) -> bool {
+        started >= self.missing_since.unwrap_or(self.since) + window
+    }
+
+    /// Since when lists lack it, if they did not always.
+    pub(super) fn missing_since(&self) -> Option<Timestamp> {
+        self.missing_since
+    }
+
+    /// Tags were written or deleted.
+    pub(super) fn tagged(&mut self, written: &[(String, Option<String>)], now: Timestamp) {
+        self.written.extend(written.iter().map(|(key, value)| (key.clone(), (value.clone(), now))));
+    }
+
+    /// The tags, with what was written laid over what was listed.
+    pub(super) fn tags(&self) -> BTreeMap<String, String> {
+        let mut tags = self.item.tags().clone();
+        for (key, (value, _)) in &self.written {
+            match value {
+                Some(value) => tags.insert(key.clone(), value.clone()),
+                None => tags.remove(key),
+            };
+        }
+        tags
+    }
+
+    /// Whether lists have yet to agree with what we know.
+    pub(super) fn is_unsettled(&self) -> bool {
+        !self.listed || self.missing_since.is_some() || !self.written.is_empty()
+    }
+
+    /// Notes how far it is.
+    pub(super) fn moved(&mut self, progress: Option<u8>, now: Timestamp) {
+        if self.progress.0 != progress {
+            self.progress = (progress, now);
+        }
+    }
+
+    /// How long until a reading could show something new of it. `pending` holds when EC2 says that it was
+    /// made, if it is still being made.
+    pub(super) fn next_change(&self, pending: Option<Option<Timestamp>>, now: Timestamp, window: SignedDuration) -> Option<SignedDuration> {
+        let unsettled_since = [
+            (!self.listed).then_some(self.since),
+            self.missing_since,
+            self.written.values().map(|(_, at)| *at).max(),
+        ];
+        let settles = unsettled_since
+            .into_iter()
+            .flatten()
+            .map(|since| pace::until_settled(since, now, window));
+        let ends = pending.map(|made| {
+            let (progress, moved) = self.progress;
+            pace::until_done(made.unwrap_or(self.since), progress, moved, now)
+        });
+        settles.chain(ends).min()
+    }
+}
+
+impl Grave {
+    pub(super) fn new(now: Timestamp) -> Self {
+        Self { since: now, last_listed: now }
+    }
+
+    /// Until when it is hidden: a window after it was last listed. After two windows, though, a list that
+    /// still shows it is right: it was restored from the Recycle Bin.
+    pub(super) fn until(&self, window: SignedDuration) -> Timestamp {
+        (self.last_listed + window).min(self.since + window + window)
+    }
+}

@@ -1,0 +1,442 @@
+//! What is known of one place: what EC2 listed, with what we wrote laid over it until EC2 shows it.
+//!
+//! EC2's reads lag behind its writes by up to the consistency window, in both directions: what was made is
+//! not listed yet, what was listed may be missing from the next list, what was deleted is listed still.
+//! Everything here is a function of readings and writes that are handed in. Nothing here reads or waits.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hasher};
+
+use amity_core::image::identity::{Revision, tag};
+use amity_core::image::observed::{Dead, Image, ImageState, Known, Snapshot};
+use amity_core::image::plan::step::Action;
+use jiff::{SignedDuration, Timestamp};
+
+use super::entry::{Entry, Grave};
+use crate::aws::effect::Answer;
+use crate::aws::error::Failure;
+
+/// One complete reading of a place.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Reading {
+    /// Before the first call: what was written after that may not be in it.
+    pub(super) started: Timestamp,
+    /// After the last call.
+    pub(super) ended: Timestamp,
+    /// The images with our owner's tag, by id.
+    pub(super) images: BTreeMap<String, Image>,
+    /// The ids among them that EC2 itself calls deregistered.
+    pub(super) deregistered: BTreeSet<String>,
+    /// The snapshots with our owner's tag, by id; `None` when they were not listed this time.
+    pub(super) snapshots: Option<BTreeMap<String, Snapshot>>,
+    /// Who has the names that were looked up.
+    pub(super) names: BTreeMap<String, Vec<Image>>,
+}
+
+/// What is known of one place.
+#[derive(Clone, Debug)]
+pub(super) struct Memory {
+    window: SignedDuration,
+    images: BTreeMap<String, Entry<Image>>,
+    snapshots: BTreeMap<String, Entry<Snapshot>>,
+    /// What was deregistered or deleted: hidden while EC2 may still list it.
+    graves: BTreeMap<String, Grave>,
+    /// Images that EC2 gave out or listed and then denied, by object and id.
+    dead: BTreeMap<String, BTreeMap<String, Revision>>,
+    /// The names that EC2 said were taken, by object; who has them, once that was read.
+    names: BTreeMap<String, BTreeMap<String, Option<Vec<Image>>>>,
+    /// The ids of each object's images and snapshots.
+    objects: BTreeMap<String, BTreeSet<String>>,
+    /// The images that use each snapshot.
+    users: BTreeMap<String, BTreeSet<String>>,
+    /// What each object looked like when it was last told, as a hash.
+    shown: BTreeMap<String, u64>,
+    as_of: Option<Timestamp>,
+    last_write: Option<Timestamp>,
+    snapshots_as_of: Option<Timestamp>,
+}
+
+impl Memory {
+    /// Nothing is known yet.
+    pub(super) fn new(window: SignedDuration) -> Self {
+        Self {
+            window,
+            images: BTreeMap::new(),
+            snapshots: BTreeMap::new(),
+            graves: BTreeMap::new(),
+            dead: BTreeMap::new(),
+            names: BTreeMap::new(),
+            objects: BTreeMap::new(),
+            users: BTreeMap::new(),
+            shown: BTreeMap::new(),
+            as_of: None,
+            last_write: None,
+            snapshots_as_of: None,
+        }
+    }
+
+    /// Takes in a reading, and gives the objects whose part changed.
+    pub(super) fn absorb(&mut self, reading: Reading) -> BTreeSet<String> {
+        let Reading { started, ended, images, deregistered, snapshots, names } = reading;
+        for id in deregistered {
+            self.called_deregistered(id, ended);
+        }
+        let images = self.without_buried(images, started, ended);
+        let gone = absorb_list(&mut self.images, images, started, ended, self.window);
+        for (id, entry) in gone {
+            self.died(id, &entry.item.tags);
+        }
+        if let Some(snapshots) = snapshots {
+            let snapshots = self.without_buried(snapshots, started, ended);
+            absorb_list(&mut self.snapshots, snapshots, started, ended, self.window);
+            self.snapshots_as_of = Some(started);
+        }
+        for asked in self.names.values_mut() {
+            for (name, holders) in asked {
+                if let Some(found) = names.get(name) {
+                    *holders = Some(found.clone());
+                }
+            }
+        }
+        self.as_of = Some(ended);
+        self.index();
+        self.note_progress(ended);
+        self.changes()
+    }
+
+    /// Takes in what came of a step for `object`.
+    pub(super) fn wrote(&mut self, object: &str, account: &str, action: &Action, result: &Result<Answer, Failure>, now: Timestamp) {
+        self.last_write = Some(now);
+        match (action, result) {
+            (Action::CreateImage { name, tags, .. } | Action::CopyImage { name, tags, .. }, Ok(Answer::Made(id))) => {
+                self.made(object, id, newborn(id, name, account, tags), now);
+            }
+            (Action::CreateImage { name, .. }, Ok(Answer::NameTaken)) => {
+                self.names.entry(object.to_owned()).or_default().entry(name.clone()).or_insert(None);
+            }
+            (Action::CreateTags { id, tags }, Ok(_)) => {
+                let written: Vec<_> = tags.iter().map(|(key, value)| (key.clone(), Some(value.clone()))).collect();
+                self.tagged(id, &written, now);
+            }
+            (Action::DeleteTags { id, keys }, Ok(_)) => {
+                let written: Vec<_> = keys.iter().map(|key| (key.clone(), None)).collect();
+                self.tagged(id, &written, now);
+            }
+            (Action::DeregisterImage { id } | Action::DeleteSnapshot { id }, Ok(_)) => self.bury(object, id, now),
+            _ => {}
+        }
+        let mark = self.mark(object);
+        self.shown.insert(object.to_owned(), mark);
+    }
+
+    /// What is known of one object here; `None` before the first reading.
+    pub(super) fn view(&self, object: &str) -> Option<Known> {
+        Some(self.view_as_of(object, self.as_of?))
+    }
+
+    /// The names that the next reading looks up.
+    pub(super) fn names_to_look_up(&self) -> BTreeSet<String> {
+        self.names.values().flat_map(BTreeMap::keys).cloned().collect()
+    }
+
+    /// The ids that are hidden although EC2 may list them.
+    pub(super) fn buried(&self) -> impl Iterator<Item = &String> {
+        self.graves.keys()
+    }
+
+    /// The object no longer asks for names.
+    pub(super) fn stop_asking(&mut self, object: &str) {
+        self.names.remove(object);
+    }
+
+    /// The objects of which something is known here.
+    pub(super) fn objects(&self) -> impl Iterator<Item = &String> {
+        self.objects.keys()
+    }
+
+    /// Whether the next reading has to list snapshots too.
+    pub(super) fn needs_snapshots(&self, now: Timestamp, strays_interval: SignedDuration) -> bool {
+        let Some(read_at) = self.snapshots_as_of else { return true };
+        let written_since = self.last_write.is_some_and(|written| written >= read_at);
+        written_since
+            || now >= read_at + strays_interval
+            || self.images.values().any(|entry| entry.is_unsettled() || self.is_unfinished(&entry.item))
+            || self.snapshots.iter().any(|(id, entry)| {
+                entry.is_unsettled()
+                    || entry.item.pending
+                    || !self.users.contains_key(id)
+                    || entry.tags().get(tag::SELF) != Some(id)
+            })
+    }
+
+    /// Pending, or with a snapshot that was not listed.
+    fn is_unfinished(&self, image: &Image) -> bool {
+        image.state == ImageState::Pending || image.snapshots.iter().any(|id| !self.snapshots.contains_key(id))
+    }
+
+    /// How long until the next reading could show something new; `None` while nothing goes on.
+    pub(super) fn next_change(&self, now: Timestamp) -> Option<SignedDuration> {
+        let images = self.images.values().filter_map(|entry| {
+            let pending = entry.item.state == ImageState::Pending;
+            entry.next_change(pending.then_some(entry.item.created), now, self.window)
+        });
+        let snapshots = self
+            .snapshots
+            .values()
+            .filter_map(|entry| entry.next_change(entry.item.pending.then_some(None), now, self.window));
+        let names = (!self.names.is_empty()).then_some(super::pace::SOON);
+        images.chain(snapshots).chain(names).min()
+    }
+
+    /// EC2 itself says that it is deregistered: nothing is left to wait for.
+    fn called_deregistered(&mut self, id: String, now: Timestamp) {
+        if let Some(entry) = self.images.remove(&id) {
+            self.died(id.clone(), &entry.item.tags);
+        }
+        self.graves.entry(id).or_insert_with(|| Grave::new(now));
+    }
+
+    /// Leaves out of a list what was deleted a moment ago. What is listed long after that is there again.
+    fn without_buried<T>(&mut self, mut list: BTreeMap<String, T>, started: Timestamp, ended: Timestamp) -> BTreeMap<String, T> {
+        let window = self.window;
+        list.retain(|id, _| match self.graves.get_mut(id) {
+            Some(grave) if started < grave.until(window) => {
+                grave.last_listed = ended;
+                false
+            }
+            Some(_) => {
+                self.graves.remove(id);
+                true
+            }
+            None => true,
+        });
+        list
+    }
+
+    fn made(&mut self, object: &str, id: &str, image: Image, now: Timestamp) {
+        self.names.remove(object);
+        let known_dead = self.dead.get(object).is_some_and(|dead| dead.contains_key(id));
+        if known_dead || self.graves.contains_key(id) {
+            // The token of an image that is gone: the next attempt needs another one.
+            self.died(id.to_owned(), &image.tags);
+        } else if !self.images.contains_key(id) {
+            self.images.insert(id.to_owned(), Entry::told(image, now));
+            self.objects.entry(object.to_owned()).or_default().insert(id.to_owned());
+        }
+    }
+
+    fn tagged(&mut self, id: &str, written: &[(String, Option<String>)], now: Timestamp) {
+        if let Some(entry) = self.images.get_mut(id) {
+            entry.tagged(written, now);
+        } else if let Some(entry) = self.snapshots.get_mut(id) {
+            entry.tagged(written, now);
+        }
+    }
+
+    fn bury(&mut self, object: &str, id: &str, now: Timestamp) {
+        self.images.remove(id);
+        self.snapshots.remove(id);
+        self.graves.insert(id.to_owned(), Grave::new(now));
+        if let Some(ids) = self.objects.get_mut(object) {
+            ids.remove(id);
+        }
+    }
+
+    fn died(&mut self, id: String, tags: &BTreeMap<String, String>) {
+        if let (Some(object), Some(revision)) = (tags.get(tag::OBJECT), tags.get(tag::REVISION)) {
+            self.dead.entry(object.clone()).or_default().insert(id, Revision::from(revision.as_str()));
+        }
+    }
+
+    /// Rebuilds what is looked up by object and by snapshot.
+    fn index(&mut self) {
+        self.objects.clear();
+        self.users.clear();
+        for (id, entry) in &self.images {
+            if let Some(object) = entry.item.tags.get(tag::OBJECT) {
+                self.objects.entry(object.clone()).or_default().insert(id.clone());
+                if let Some(dead) = self.dead.get_mut(object) {
+                    dead.remove(id);
+                }
+            }
+            for snapshot in &entry.item.snapshots {
+                self.users.entry(snapshot.clone()).or_default().insert(id.clone());
+            }
+        }
+        for (id, entry) in &self.snapshots {
+            if let Some(object) = entry.item.tags.get(tag::OBJECT) {
+                self.objects.entry(object.clone()).or_default().insert(id.clone());
+            }
+        }
+    }
+
+    /// Notes how far the pending ones are, as far as their snapshots tell: images have no progress of their own.
+    fn note_progress(&mut self, now: Timestamp) {
+        for (id, entry) in &mut self.images {
+            if entry.item.state != ImageState::Pending {
+                continue;
+            }
+            let made_of = |snapshot: &&Entry<Snapshot>| {
+                // Before EC2 lists which snapshots a copy gets, those with the same tags and no image yet are its.
+                let alike = [tag::OBJECT, tag::REVISION, tag::SOURCE, tag::VARIANT];
+                entry.item.snapshots.contains(&snapshot.item.id)
+                    || entry.item.snapshots.is_empty()
+                        && self.users.get(&snapshot.item.id).is_none_or(|users| users.contains(id))
+                        && alike.iter().all(|key| snapshot.item.tags.get(*key) == entry.item.tags.get(*key))
+            };
+            entry.item.progress = average_progress(self.snapshots.values().filter(made_of).map(|entry| &entry.item));
+            entry.moved(entry.item.progress, now);
+        }
+        for entry in self.snapshots.values_mut() {
+            entry.moved(entry.item.progress, now);
+        }
+    }
+
+    fn view_as_of(&self, object: &str, as_of: Timestamp) -> Known {
+        let mut known = Known { as_of, ..Known::default() };
+        for id in self.objects.get(object).into_iter().flatten() {
+            if let Some(entry) = self.images.get(id) {
+                known.images.push(shown_image(entry));
+            } else if let Some(entry) = self.snapshots.get(id) {
+                known.snapshots.push(self.shown_snapshot(entry));
+            }
+        }
+        known.dead = self.dead.get(object).into_iter().flatten().map(|(id, revision)| Dead { id: id.clone(), revision: revision.clone() }).collect();
+        for (name, holders) in self.names.get(object).into_iter().flatten() {
+            if let Some(holders) = holders {
+                known.name_holders.insert(name.clone(), self.shown_holders(holders));
+            }
+        }
+        known
+    }
+
+    fn shown_snapshot(&self, entry: &Entry<Snapshot>) -> Snapshot {
+        let not_buried = |id: &&String| !self.graves.contains_key(*id);
+        let listed = self.users.get(&entry.item.id).into_iter().flatten().filter(not_buried);
+        let asked = entry.item.used_by.iter().flatten().filter(not_buried);
+        let users: BTreeSet<String> = listed.chain(asked).cloned().collect();
+        let is_known = !users.is_empty() || entry.item.used_by.is_some();
+        Snapshot {
+            tags: entry.tags(),
+            used_by: is_known.then(|| users.into_iter().collect()),
+            ..entry.item.clone()
+        }
+    }
+
+    fn shown_holders(&self, holders: &[Image]) -> Vec<Image> {
+        holders
+            .iter()
+            .filter(|image| !self.graves.contains_key(&image.id))
+            .map(|image| self.images.get(&image.id).map_or_else(|| image.clone(), shown_image))
+            .collect()
+    }
+
+    /// The objects that look otherwise than when this was last asked.
+    fn changes(&mut self) -> BTreeSet<String> {
+        let known = self.objects.keys().chain(self.dead.keys()).chain(self.names.keys());
+        let objects: BTreeSet<&String> = known.chain(self.shown.keys()).collect();
+        let nothing = fingerprint(&Known::default());
+        let marks: BTreeMap<String, u64> =
+            objects.into_iter().map(|object| (object.clone(), self.mark(object))).collect();
+        let changed = marks
+            .iter()
+            .filter(|(object, mark)| self.shown.get(*object).unwrap_or(&nothing) != *mark)
+            .map(|(object, _)| object.clone())
+            .collect();
+        self.shown = marks.into_iter().filter(|(_, mark)| *mark != nothing).collect();
+        changed
+    }
+
+    fn mark(&self, object: &str) -> u64 {
+        fingerprint(&self.view_as_of(object, Timestamp::default()))
+    }
+}
+
+/// Lays a list over what was known, and gives what is gone for good.
+fn absorb_list<T: Clone + super::entry::Tagged>(
+    known: &mut BTreeMap<String, Entry<T>>,
+    list: BTreeMap<String, T>,
+    started: Timestamp,
+    ended: Timestamp,
+    window: SignedDuration,
+) -> Vec<(String, Entry<T>)> {
+    let missing: Vec<String> = known.keys().filter(|id| !list.contains_key(*id)).cloned().collect();
+    for (id, item) in list {
+        match known.get_mut(&id) {
+            Some(entry) => entry.listed(item, started, window),
+            None => {
+                known.insert(id, Entry::found(item, ended));
+            }
+        }
+    }
+    missing
+        .into_iter()
+        .filter_map(|id| {
+            let entry = known.get_mut(&id)?;
+            entry.not_listed(ended);
+            let is_gone = entry.is_gone(started, window);
+            if is_gone { known.remove_entry(&id) } else { None }
+        })
+        .collect()
+}
+
+/// An image of which only our own call's answer tells.
+fn newborn(id: &str, name: &str, account: &str, tags: &BTreeMap<String, String>) -> Image {
+    Image {
+        id: id.to_owned(),
+        name: name.to_owned(),
+        state: ImageState::Pending,
+        state_reason: None,
+        progress: None,
+        created: None,
+        owner: account.to_owned(),
+        source_instance: None,
+        source_image: None,
+        last_launched: None,
+        snapshots: Vec::new(),
+        tags: tags.clone(),
+    }
+}
+
+fn shown_image(entry: &Entry<Image>) -> Image {
+    let state = entry.missing_since().map_or(entry.item.state, |since| ImageState::Missing { since });
+    Image { state, tags: entry.tags(), ..entry.item.clone() }
+}
+
+/// The mean of the snapshots, by their size.
+fn average_progress<'a>(snapshots: impl Iterator<Item = &'a Snapshot>) -> Option<u8> {
+    let (mut done, mut size) = (0_i64, 0_i64);
+    for snapshot in snapshots {
+        let gib = i64::from(snapshot.size_gib.max(1));
+        let progress = if snapshot.pending { snapshot.progress.unwrap_or(0) } else { 100 };
+        done += gib * i64::from(progress);
+        size += gib;
+    }
+    (size > 0).then(|| u8::try_from(done / size).unwrap_or(100))
+}
+
+/// A hash of what a decision or a user would notice: progress in steps of ten percent.
+fn fingerprint(known: &Known) -> u64 {
+    struct Hash(DefaultHasher);
+    impl std::fmt::Write for Hash {
+        fn write_str(&mut self, text: &str) -> std::fmt::Result {
+            self.0.write(text.as_bytes());
+            Ok(())
+        }
+    }
+    let in_steps = |progress: Option<u8>| progress.map(|progress| progress / 10);
+    let mut known = known.clone();
+    for image in &mut known.images {
+        image.progress = in_steps(image.progress);
+    }
+    for snapshot in &mut known.snapshots {
+        snapshot.progress = in_steps(snapshot.progress);
+    }
+    let mut hash = Hash(DefaultHasher::new());
+    // Writing to a hash cannot fail.
+    let _ = std::fmt::Write::write_fmt(&mut hash, format_args!("{known:?}"));
+    hash.0.finish()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,155 @@
+//! The reader of one place: reads it when something may have changed there, and says whose part did.
+
+use std::sync::Arc;
+
+use amity_core::image::identity::Place;
+use amity_core::image::observed::{Known, Unreadable};
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::Notify;
+
+use super::memory::{Memory, Reading};
+use super::read::{self, Ask};
+use super::{Inventory, not_read_yet, pace};
+use crate::aws::budget::doubled;
+use crate::aws::error::Failure;
+
+/// One place, as its reader keeps it.
+#[derive(Debug)]
+pub(super) struct PlaceState {
+    pub(super) memory: Memory,
+    /// Whether the last reading was complete; until then, and after one that failed, why not.
+    pub(super) readable: Result<(), Unreadable>,
+    tried: bool,
+    failures: u32,
+    next_read: Timestamp,
+    wake: Arc<Notify>,
+}
+
+impl PlaceState {
+    /// A place that is read at once.
+    pub(super) fn new(place: &Place, window: SignedDuration) -> Self {
+        Self {
+            memory: Memory::new(window),
+            readable: Err(not_read_yet(place)),
+            tried: false,
+            failures: 0,
+            next_read: Timestamp::MIN,
+            wake: Arc::default(),
+        }
+    }
+
+    /// What is known of one object here.
+    pub(super) fn view(&self, object: &str) -> Result<Known, Unreadable> {
+        self.readable.clone()?;
+        // A place that was read has a view; the default stands for the message that it was not.
+        self.memory.view(object).ok_or_else(|| Unreadable {
+            reason: amity_core::api::conditions::WAITING_FOR_INVENTORY,
+            message: "the place has not been read yet".to_owned(),
+        })
+    }
+
+    /// Whether it was read or could not be.
+    pub(super) fn was_tried(&self) -> bool {
+        self.tried
+    }
+
+    /// Brings the next reading forward.
+    pub(super) fn read_by(&mut self, time: Timestamp) {
+        if time < self.next_read {
+            self.next_read = time;
+            self.wake.notify_one();
+        }
+    }
+}
+
+impl Inventory {
+    /// Reads a place for ever.
+    pub(super) async fn read_place(self: Arc<Self>, place: Place) {
+        loop {
+            self.wait_for_turn(&place).await;
+            let reading = self.read(&place).await;
+            self.take(&place, reading);
+        }
+    }
+
+    /// Sleeps until the next reading is due, which may come nearer meanwhile.
+    async fn wait_for_turn(&self, place: &Place) {
+        loop {
+            let Some((due, wake)) =
+                self.state().places.get(place).map(|state| (state.next_read, Arc::clone(&state.wake)))
+            else {
+                return std::future::pending().await;
+            };
+            if due <= self.clock.now() {
+                return;
+            }
+            tokio::select! {
+                biased;
+                () = wake.notified() => {}
+                () = self.clock.sleep_until(due) => {}
+            }
+        }
+    }
+
+    async fn read(&self, place: &Place) -> Result<Reading, Option<(&'static str, Failure)>> {
+        let Some(session) = self.sessions.proven(&place.account) else {
+            return Err(None);
+        };
+        let now = self.clock.now();
+        let ask = {
+            let state = self.state();
+            let Some(known) = state.places.get(place) else { return Err(None) };
+            Ask {
+                owner: self.owner.clone(),
+                snapshots: known.memory.needs_snapshots(now, self.settings.strays_interval),
+                names: known.memory.names_to_look_up(),
+                buried: known.memory.buried().cloned().collect(),
+            }
+        };
+        let ec2 = session.ec2(&place.region);
+        read::read(&ec2, self.sessions.calls(), &ask, &self.clock).await.map_err(Some)
+    }
+
+    /// Takes a reading in, or notes why there is none, and sets the time of the next.
+    fn take(&self, place: &Place, reading: Result<Reading, Option<(&'static str, Failure)>>) {
+        let now = self.clock.now();
+        let mut state = self.state();
+        let Some(known) = state.places.get_mut(place) else { return };
+        let was_readable = known.readable.is_ok();
+        known.tried = true;
+        match reading {
+            Ok(reading) => {
+                known.failures = 0;
+                known.readable = Ok(());
+                let changed = known.memory.absorb(reading);
+                let rest = || pace::at_rest(place, self.settings.rest_interval);
+                known.next_read = now + known.memory.next_change(now).map_or_else(rest, |next| next.min(rest()));
+                self.changes.add(changed);
+                if !was_readable {
+                    tracing::debug!(%place, "readable");
+                    self.changes.add(state.concerned(place));
+                }
+            }
+            Err(failure) => {
+                known.failures += 1;
+                known.next_read = now + doubled(pace::RETRY, known.failures);
+                let before = known.readable.clone().err();
+                // Without a session, the account's own reason stands until the account is open again.
+                let unreadable = failure.as_ref().map(|(action, failure)| failure.unreadable(action, place));
+                let unreadable = unreadable.or_else(|| before.clone()).unwrap_or_else(|| not_read_yet(place));
+                if before.as_ref().map(|before| before.reason) != Some(unreadable.reason) {
+                    tracing::warn!(%place, reason = unreadable.reason.name, message = unreadable.message, "cannot be read");
+                    known.readable = Err(unreadable);
+                    let concerned = state.concerned(place);
+                    self.changes.add(concerned);
+                } else {
+                    known.readable = Err(unreadable);
+                }
+                drop(state);
+                if failure.is_some_and(|(_, failure)| failure.concerns_credentials()) {
+                    self.reopen(&place.account);
+                }
+            }
+        }
+    }
+}

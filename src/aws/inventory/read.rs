@@ -1,0 +1,294 @@
+//! One reading of a place, and the end of the SDK's types.
+//!
+//! Paging is our own: the SDK's paginator ends silently when a token repeats, which would pass a short list
+//! for a whole one. A page may be empty and still not be the last (EC2 Developer Guide, "Pagination").
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use amity_core::image::identity::{Reference, tag};
+use amity_core::image::observed::{Image, ImageState, Snapshot};
+use aws_sdk_ec2::Client as Ec2;
+use aws_sdk_ec2::types;
+use jiff::Timestamp;
+
+use super::memory::Reading;
+use crate::aws::calls::{self, EC2Calls};
+use crate::aws::effect::is_id;
+use crate::aws::error::Failure;
+use crate::clock::Clock;
+
+/// As many as a page may have.
+const PAGE: i32 = 1000;
+
+/// More pages than the largest account has (50,000 images are EC2's limit): a list without an end.
+const MOST_PAGES: usize = 1000;
+
+/// As many values as a filter may have (EC2 API, "Filter").
+const MOST_VALUES: usize = 200;
+
+/// What to read.
+#[derive(Clone, Debug)]
+pub(super) struct Ask {
+    /// The installation whose images these are.
+    pub(super) owner: String,
+    /// Snapshots too.
+    pub(super) snapshots: bool,
+    /// Who has these names.
+    pub(super) names: BTreeSet<String>,
+    /// Images that were deregistered, whatever lists still say.
+    pub(super) buried: BTreeSet<String>,
+}
+
+/// The action that failed, and how.
+type Failed = (&'static str, Failure);
+
+const IMAGES: &str = "DescribeImages";
+const SNAPSHOTS: &str = "DescribeSnapshots";
+
+/// Reads a place completely, or not at all.
+pub(super) async fn read(ec2: &Ec2, calls: &EC2Calls, ask: &Ask, clock: &Clock) -> Result<Reading, Failed> {
+    let started = clock.now();
+    let mut reading = Reading { started, ..Reading::default() };
+    // By the key alone, so that one filter serves every owner and nothing is escaped; whose they are is
+    // looked at here.
+    let by_tag = filter("tag-key", [tag::OWNER.to_owned()]);
+    for image in list_images(ec2, calls, by_tag).await? {
+        if !is_ours(&image.tags, &ask.owner) {
+            continue;
+        }
+        match image.state {
+            State::Deregistered => _ = reading.deregistered.insert(image.image.id),
+            State::Shown(_) => _ = reading.images.insert(image.image.id.clone(), image.image),
+        }
+    }
+    if ask.snapshots {
+        reading.snapshots = Some(read_snapshots(ec2, calls, ask, &reading.images).await?);
+    }
+    for name in &ask.names {
+        let holders = list_images(ec2, calls, filter("name", [name.clone()])).await?;
+        let live = holders.into_iter().filter(|image| matches!(image.state, State::Shown(_)));
+        reading.names.insert(name.clone(), live.map(|image| image.image).collect());
+    }
+    reading.ended = clock.now();
+    Ok(reading)
+}
+
+/// The snapshots of our owner; of those that no listed image uses, who does.
+async fn read_snapshots(
+    ec2: &Ec2,
+    calls: &EC2Calls,
+    ask: &Ask,
+    images: &BTreeMap<String, Image>,
+) -> Result<BTreeMap<String, Snapshot>, Failed> {
+    let mut snapshots = BTreeMap::new();
+    for snapshot in list_snapshots(ec2, calls).await? {
+        if is_ours(&snapshot.tags, &ask.owner) {
+            snapshots.insert(snapshot.id.clone(), snapshot);
+        }
+    }
+    let used: BTreeSet<&String> =
+        images.values().filter(|image| !ask.buried.contains(&image.id)).flat_map(|image| &image.snapshots).collect();
+    let unused: Vec<String> = snapshots.keys().filter(|id| !used.contains(id)).cloned().collect();
+    for ids in unused.chunks(MOST_VALUES) {
+        let users = list_images(ec2, calls, filter("block-device-mapping.snapshot-id", ids.to_vec())).await?;
+        for id in ids {
+            let using = users.iter().filter(|image| matches!(image.state, State::Shown(_)) && image.image.snapshots.contains(id));
+            if let Some(snapshot) = snapshots.get_mut(id) {
+                snapshot.used_by = Some(using.map(|image| image.image.id.clone()).collect());
+            }
+        }
+    }
+    Ok(snapshots)
+}
+
+/// An image, or one that EC2 still lists although it is deregistered.
+struct Listed {
+    image: Image,
+    tags: BTreeMap<String, String>,
+    state: State,
+}
+
+/// What EC2 says of an image.
+pub(super) enum State {
+    Deregistered,
+    Shown(ImageState),
+}
+
+/// Every image of the account that fits: always the account's own, since tags of ours may sit on others'
+/// public images, and disabled ones too, since they hold their snapshots.
+async fn list_images(ec2: &Ec2, calls: &EC2Calls, filter: types::Filter) -> Result<Vec<Listed>, Failed> {
+    let mut all = Vec::new();
+    let mut pages = Pages::default();
+    loop {
+        let request = ec2
+            .describe_images()
+            .owners("self")
+            .filters(filter.clone())
+            .include_disabled(true)
+            .max_results(PAGE)
+            .set_next_token(pages.token.clone());
+        let page = calls::read(calls, IMAGES, || request.clone().send()).await.map_err(|failure| (IMAGES, failure))?;
+        for image in page.images() {
+            all.push(listed(image).map_err(|failure| (IMAGES, failure))?);
+        }
+        if pages.is_last(page.next_token()).map_err(|failure| (IMAGES, failure))? {
+            return Ok(all);
+        }
+    }
+}
+
+async fn list_snapshots(ec2: &Ec2, calls: &EC2Calls) -> Result<Vec<Snapshot>, Failed> {
+    let mut all = Vec::new();
+    let mut pages = Pages::default();
+    loop {
+        let request = ec2
+            .describe_snapshots()
+            .owner_ids("self")
+            .filters(filter("tag-key", [tag::OWNER.to_owned()]))
+            .max_results(PAGE)
+            .set_next_token(pages.token.clone());
+        let page =
+            calls::read(calls, SNAPSHOTS, || request.clone().send()).await.map_err(|failure| (SNAPSHOTS, failure))?;
+        for snapshot in page.snapshots() {
+            all.push(snapshot_of(snapshot).map_err(|failure| (SNAPSHOTS, failure))?);
+        }
+        if pages.is_last(page.next_token()).map_err(|failure| (SNAPSHOTS, failure))? {
+            return Ok(all);
+        }
+    }
+}
+
+/// Where a list is.
+#[derive(Debug, Default)]
+struct Pages {
+    token: Option<String>,
+    seen: BTreeSet<String>,
+}
+
+impl Pages {
+    /// Takes the token of the next page. One that was there before, or too many, mean that the list has no
+    /// end; it is not a short one.
+    fn is_last(&mut self, next: Option<&str>) -> Result<bool, Failure> {
+        let Some(next) = next.filter(|token| !token.is_empty()) else { return Ok(true) };
+        if !self.seen.insert(next.to_owned()) || self.seen.len() > MOST_PAGES {
+            return Err(Failure::unknown("EC2's list has no end: the token of a page came a second time"));
+        }
+        self.token = Some(next.to_owned());
+        Ok(false)
+    }
+}
+
+fn filter(name: &str, values: impl IntoIterator<Item = String>) -> types::Filter {
+    types::Filter::builder().name(name).set_values(Some(values.into_iter().collect())).build()
+}
+
+fn is_ours(tags: &BTreeMap<String, String>, owner: &str) -> bool {
+    tags.get(tag::OWNER).map(String::as_str) == Some(owner)
+}
+
+fn listed(image: &types::Image) -> Result<Listed, Failure> {
+    let state = state_of(image);
+    let shown = match state {
+        State::Shown(state) => state,
+        State::Deregistered => ImageState::Failed,
+    };
+    let image = image_of(image, shown)?;
+    Ok(Listed { tags: image.tags.clone(), state, image })
+}
+
+/// An image in our own words.
+fn image_of(image: &types::Image, state: ImageState) -> Result<Image, Failure> {
+    let id = image.image_id().filter(|id| is_id("ami-", id)).ok_or_else(|| broken("an image without an id"))?;
+    let source_image = image.source_image_region().zip(image.source_image_id());
+    Ok(Image {
+        id: id.to_owned(),
+        name: image.name().unwrap_or_default().to_owned(),
+        state,
+        state_reason: image.state_reason().and_then(|reason| reason.message()).map(str::to_owned),
+        progress: None,
+        created: image.creation_date().and_then(|text| text.parse().ok()),
+        owner: image.owner_id().unwrap_or_default().to_owned(),
+        source_instance: image.source_instance_id().map(str::to_owned),
+        source_image: source_image.map(|(region, id)| Reference::new(region, id)),
+        last_launched: image.last_launched_time().and_then(|text| text.parse::<Timestamp>().ok()),
+        snapshots: image
+            .block_device_mappings()
+            .iter()
+            .filter_map(|device| device.ebs()?.snapshot_id())
+            .map(str::to_owned)
+            .collect(),
+        tags: tags_of(image.tags()),
+    })
+}
+
+/// An image's state, reduced to what a decision needs.
+pub(super) fn state_of(image: &types::Image) -> State {
+    use types::ImageState as Ec2State;
+    State::Shown(match image.state() {
+        Some(Ec2State::Deregistered) => return State::Deregistered,
+        Some(Ec2State::Available) => ImageState::Available,
+        Some(Ec2State::Disabled) => ImageState::Disabled,
+        Some(Ec2State::Failed | Ec2State::Error | Ec2State::Invalid) => ImageState::Failed,
+        // Pending, transient, none, and whatever EC2 invents: nothing is done with it until it is one of
+        // the above.
+        _ => ImageState::Pending,
+    })
+}
+
+fn snapshot_of(snapshot: &types::Snapshot) -> Result<Snapshot, Failure> {
+    let id =
+        snapshot.snapshot_id().filter(|id| is_id("snap-", id)).ok_or_else(|| broken("a snapshot without an id"))?;
+    Ok(Snapshot {
+        id: id.to_owned(),
+        pending: snapshot.state() == Some(&types::SnapshotState::Pending),
+        progress: snapshot.progress().and_then(|text| text.trim_end_matches('%').parse().ok()),
+        used_by: None,
+        size_gib: snapshot.volume_size().unwrap_or_default(),
+        tags: tags_of(snapshot.tags()),
+    })
+}
+
+/// Tags as a map.
+pub(super) fn tags_of(tags: &[types::Tag]) -> BTreeMap<String, String> {
+    tags.iter().filter_map(|tag| Some((tag.key()?.to_owned(), tag.value().unwrap_or_default().to_owned()))).collect()
+}
+
+fn broken(what: &str) -> Failure {
+    Failure::unknown(format!("EC2's answer is broken: {what}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_ends_only_where_ec2_says_so() {
+        let mut pages = Pages::default();
+        assert_eq!(pages.is_last(Some("a")), Ok(false));
+        assert_eq!(pages.is_last(Some("b")), Ok(false));
+        assert_eq!(pages.is_last(Some("")), Ok(true));
+        assert_eq!(Pages::default().is_last(None), Ok(true));
+    }
+
+    #[test]
+    fn a_repeated_token_is_an_error_and_not_the_end() {
+        let mut pages = Pages::default();
+        assert_eq!(pages.is_last(Some("a")), Ok(false));
+        assert_eq!(pages.is_last(Some("b")), Ok(false));
+        assert!(pages.is_last(Some("a")).is_err());
+    }
+
+    #[test]
+    fn half_an_id_is_no_image() {
+        let image = types::Image::builder().image_id("ami-0123").state(types::ImageState::Available).build();
+        assert!(listed(&image).is_err());
+    }
+
+    #[test]
+    fn an_unknown_state_is_waited_for() {
+        let image = types::Image::builder().state(types::ImageState::Transient).build();
+        assert!(matches!(state_of(&image), State::Shown(ImageState::Pending)));
+        let image = types::Image::builder().state(types::ImageState::Deregistered).build();
+        assert!(matches!(state_of(&image), State::Deregistered));
+    }
+}
