@@ -1,0 +1,38 @@
+//! The command line: one file a subcommand.
+
+pub mod crds;
+pub mod run;
+
+use clap::{Parser, Subcommand};
+
+/// Why a subcommand failed, for a person.
+pub type Error = Box<dyn std::error::Error + Send + Sync>;
+
+/// Makes, copies, publishes and retires Amazon Machine Images until EC2 matches what Kubernetes asks for.
+#[derive(Debug, Parser)]
+#[command(version, about, long_about = None, propagate_version = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the controller.
+    Run(run::Run),
+    /// Print the custom resource definitions, or write them to a folder.
+    Crds(crds::Crds),
+}
+
+impl Cli {
+    /// Does what was asked for.
+    ///
+    /// # Errors
+    /// What the subcommand could not do, in a sentence for whoever typed it.
+    pub fn run(self) -> Result<(), Error> {
+        match self.command {
+            Command::Run(run) => run.run(),
+            Command::Crds(crds) => crds.run().map_err(Into::into),
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! `amity run`: the controller as a process.
+
+use std::net::SocketAddr;
+
+use clap::{Args, ValueEnum};
+use jiff::SignedDuration;
+
+use super::Error;
+use crate::aws;
+use crate::controller::{self, Settings};
+use crate::telemetry::{self, LogFormat};
+
+/// Run the controller: one replica at a time. The cluster is the one of the kubeconfig, or the one that the
+/// process runs in; AWS credentials are found as by every AWS client. `AWS_ENDPOINT_URL` replaces AWS.
+#[derive(Debug, Args)]
+pub struct Run {
+    /// Who owns the images that this installation makes: the value of the tag amity.dev/owner. Choose it
+    /// once, and keep it when the cluster is rebuilt.
+    #[arg(long, env = "AMITY_OWNER_ID", value_parser = owner_id)]
+    owner_id: String,
+
+    /// How long EC2's reads may lag behind its writes, such as 10m.
+    #[arg(long, env = "AMITY_CONSISTENCY_WINDOW", default_value = "10m", value_parser = duration)]
+    consistency_window: SignedDuration,
+
+    /// How often a region is read in which nothing goes on, such as 5m.
+    #[arg(long, env = "AMITY_REST_INTERVAL", default_value = "5m", value_parser = duration)]
+    rest_interval: SignedDuration,
+
+    /// How many objects are reconciled at a time.
+    #[arg(long, env = "AMITY_CONCURRENCY", default_value_t = 8)]
+    concurrency: u16,
+
+    /// Where /healthz, /readyz and /metrics are served.
+    #[arg(long, env = "AMITY_LISTEN", default_value = "0.0.0.0:8080")]
+    listen: SocketAddr,
+
+    /// How logs are written.
+    #[arg(long, env = "AMITY_LOG_FORMAT", value_enum, default_value_t = Format::Text)]
+    log_format: Format,
+
+    /// Which logs are written, such as info or amity=debug.
+    #[arg(long, env = "AMITY_LOG", default_value = "info")]
+    log: String,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Format {
+    /// For people.
+    Text,
+    /// For machines.
+    Json,
+}
+
+impl Run {
+    /// Runs until SIGTERM or SIGINT.
+    ///
+    /// # Errors
+    /// The cluster or the address to listen on cannot be had.
+    pub fn run(self) -> Result<(), Error> {
+        let format = match self.log_format {
+            Format::Text => LogFormat::Text,
+            Format::Json => LogFormat::Json,
+        };
+        telemetry::init_logs(&self.log, format)?;
+        let settings = Settings {
+            owner: self.owner_id,
+            concurrency: self.concurrency,
+            listen: self.listen,
+            aws: aws::Settings {
+                consistency_window: self.consistency_window,
+                rest_interval: self.rest_interval,
+                ..aws::Settings::default()
+            },
+        };
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()?;
+        runtime.block_on(controller::run(settings))
+    }
+}
+
+/// An owner id is a tag's value that people read: short, and without anything that needs quoting.
+fn owner_id(text: &str) -> Result<String, String> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    if (1..=63).contains(&text.len()) && text.chars().all(plain) {
+        Ok(text.to_owned())
+    } else {
+        Err("write 1 to 63 letters, digits, '-', '_' or '.', such as platform-prod".to_owned())
+    }
+}
+
+fn duration(text: &str) -> Result<SignedDuration, String> {
+    match text.parse::<SignedDuration>() {
+        Ok(duration) if duration >= SignedDuration::from_secs(1) => Ok(duration),
+        _ => Err("write a time of at least a second, such as 10m or 90s".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_owner_id_needs_no_quoting() {
+        assert!(owner_id("platform-prod.eu_1").is_ok());
+        assert!(owner_id("").is_err());
+        assert!(owner_id("a b").is_err());
+        assert!(owner_id(&"x".repeat(64)).is_err());
+    }
+
+    #[test]
+    fn a_duration_is_written_as_people_write_it() {
+        assert_eq!(duration("10m"), Ok(SignedDuration::from_mins(10)));
+        assert!(duration("0s").is_err());
+        assert!(duration("soon").is_err());
+    }
+}

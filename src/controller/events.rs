@@ -1,0 +1,130 @@
+//! What `kubectl describe` shows under Events: what was done to EC2, and when the object changed for better
+//! or worse. Transitions only, never the same thing at every reconcile.
+
+use amity_core::api::{MachineImage, MachineImageStatus, conditions};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::runtime::events::{Event, EventType, Recorder, Reporter};
+use kube::{Client, Resource};
+
+use crate::aws::effect::Outcome;
+
+/// A note longer than 1,024 characters is refused by the API server.
+const LONGEST_NOTE: usize = 1000;
+
+/// Tells about transitions.
+pub struct Events(Recorder);
+
+impl Events {
+    /// Events that are reported as the controller's.
+    pub fn new(client: Client) -> Self {
+        Self(Recorder::new(
+            client,
+            Reporter {
+                controller: "amity".to_owned(),
+                instance: None,
+            },
+        ))
+    }
+
+    /// Tells what was done, and how `status` differs from the one that `image` has.
+    pub async fn tell(
+        &self,
+        image: &MachineImage,
+        status: &MachineImageStatus,
+        outcomes: &[Outcome],
+    ) {
+        for outcome in outcomes {
+            if let Some(event) = effect(outcome) {
+                self.publish(image, event).await;
+            }
+        }
+        if let Some(event) = published(image.status.as_ref(), status) {
+            self.publish(image, event).await;
+        }
+        if let Some(event) = worse(image.status.as_ref(), status) {
+            self.publish(image, event).await;
+        }
+    }
+
+    /// An event that cannot be written is logged, and nothing else: it is never a reason to stop.
+    async fn publish(&self, image: &MachineImage, event: Event) {
+        if let Err(error) = self.0.publish(&event, &image.object_ref(&())).await {
+            tracing::debug!(object = image.key(), %error, "an event could not be written");
+        }
+    }
+}
+
+/// What makes or destroys an image or a snapshot is told; tags are not.
+fn effect(outcome: &Outcome) -> Option<Event> {
+    let action = &outcome.step.action;
+    let region = outcome
+        .step
+        .place
+        .as_ref()
+        .map(|place| place.region.as_str())
+        .unwrap_or_default();
+    if !outcome.changed_the_world() || !(action.creates() || action.destroys()) {
+        return None;
+    }
+    let made = outcome
+        .made()
+        .map(|id| format!(" → {id}"))
+        .unwrap_or_default();
+    let note = format!("{action} in {region}{made}: {}", outcome.step.why);
+    Some(event(EventType::Normal, action.name(), note))
+}
+
+fn published(before: Option<&MachineImageStatus>, after: &MachineImageStatus) -> Option<Event> {
+    let is_ready = |status: &MachineImageStatus| {
+        condition(status, conditions::READY).is_some_and(|c| c.status == "True")
+    };
+    let revision = |status: &MachineImageStatus| {
+        status
+            .published
+            .as_ref()
+            .map(|published| published.revision.clone())
+    };
+    let news = is_ready(after)
+        && (!before.is_some_and(is_ready) || before.and_then(revision) != revision(after));
+    let message = condition(after, conditions::READY)?.message.clone();
+    news.then(|| event(EventType::Normal, conditions::IN_SYNC.name, message))
+}
+
+/// A reason of `Ready` that was not there before and is not just progress.
+fn worse(before: Option<&MachineImageStatus>, after: &MachineImageStatus) -> Option<Event> {
+    let ready = condition(after, conditions::READY)?;
+    let harmless = [
+        conditions::PROGRESSING,
+        conditions::WAITING_FOR_INVENTORY,
+        conditions::DELETING,
+    ];
+    let known = before
+        .and_then(|status| condition(status, conditions::READY))
+        .is_some_and(|old| old.reason == ready.reason);
+    if ready.status == "True" || known || harmless.iter().any(|reason| reason.name == ready.reason)
+    {
+        return None;
+    }
+    Some(event(
+        EventType::Warning,
+        &ready.reason,
+        ready.message.clone(),
+    ))
+}
+
+fn condition<'a>(status: &'a MachineImageStatus, type_: &str) -> Option<&'a Condition> {
+    status
+        .conditions
+        .iter()
+        .find(|condition| condition.type_ == type_)
+}
+
+fn event(type_: EventType, reason: &str, note: String) -> Event {
+    Event {
+        type_,
+        reason: reason.to_owned(),
+        note: Some(note.chars().take(LONGEST_NOTE).collect()),
+        action: "Reconcile".to_owned(),
+        secondary: None,
+    }
+}

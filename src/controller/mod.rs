@@ -1,0 +1,374 @@
+//! The process: what is watched, and what is reconciled when.
+//!
+//! | file | what it does |
+//! | --- | --- |
+//! | [`reconcile`] | one reconcile of a `MachineImage` |
+//! | [`accounts`] | one reconcile of an `AwsAccount` |
+//! | [`objects`] | writes to Kubernetes |
+//! | [`events`] | tells about transitions |
+//!
+//! Nothing here knows the AWS SDK, and nothing here decides about an image.
+
+pub mod accounts;
+pub mod events;
+pub mod objects;
+pub mod reconcile;
+
+use std::collections::BTreeMap;
+use std::future::ready;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use amity_core::api::{AwsAccount, MachineImage};
+use amity_core::image::desired::Installation;
+use futures::{FutureExt, StreamExt};
+use k8s_openapi::api::core::v1::Namespace;
+use kube::core::{DeserializeGuard, PartialObjectMeta};
+use kube::runtime::controller::{Action, Config, Controller};
+use kube::runtime::reflector::{self, ObjectRef, Store};
+use kube::runtime::{WatchStreamExt, watcher};
+use kube::{Api, Client, Resource, ResourceExt};
+use tokio::signal::unix::{SignalKind, signal};
+
+use self::events::Events;
+use self::objects::{Error, Objects};
+use self::reconcile::{Context, Referred};
+use crate::aws;
+use crate::aws::budget::Budget;
+use crate::aws::effect::Effects;
+use crate::aws::inventory::Inventory;
+use crate::aws::session::Sessions;
+use crate::clock::Clock;
+use crate::telemetry::{self, Metrics, Readiness};
+
+/// The first wait after an error of Kubernetes'; it doubles up to [`LONGEST_BACKOFF`].
+const FIRST_BACKOFF: Duration = Duration::from_millis(500);
+
+/// The longest wait after an error of Kubernetes'.
+const LONGEST_BACKOFF: Duration = Duration::from_mins(2);
+
+/// What an operator sets.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// `--owner-id`.
+    pub owner: String,
+    /// How many objects are reconciled at a time.
+    pub concurrency: u16,
+    /// Where health and metrics are served.
+    pub listen: SocketAddr,
+    /// What concerns AWS.
+    pub aws: aws::Settings,
+}
+
+/// An object that may be one that this version cannot read, which must not keep the others from being read.
+type Guarded<K> = DeserializeGuard<K>;
+
+/// Runs the controller until SIGTERM or SIGINT; a second one ends the process at once.
+///
+/// # Errors
+/// The cluster cannot be reached, or the address for health and metrics cannot be listened on.
+pub async fn run(settings: Settings) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    let client = Client::try_default().await?;
+    let metrics = Metrics::default();
+    let readiness = Readiness::default();
+    let served = telemetry::serve(settings.listen, readiness.clone(), metrics.registry());
+    let clock = Clock::real();
+    let sessions =
+        Arc::new(Sessions::from_environment(clock.clone(), metrics.ec2_calls.clone()).await);
+    let controlled = control(
+        client,
+        settings,
+        sessions,
+        clock,
+        metrics,
+        readiness,
+        stop_signal()?.shared(),
+    );
+    tokio::select! {
+        biased;
+        ended = controlled => ended,
+        failed = served => Err(failed.err().map_or_else(|| "the health server ended".into(), Into::into)),
+    }
+}
+
+/// Ends at the first SIGTERM or SIGINT. The second one ends the process: whatever was under way is repeated
+/// at the next start, because EC2 is the database.
+fn stop_signal() -> std::io::Result<impl Future<Output = ()> + Send + Sync> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let (stop, stopped) = tokio::sync::oneshot::channel();
+    tokio::spawn(async move {
+        let next = async |terminate: &mut tokio::signal::unix::Signal,
+                          interrupt: &mut tokio::signal::unix::Signal| {
+            tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+        };
+        next(&mut terminate, &mut interrupt).await;
+        tracing::info!("stopping: reconciles that are under way are finished");
+        let _ = stop.send(());
+        next(&mut terminate, &mut interrupt).await;
+        std::process::exit(130);
+    });
+    Ok(async move {
+        let _ = stopped.await;
+    })
+}
+
+/// Watches and reconciles until `stop`.
+async fn control(
+    client: Client,
+    settings: Settings,
+    sessions: Arc<Sessions>,
+    clock: Clock,
+    metrics: Metrics,
+    readiness: Readiness,
+    stop: impl Future<Output = ()> + Send + Sync + Clone + 'static,
+) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    let installation = Installation {
+        owner: settings.owner.clone(),
+        cluster: cluster_uid(&client).await?,
+        consistency_window: settings.aws.consistency_window,
+    };
+    tracing::info!(
+        owner = installation.owner,
+        cluster = installation.cluster,
+        "starting"
+    );
+    let budget = Arc::new(Budget::new(clock.clone()));
+    let inventory = Inventory::new(
+        sessions.clone(),
+        settings.owner,
+        clock.clone(),
+        settings.aws,
+        budget.clone(),
+    );
+    let accounts = Controller::new(
+        Api::<Guarded<AwsAccount>>::all(client.clone()),
+        watcher::Config::default(),
+    );
+    let images = image_controller(&client, &inventory, settings.concurrency);
+    let (namespaces, namespace_events) = namespaces(client.clone());
+    let process = Arc::new(Process {
+        cx: Context {
+            installation,
+            effects: Effects::new(sessions.clone(), inventory.clone(), budget),
+            inventory: inventory.clone(),
+            objects: Objects::new(client.clone(), metrics.clone()),
+            events: Events::new(client),
+            clock,
+            metrics,
+        },
+        sessions,
+        accounts: accounts.store(),
+        images: images.store(),
+        namespaces,
+        failures: Mutex::default(),
+    });
+    let account_events = accounts
+        .graceful_shutdown_on(stop.clone())
+        .run(reconcile_account, after_error, process.clone())
+        .for_each(|_| ready(()));
+    let image_events = images
+        .graceful_shutdown_on(stop)
+        .run(reconcile_image, after_error, process.clone())
+        .for_each(|_| ready(()));
+    let reconciled = async { tokio::join!(image_events, account_events) };
+    tokio::select! {
+        biased;
+        ((), ()) = reconciled => Ok(()),
+        () = namespace_events => Err("the watch of namespaces ended".into()),
+        () = inventory.run() => Err("the inventory ended".into()),
+        () = process.say_when_ready(&readiness) => Ok(()),
+    }
+}
+
+async fn cluster_uid(client: &Client) -> Result<String, Box<dyn std::error::Error + Send + Sync>> {
+    let namespaces: Api<Namespace> = Api::all(client.clone());
+    let kube_system = namespaces.get_metadata("kube-system").await?;
+    kube_system
+        .metadata
+        .uid
+        .ok_or_else(|| "namespace kube-system has no uid".into())
+}
+
+/// A reconcile's context, and what of the cluster is looked up for it.
+struct Process {
+    cx: Context,
+    sessions: Arc<Sessions>,
+    accounts: Store<Guarded<AwsAccount>>,
+    images: Store<Guarded<MachineImage>>,
+    namespaces: Store<PartialObjectMeta<Namespace>>,
+    failures: Mutex<BTreeMap<String, u32>>,
+}
+
+impl Process {
+    /// The accounts that the cache has, one for each account id.
+    fn usable_accounts(&self) -> Vec<AwsAccount> {
+        let all = self.accounts.state();
+        accounts::one_per_account_id(
+            all.iter()
+                .filter_map(|guarded| guarded.0.as_ref().ok().cloned()),
+        )
+    }
+
+    /// Waits until the cluster was read, says so, and then waits for ever.
+    async fn say_when_ready(&self, readiness: &Readiness) {
+        let read = tokio::try_join!(
+            self.images.wait_until_ready(),
+            self.accounts.wait_until_ready(),
+            self.namespaces.wait_until_ready()
+        );
+        if read.is_ok() {
+            tracing::info!("ready");
+            readiness.set(true);
+        }
+        std::future::pending().await
+    }
+
+    fn referred(&self, image: &MachineImage) -> Referred {
+        let namespace = self.namespaces.get(&ObjectRef::new(image.namespace()));
+        Referred {
+            account: self
+                .usable_accounts()
+                .into_iter()
+                .find(|account| account.name() == image.spec.account_name),
+            namespace_labels: namespace
+                .map(|namespace| namespace.labels().clone())
+                .unwrap_or_default(),
+        }
+    }
+
+    fn succeeded(&self, key: &str) {
+        self.failures
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(key);
+    }
+
+    fn backoff(&self, key: &str) -> Duration {
+        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = failures.entry(key.to_owned()).or_default();
+        *count = count.saturating_add(1);
+        FIRST_BACKOFF
+            .saturating_mul(2_u32.saturating_pow(*count - 1))
+            .min(LONGEST_BACKOFF)
+    }
+}
+
+/// The labels of namespaces, which grants select by.
+fn namespaces(
+    client: Client,
+) -> (
+    Store<PartialObjectMeta<Namespace>>,
+    impl Future<Output = ()>,
+) {
+    let (reader, writer) = reflector::store();
+    let stream = watcher(
+        Api::<PartialObjectMeta<Namespace>>::all(client),
+        watcher::Config::default(),
+    )
+    .default_backoff()
+    .reflect(writer)
+    .for_each(|_| ready(()));
+    (reader, stream)
+}
+
+async fn reconcile_account(
+    account: Arc<Guarded<AwsAccount>>,
+    process: Arc<Process>,
+) -> Result<Action, Error> {
+    let usable = process.usable_accounts();
+    process.cx.inventory.set_accounts(usable.iter().cloned());
+    let Ok(account) = &account.0 else {
+        tracing::warn!(
+            account = account.name_any(),
+            "this version cannot read the AwsAccount"
+        );
+        return Ok(Action::await_change());
+    };
+    let cx = &process.cx;
+    let action =
+        accounts::reconcile(account, &usable, &process.sessions, &cx.objects, &cx.clock).await?;
+    process.succeeded(account.name());
+    Ok(action)
+}
+
+/// Images are reconciled when they or their account change, and when EC2 shows something new of them.
+fn image_controller(
+    client: &Client,
+    inventory: &Arc<Inventory>,
+    concurrency: u16,
+) -> Controller<Guarded<MachineImage>> {
+    let images = Api::<Guarded<MachineImage>>::all(client.clone());
+    let controller = Controller::new(images, watcher::Config::default());
+    let store = controller.store();
+    let of_account = move |account: PartialObjectMeta<AwsAccount>| {
+        let name = account.name_any();
+        let named = |image: &Guarded<MachineImage>| {
+            image
+                .0
+                .as_ref()
+                .is_ok_and(|image| image.spec.account_name == name)
+        };
+        let images = store.state();
+        images
+            .iter()
+            .filter(|image| named(image))
+            .map(|image| ObjectRef::from_obj(image.as_ref()))
+            .collect::<Vec<_>>()
+    };
+    let accounts = Api::<PartialObjectMeta<AwsAccount>>::all(client.clone());
+    controller
+        .with_config(Config::default().concurrency(concurrency))
+        .watches(accounts, watcher::Config::default(), of_account)
+        .reconcile_on(
+            inventory
+                .differences()
+                .filter_map(|key| ready(object_ref(&key))),
+        )
+}
+
+/// `namespace/name` as the controller knows it.
+fn object_ref(key: &str) -> Option<ObjectRef<Guarded<MachineImage>>> {
+    let (namespace, name) = key.split_once('/')?;
+    Some(ObjectRef::new(name).within(namespace))
+}
+
+async fn reconcile_image(
+    image: Arc<Guarded<MachineImage>>,
+    process: Arc<Process>,
+) -> Result<Action, Error> {
+    let image = match &image.0 {
+        Ok(image) => image,
+        Err(invalid) => {
+            let (object, error) = (image.name_any(), &invalid.error);
+            tracing::warn!(
+                object,
+                error,
+                "this version cannot read the MachineImage: it is left alone"
+            );
+            return Ok(Action::await_change());
+        }
+    };
+    let outcome = reconcile::reconcile(image, &process.referred(image), &process.cx).await;
+    process.cx.metrics.reconciled(outcome.is_ok());
+    let action = outcome?;
+    process.succeeded(&image.key());
+    Ok(action)
+}
+
+/// A stale copy is replaced by the watch in a moment; anything else is tried again, ever more slowly.
+#[expect(clippy::needless_pass_by_value, reason = "the signature is kube's")]
+fn after_error<K: Resource>(object: Arc<K>, error: &Error, process: Arc<Process>) -> Action {
+    if error.is_stale() {
+        return Action::requeue(FIRST_BACKOFF);
+    }
+    let name = object.meta().name.as_deref().unwrap_or_default();
+    let key = object.meta().namespace.as_ref().map_or_else(
+        || name.to_owned(),
+        |namespace| format!("{namespace}/{name}"),
+    );
+    let backoff = process.backoff(&key);
+    tracing::warn!(object = key, %error, retry_in = ?backoff, "could not write to Kubernetes");
+    Action::requeue(backoff)
+}

@@ -1,0 +1,193 @@
+//! What is written to Kubernetes: finalizer, annotation and status of a `MachineImage`, each with the
+//! resource version as precondition, so that a decision from an old copy of the object changes nothing.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use amity_core::api::{AwsAccount, AwsAccountStatus, MachineImage, MachineImageStatus};
+use amity_core::image::desired::{CAPTURED, Captured, FINALIZER};
+use amity_core::image::plan::Action;
+use amity_core::image::report::differs_only_in_progress;
+use jiff::{SignedDuration, Timestamp};
+use kube::api::{Patch, PatchParams, PostParams};
+use kube::{Api, Client};
+use serde_json::{Value, json};
+
+use crate::telemetry::Metrics;
+
+/// The name under which Amity writes, the same in every version.
+pub const FIELD_MANAGER: &str = "amity";
+
+/// How long one write may take; the client's own retries are within it.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Progress alone is not written more often than this.
+const PROGRESS_INTERVAL: SignedDuration = SignedDuration::from_secs(30);
+
+/// Why a write to Kubernetes did not happen.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The API server refused it or could not be reached.
+    #[error("{}", words_of(.0))]
+    Kubernetes(#[from] kube::Error),
+    /// It did not answer in time.
+    #[error("the API server did not answer within {} s", WRITE_TIMEOUT.as_secs())]
+    Timeout,
+}
+
+impl Error {
+    /// Whether the object was changed or deleted meanwhile: a newer copy of it is on its way to us.
+    pub fn is_stale(&self) -> bool {
+        match self {
+            Self::Kubernetes(kube::Error::Api(status)) => {
+                status.is_conflict() || status.is_not_found()
+            }
+            _ => false,
+        }
+    }
+}
+
+/// The words of an error without the dump of the whole answer.
+fn words_of(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) => status.message.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// Writes objects.
+pub struct Objects {
+    client: Client,
+    metrics: Metrics,
+    /// When the status of each object was last written, to spare writes of progress alone.
+    written: Mutex<BTreeMap<String, Timestamp>>,
+}
+
+impl Objects {
+    /// A writer with the rights of `client`.
+    pub fn new(client: Client, metrics: Metrics) -> Self {
+        Self {
+            client,
+            metrics,
+            written: Mutex::default(),
+        }
+    }
+
+    /// Takes a step that is a write to the object itself. Any other step is none of ours.
+    ///
+    /// # Errors
+    /// The object was changed meanwhile, or cannot be written.
+    pub async fn perform(
+        &self,
+        image: &MachineImage,
+        action: &Action,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let finalizers = image.metadata.finalizers.clone().unwrap_or_default();
+        let metadata = match action {
+            Action::StoreFinalizer => {
+                let with_ours = finalizers.into_iter().chain([FINALIZER.to_owned()]);
+                json!({"finalizers": with_ours.collect::<Vec<_>>()})
+            }
+            Action::ReleaseFinalizer => {
+                let others = finalizers.into_iter().filter(|name| name != FINALIZER);
+                json!({"finalizers": others.collect::<Vec<_>>()})
+            }
+            Action::RecordCapture { revision } => {
+                json!({"annotations": {CAPTURED: Captured::annotation(revision, now)}})
+            }
+            _ => return Ok(()),
+        };
+        self.patch_metadata(image, metadata).await
+    }
+
+    async fn patch_metadata(&self, image: &MachineImage, mut metadata: Value) -> Result<(), Error> {
+        metadata["uid"] = json!(image.metadata.uid);
+        metadata["resourceVersion"] = json!(image.metadata.resource_version);
+        let patch = Patch::Merge(json!({"metadata": metadata}));
+        let api: Api<MachineImage> = Api::namespaced(self.client.clone(), image.namespace());
+        let params = PatchParams::apply(FIELD_MANAGER);
+        in_time(api.patch_metadata(image.name(), &params, &patch))
+            .await
+            .map(drop)
+    }
+
+    /// Replaces the status, if it says something new.
+    ///
+    /// # Errors
+    /// The object was changed meanwhile, or cannot be written.
+    pub async fn replace_status(
+        &self,
+        image: &MachineImage,
+        status: MachineImageStatus,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        if let Some(before) = &image.status
+            && (*before == status
+                || differs_only_in_progress(before, &status) && self.wrote_lately(image, now))
+        {
+            return Ok(());
+        }
+        let api: Api<MachineImage> = Api::namespaced(self.client.clone(), image.namespace());
+        let replacement = MachineImage {
+            status: Some(status),
+            ..image.clone()
+        };
+        in_time(api.replace_status(image.name(), &post_params(), &replacement)).await?;
+        self.metrics.status_written();
+        self.lock_written().insert(image.key(), now);
+        Ok(())
+    }
+
+    /// Replaces the status of an account, if it says something new.
+    ///
+    /// # Errors
+    /// The object was changed meanwhile, or cannot be written.
+    pub async fn replace_account_status(
+        &self,
+        account: &AwsAccount,
+        status: AwsAccountStatus,
+    ) -> Result<(), Error> {
+        if account.status.as_ref() == Some(&status) {
+            return Ok(());
+        }
+        let api: Api<AwsAccount> = Api::all(self.client.clone());
+        let replacement = AwsAccount {
+            status: Some(status),
+            ..account.clone()
+        };
+        in_time(api.replace_status(account.name(), &post_params(), &replacement)).await?;
+        self.metrics.status_written();
+        Ok(())
+    }
+
+    /// Forgets an object that is gone.
+    pub fn forget(&self, key: &str) {
+        self.lock_written().remove(key);
+    }
+
+    fn wrote_lately(&self, image: &MachineImage, now: Timestamp) -> bool {
+        self.lock_written()
+            .get(&image.key())
+            .is_some_and(|written| now < *written + PROGRESS_INTERVAL)
+    }
+
+    fn lock_written(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Timestamp>> {
+        self.written.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn post_params() -> PostParams {
+    PostParams {
+        field_manager: Some(FIELD_MANAGER.to_owned()),
+        ..PostParams::default()
+    }
+}
+
+async fn in_time<T>(write: impl Future<Output = Result<T, kube::Error>>) -> Result<T, Error> {
+    match tokio::time::timeout(WRITE_TIMEOUT, write).await {
+        Ok(answer) => Ok(answer?),
+        Err(_) => Err(Error::Timeout),
+    }
+}

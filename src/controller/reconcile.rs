@@ -1,0 +1,174 @@
+//! One reconcile of one `MachineImage`, from what is desired to the status. The story fits on a screen, and
+//! each line of it is a door to one file.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use amity_core::api::{AwsAccount, MachineImage, conditions};
+use amity_core::image::desired::{Desired, Installation, References};
+use amity_core::image::observed::Observed;
+use amity_core::image::plan::{Action, Plan, needs_source, plan};
+use amity_core::image::report::report;
+use kube::runtime::controller::Action as Requeue;
+
+use super::events::Events;
+use super::objects::{Error, Objects};
+use crate::aws::effect::{Effects, Outcome};
+use crate::aws::inventory::Inventory;
+use crate::clock::Clock;
+use crate::telemetry::Metrics;
+
+/// After a step was taken it is looked again at once: what was written is laid over what EC2 lists, so
+/// that the next step is known already.
+const AFTER_A_STEP: Duration = Duration::from_millis(100);
+
+/// While the plan waits for EC2, a difference in the inventory wakes the object; this is for the case that
+/// one is missed.
+const WHILE_WAITING: Duration = Duration::from_mins(1);
+
+/// The same for an object at rest. It costs no call to EC2.
+const AT_REST: Duration = Duration::from_mins(10);
+
+/// What a reconcile needs of the process.
+pub struct Context {
+    /// Who makes images here.
+    pub installation: Installation,
+    /// What EC2 has.
+    pub inventory: Arc<Inventory>,
+    /// What is done to EC2.
+    pub effects: Effects,
+    /// What is written to Kubernetes.
+    pub objects: Objects,
+    /// What is told about transitions.
+    pub events: Events,
+    /// The time.
+    pub clock: Clock,
+    /// What is counted.
+    pub metrics: Metrics,
+}
+
+/// What of the cluster a spec refers to, as the caches have it.
+#[derive(Clone, Debug, Default)]
+pub struct Referred {
+    /// The `AwsAccount` of `spec.accountName`.
+    pub account: Option<AwsAccount>,
+    /// The labels of the object's namespace.
+    pub namespace_labels: BTreeMap<String, String>,
+}
+
+/// Brings EC2 one step nearer to what `image` asks for, and says so in its status.
+///
+/// # Errors
+/// Kubernetes refused a write. What EC2 refuses is no error here, but part of the status.
+pub async fn reconcile(
+    image: &MachineImage,
+    referred: &Referred,
+    cx: &Context,
+) -> Result<Requeue, Error> {
+    let desired = desired(image, referred, cx);
+    let observed = observe(&desired, cx).await;
+    let plan = plan(&desired, &observed, cx.clock.now()).checked(&desired, &observed);
+    let performed = perform(image, &desired, &plan, cx).await?;
+    if !performed.changed_the_object {
+        let status = report(image, &desired, &observed, &plan, cx.clock.now());
+        cx.events.tell(image, &status, &performed.outcomes).await;
+        cx.objects
+            .replace_status(image, status, cx.clock.now())
+            .await?;
+    }
+    remember(image, &plan, cx);
+    Ok(requeue(&plan, &performed, cx))
+}
+
+fn desired(image: &MachineImage, referred: &Referred, cx: &Context) -> Desired {
+    let account = referred.account.as_ref();
+    let regions = account.and_then(|account| cx.inventory.regions(&account.spec.account_id));
+    let references = References {
+        account,
+        namespace_labels: &referred.namespace_labels,
+        account_regions: regions.as_deref(),
+    };
+    Desired::of(image, &cx.installation, references)
+}
+
+/// What EC2 has, with the source where the plan may need it.
+async fn observe(desired: &Desired, cx: &Context) -> Observed {
+    let observed = cx.inventory.observe(desired, false).await;
+    if needs_source(desired, &observed, cx.clock.now()) {
+        return cx.inventory.observe(desired, true).await;
+    }
+    observed
+}
+
+/// What came of the steps that were taken.
+struct Performed {
+    changed_the_object: bool,
+    outcomes: Vec<Outcome>,
+}
+
+async fn perform(
+    image: &MachineImage,
+    desired: &Desired,
+    plan: &Plan,
+    cx: &Context,
+) -> Result<Performed, Error> {
+    let steps = plan.next_steps();
+    if let [step] = steps.as_slice()
+        && step.place.is_none()
+    {
+        cx.objects
+            .perform(image, &step.action, cx.clock.now())
+            .await?;
+        if matches!(step.action, Action::ReleaseFinalizer) {
+            cx.inventory.forget(&image.key());
+            cx.objects.forget(&image.key());
+        }
+        return Ok(Performed {
+            changed_the_object: true,
+            outcomes: Vec::new(),
+        });
+    }
+    let outcomes = cx.effects.perform(desired, steps).await;
+    Ok(Performed {
+        changed_the_object: false,
+        outcomes,
+    })
+}
+
+fn remember(image: &MachineImage, plan: &Plan, cx: &Context) {
+    if plan.is_at_rest() {
+        cx.inventory.at_rest(&image.key());
+    }
+    for place in plan.wants_listed() {
+        cx.inventory.poke(place);
+    }
+    for finding in plan
+        .findings
+        .iter()
+        .filter(|finding| finding.reason == conditions::INVARIANT_BROKEN)
+    {
+        cx.metrics.invariant_broken();
+        tracing::error!(
+            object = image.key(),
+            message = finding.message,
+            "a plan was refused: this is a bug of Amity"
+        );
+    }
+}
+
+fn requeue(plan: &Plan, performed: &Performed, cx: &Context) -> Requeue {
+    if performed.changed_the_object || !performed.outcomes.is_empty() {
+        return Requeue::requeue(AFTER_A_STEP);
+    }
+    if plan.is_at_rest() {
+        return Requeue::requeue(AT_REST);
+    }
+    let until = plan
+        .wakes_at()
+        .map(|time| time.duration_since(cx.clock.now()));
+    let until = until
+        .and_then(|left| Duration::try_from(left).ok())
+        .unwrap_or(WHILE_WAITING);
+    Requeue::requeue(until.clamp(AFTER_A_STEP, WHILE_WAITING))
+}

@@ -1,0 +1,193 @@
+//! The real reconcile, the real SDK and ec2sim under a paused clock: crashes before and after every effect
+//! and every write to the cluster, lost and broken answers, throttling, stale reads. One seed is one story.
+//!
+//! `SEEDS=1000` runs more of them, `SEED=17` only one, with what was done to EC2.
+
+mod chance;
+mod cluster;
+mod oracles;
+mod process;
+
+use std::time::Duration;
+
+use ec2sim::World;
+use serde_json::{Value, json};
+
+use crate::process::{Rates, Universe, lock};
+
+/// The longest that EC2 may take to match the spec once nothing goes wrong any more.
+const SETTLES_WITHIN: Duration = Duration::from_hours(6);
+
+/// How long the controller is watched at rest.
+const RESTS_FOR: Duration = Duration::from_hours(24);
+
+#[test]
+fn whatever_happens_ec2_matches_in_the_end_and_nothing_is_lost_or_doubled() {
+    let seeds = match (number("SEED"), number("SEEDS")) {
+        (Some(seed), _) => seed..seed + 1,
+        (None, seeds) => 0..seeds.unwrap_or(100),
+    };
+    let failures: Vec<_> = seeds
+        .clone()
+        .filter_map(|seed| story(seed).err().map(|error| (seed, error)))
+        .collect();
+    for (seed, error) in &failures {
+        eprintln!("SEED={seed}: {error}");
+    }
+    assert!(
+        failures.is_empty(),
+        "{} of {} stories failed",
+        failures.len(),
+        seeds.count()
+    );
+}
+
+#[test]
+fn the_same_seed_is_the_same_story() {
+    let first = tell(3).expect("a story");
+    assert_eq!(first, tell(3).expect("the same story"));
+    assert_ne!(first, tell(4).expect("another story"));
+}
+
+fn number(variable: &str) -> Option<u64> {
+    std::env::var(variable).ok()?.parse().ok()
+}
+
+fn story(seed: u64) -> Result<(), String> {
+    tell(seed).map(drop)
+}
+
+/// Tells one story; gives what was done to EC2.
+fn tell(seed: u64) -> Result<Vec<String>, String> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .start_paused(true)
+        .build()
+        .expect("a runtime");
+    runtime.block_on(async {
+        let world = World::from_yaml(include_str!("world.yaml"))
+            .expect("a world")
+            .with_seed(seed);
+        let universe = Universe::new(world, seed);
+        let outcome = chapters(&universe).await;
+        let effects = lock(&universe.effects).clone();
+        if number("SEED").is_some() {
+            effects.iter().for_each(|effect| eprintln!("{effect}"));
+        }
+        outcome.map(|()| effects)
+    })
+}
+
+/// Apply, change, and delete; after each, EC2 must match.
+async fn chapters(universe: &Universe) -> Result<(), String> {
+    let before = oracles::foreign(universe);
+    let chance = &universe.chance;
+    let source = chance.pick(&[
+        json!({"instance": {"region": "us-east-1", "instanceId": "i-0a1b2c3d4e5f60718", "reboot": "Once"}}),
+        json!({"instance": {"region": "us-east-1", "instanceId": "i-0a1b2c3d4e5f60718", "reboot": "Never"}}),
+        json!({"image": {"region": "us-east-1", "imageId": "ami-0feedfacefeedface"}}),
+    ]);
+    let mut spec = json!({
+        "source": source,
+        "regions": regions(chance.pick(&[
+            &["us-east-1", "eu-west-1", "ap-northeast-1"][..],
+            &["eu-west-1", "ap-northeast-1"],
+            &["us-east-1"],
+        ])),
+        "tags": {"team": "web"},
+    });
+    chapter(universe, &spec, "applied").await?;
+    for _ in 0..2 {
+        change(universe, &mut spec);
+        chapter(universe, &spec, "changed").await?;
+    }
+    if chance.per_mille(500) {
+        universe.cluster.wipe_status();
+    }
+    trouble(universe);
+    universe.cluster.delete(universe.clock.now());
+    settle(universe, "deleted", |universe| {
+        universe.cluster.get().is_none()
+    })
+    .await?;
+    oracles::nothing_is_left(universe)?;
+    oracles::unharmed(universe, &before)
+}
+
+fn change(universe: &Universe, spec: &mut Value) {
+    let chance = &universe.chance;
+    match chance.next() % 5 {
+        0 => spec["rebuild"] = json!(format!("again {}", chance.next() % 3)),
+        1 => spec["regions"] = regions(&["us-east-1", "eu-west-1", "ap-southeast-2"]),
+        2 => spec["regions"] = regions(&["ap-northeast-1"]),
+        3 => spec["tags"] = json!({"team": "api", "stage": "prod"}),
+        _ => {
+            spec["rebuild"] = json!("both");
+            spec["regions"] = regions(&["us-west-2", "eu-west-1"]);
+            spec["tags"] = json!({});
+        }
+    }
+}
+
+fn regions(names: &[&str]) -> Value {
+    names.iter().map(|name| json!({"name": name})).collect()
+}
+
+/// Applies a spec while things go wrong; once they stop, EC2 matches within the bound, and then nothing is
+/// written for a day.
+async fn chapter(universe: &Universe, spec: &Value, what: &str) -> Result<(), String> {
+    trouble(universe);
+    universe.cluster.apply(spec);
+    settle(universe, what, oracles::is_ready).await?;
+    oracles::matches(universe, spec)?;
+    oracles::no_more_than_one_capture(universe)?;
+    let (effects, writes) = (
+        lock(&universe.effects).len(),
+        universe.cluster.status_writes(),
+    );
+    universe.run_until(RESTS_FOR, |_| false).await;
+    if lock(&universe.effects).len() > effects {
+        return Err(format!(
+            "{what}: EC2 was written to at rest: {:?}",
+            &lock(&universe.effects)[effects..]
+        ));
+    }
+    if universe.cluster.status_writes() > writes {
+        return Err(format!("{what}: the status was written at rest"));
+    }
+    Ok(())
+}
+
+/// How much goes wrong differs from story to story.
+fn trouble(universe: &Universe) {
+    let chance = &universe.chance;
+    let rates = Rates {
+        crash: *chance.pick(&[0, 30, 120]),
+        lost: *chance.pick(&[0, 30, 120]),
+        throttle: *chance.pick(&[0, 50, 200]),
+        broken: *chance.pick(&[0, 30, 80]),
+    };
+    universe.set_rates(rates);
+}
+
+/// A while with trouble, then without.
+async fn settle(
+    universe: &Universe,
+    what: &str,
+    done: impl Fn(&Universe) -> bool,
+) -> Result<(), String> {
+    let troubled = Duration::from_secs(60 + universe.chance.next() % 1800);
+    universe.run_until(troubled, &done).await;
+    universe.set_rates(Rates::default());
+    if !universe.run_until(SETTLES_WITHIN, &done).await {
+        let status = universe.cluster.get().and_then(|image| image.status);
+        return Err(format!(
+            "{what}: EC2 does not match after {SETTLES_WITHIN:?}: {}",
+            oracles::explain(status)
+        ));
+    }
+    match *lock(&universe.invariants_broken) {
+        0 => Ok(()),
+        _ => Err(format!("{what}: a plan broke an invariant")),
+    }
+}
