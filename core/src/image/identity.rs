@@ -332,9 +332,7 @@ impl fmt::Display for Foreign {
 /// Whose an image is whose tags claim the object of `identity`.
 pub fn standing(image: &Image, identity: &Identity) -> Standing {
     let text = |key| image.tags.get(key).map(String::as_str);
-    let (Some(cluster), Some(_), Some(source)) =
-        (text(tag::CLUSTER), text(tag::REVISION), text(tag::SOURCE).and_then(|text| text.parse::<Reference>().ok()))
-    else {
+    let (Some(cluster), Some(_)) = (text(tag::CLUSTER), text(tag::REVISION)) else {
         return Standing::Foreign(Foreign::TagsIncomplete);
     };
     if text(tag::RETAINED).is_some() {
@@ -343,7 +341,10 @@ pub fn standing(image: &Image, identity: &Identity) -> Standing {
     let standing = match text(tag::SELF) {
         Some(id) if id == image.id => Standing::Ours,
         Some(_) => Standing::Foreign(Foreign::SealOfAnother),
-        None => newborn_standing(image, &source),
+        None => match text(tag::SOURCE).and_then(|source| source.parse().ok()) {
+            Some(source) => newborn_standing(image, &source),
+            None => Standing::Foreign(Foreign::TagsIncomplete),
+        },
     };
     match standing {
         Standing::Ours | Standing::Newborn if cluster != identity.cluster => {
@@ -370,6 +371,14 @@ pub fn is_sealed_snapshot(snapshot: &Snapshot, identity: &Identity) -> bool {
     identity.is_claimed_by(&snapshot.tags)
         && snapshot.tags.get(tag::CLUSTER) == Some(&identity.cluster)
         && snapshot.tags.get(tag::SELF) == Some(&snapshot.id)
+        && !snapshot.tags.contains_key(tag::RETAINED)
+}
+
+/// Whether a snapshot whose tags claim the object carries no seal yet: neither its own, nor one that was
+/// copied with the tags of another.
+pub fn awaits_seal(snapshot: &Snapshot, identity: &Identity) -> bool {
+    identity.is_claimed_by(&snapshot.tags)
+        && !snapshot.tags.contains_key(tag::SELF)
         && !snapshot.tags.contains_key(tag::RETAINED)
 }
 

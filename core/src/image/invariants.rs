@@ -7,8 +7,8 @@
 use std::fmt;
 
 use super::desired::Desired;
-use super::identity::{Place, Standing, is_sealed_snapshot, standing, tag};
-use super::observed::{Image, ImageState, Known, Observed, PlaceView};
+use super::identity::{Place, Reference, Standing, is_sealed_snapshot, standing, tag};
+use super::observed::{Image, ImageState, Observed, PlaceView, SourceView};
 use super::plan::{Action, Finding, Plan, Step};
 use crate::api::{DeletionPolicy, conditions};
 
@@ -27,37 +27,78 @@ impl fmt::Display for Violation {
     }
 }
 
+/// What a rule may look at: never the planner's own view.
+struct Facts<'a> {
+    plan: &'a Plan,
+    desired: &'a Desired,
+    observed: &'a Observed,
+}
+
 /// One rule: what is wrong with taking `step` now, if anything.
-type Rule = fn(&Desired, &Observed, &Place, &Step) -> Option<String>;
+type Rule = fn(&Facts<'_>, &Place, &Step) -> Option<String>;
 
 /// The rules, by the number they have in the design.
 const RULES: &[(u8, Rule)] = &[
     (1, only_what_is_proven_ours),
+    (1, a_seal_names_its_bearer_and_stays),
     (2, nothing_in_an_unreadable_place),
-    (2, nothing_retired_while_a_place_is_unknown),
+    (2, nothing_retired_or_captured_while_a_place_is_unknown),
     (3, one_live_image_per_place),
+    (3, a_second_image_that_may_be_used_stays),
     (4, a_published_image_goes_only_when_it_is_replaced_or_unwanted),
     (5, the_last_image_of_a_wanted_revision_stays),
     (5, an_image_that_is_being_copied_stays),
     (6, retain_destroys_nothing),
     (7, a_snapshot_goes_only_when_it_is_ours_and_unused),
     (8, a_capture_is_recorded_first),
+    (8, nothing_is_captured_twice),
     (10, grants_gate_creation),
 ];
 
 /// Every invariant that the steps to be taken now would break.
 pub fn violations(plan: &Plan, desired: &Desired, observed: &Observed) -> Vec<Violation> {
-    let effects = plan.steps.iter().filter(|step| step.waits_for.is_none());
-    effects
-        .filter_map(|step| step.place.as_ref().map(|place| (place, step)))
-        .flat_map(|(place, step)| {
-            RULES.iter().filter_map(move |(invariant, rule)| {
-                let wrong = rule(desired, observed, place, step)?;
-                let message = format!("{} in {}: {wrong}", step.action, place.region);
-                Some(Violation { invariant: *invariant, message })
-            })
+    let facts = Facts { plan, desired, observed };
+    let effects = facts.effects().filter_map(|step| step.place.as_ref().map(|place| (place, step)));
+    let in_places = effects.flat_map(|(place, step)| {
+        let facts = &facts;
+        RULES.iter().filter_map(move |(invariant, rule)| {
+            let wrong = rule(facts, place, step)?;
+            let message = format!("{} in {}: {wrong}", step.action, place.region);
+            Some(Violation { invariant: *invariant, message })
         })
-        .collect()
+    });
+    in_places.chain(released_too_early(&facts)).collect()
+}
+
+impl<'a> Facts<'a> {
+    /// The steps to be taken now.
+    fn effects(&self) -> impl Iterator<Item = &'a Step> + use<'a> {
+        self.plan.steps.iter().filter(|step| step.waits_for.is_none())
+    }
+
+    fn image(&self, place: &Place, id: &str) -> Option<&'a Image> {
+        self.observed.known_at(place)?.images.iter().find(|image| image.id == id)
+    }
+
+    fn standing(&self, image: &Image) -> Option<Standing> {
+        self.desired.identity.is_claimed_by(&image.tags).then(|| standing(image, &self.desired.identity))
+    }
+
+    /// Whether the image is proven ours, sealed or not.
+    fn is_ours(&self, image: &Image) -> bool {
+        matches!(self.standing(image), Some(Standing::Ours | Standing::Newborn))
+    }
+
+    fn is_of_wanted_revision(&self, image: &Image) -> bool {
+        image.tags.get(tag::REVISION).map(String::as_str) == Some(self.desired.revision.as_str())
+    }
+
+    /// An image of the wanted revision that is ours or may turn out to be.
+    fn is_sibling(&self, image: &Image) -> bool {
+        self.is_of_wanted_revision(image)
+            && image.state != ImageState::Failed
+            && matches!(self.standing(image), Some(Standing::Ours | Standing::Newborn | Standing::Unproven))
+    }
 }
 
 impl Plan {
@@ -77,149 +118,145 @@ impl Plan {
     }
 }
 
-fn image<'a>(observed: &'a Observed, place: &Place, id: &str) -> Option<&'a Image> {
-    observed.known_at(place)?.images.iter().find(|image| image.id == id)
-}
-
-/// The images of one place that are proven ours.
-fn ours<'a>(desired: &'a Desired, known: &'a Known) -> impl Iterator<Item = &'a Image> {
-    known.images.iter().filter(|image| {
-        desired.identity.is_claimed_by(&image.tags)
-            && matches!(standing(image, &desired.identity), Standing::Ours | Standing::Newborn)
-    })
-}
-
-fn is_of_wanted_revision(desired: &Desired, image: &Image) -> bool {
-    image.tags.get(tag::REVISION).map(String::as_str) == Some(desired.revision.as_str())
-}
-
 fn is_sealing(action: &Action) -> bool {
     matches!(action, Action::CreateTags { id, tags } if tags.len() == 1 && tags.get(tag::SELF) == Some(id))
 }
 
-fn only_what_is_proven_ours(desired: &Desired, observed: &Observed, place: &Place, step: &Step) -> Option<String> {
+fn only_what_is_proven_ours(facts: &Facts<'_>, place: &Place, step: &Step) -> Option<String> {
+    let identity = &facts.desired.identity;
     let target = step.action.target()?;
-    let known = observed.known_at(place)?;
+    let known = facts.observed.known_at(place)?;
     let allowed = if target.starts_with("snap-") {
-        let snapshot = known.snapshots.iter().find(|snapshot| snapshot.id == target);
         let used_by_ours = || {
             known.images.iter().any(|image| {
-                desired.identity.is_claimed_by(&image.tags)
-                    && standing(image, &desired.identity) == Standing::Ours
-                    && image.snapshots.iter().any(|id| id == target)
+                facts.standing(image) == Some(Standing::Ours) && image.snapshots.iter().any(|id| id == target)
             })
         };
-        snapshot.is_some_and(|snapshot| {
-            is_sealed_snapshot(snapshot, &desired.identity)
-                || is_sealing(&step.action) && desired.identity.is_claimed_by(&snapshot.tags) && used_by_ours()
+        known.snapshots.iter().find(|snapshot| snapshot.id == target).is_some_and(|snapshot| {
+            is_sealed_snapshot(snapshot, identity)
+                || is_sealing(&step.action) && identity.is_claimed_by(&snapshot.tags) && used_by_ours()
         })
     } else {
-        image(observed, place, target).is_some_and(|image| {
-            desired.identity.is_claimed_by(&image.tags)
-                && match standing(image, &desired.identity) {
-                    Standing::Ours => true,
-                    Standing::Newborn => is_sealing(&step.action),
-                    _ => false,
-                }
-        })
+        match facts.image(place, target).and_then(|image| facts.standing(image)) {
+            Some(Standing::Ours) => true,
+            Some(Standing::Newborn) => is_sealing(&step.action),
+            _ => false,
+        }
     };
     (!allowed).then(|| format!("{target} is not proven to be this object's"))
 }
 
-fn nothing_in_an_unreadable_place(_: &Desired, observed: &Observed, place: &Place, _: &Step) -> Option<String> {
-    match observed.places.get(place) {
+fn a_seal_names_its_bearer_and_stays(_: &Facts<'_>, _: &Place, step: &Step) -> Option<String> {
+    match &step.action {
+        Action::CreateTags { id, tags } => {
+            tags.get(tag::SELF).filter(|seal| *seal != id).map(|seal| format!("it would name {seal}"))
+        }
+        Action::CreateImage { tags, .. } | Action::CopyImage { tags, .. } => {
+            tags.get(tag::SELF).map(|seal| format!("it would be born with the seal of {seal}"))
+        }
+        Action::DeleteTags { keys, .. } if keys.is_empty() => Some("no keys are every key to EC2".to_owned()),
+        Action::DeleteTags { keys, .. } => {
+            let may_go = |key: &&String| {
+                !key.starts_with(tag::PREFIX) || [tag::PUBLISHED, tag::TAG_KEYS].contains(&key.as_str())
+            };
+            keys.iter().find(|key| !may_go(key)).map(|key| format!("{key} is part of whose it is"))
+        }
+        _ => None,
+    }
+}
+
+fn nothing_in_an_unreadable_place(facts: &Facts<'_>, place: &Place, _: &Step) -> Option<String> {
+    match facts.observed.places.get(place) {
         Some(PlaceView::Known(_)) => None,
         _ => Some("the place cannot be read".to_owned()),
     }
 }
 
-fn nothing_retired_while_a_place_is_unknown(
-    desired: &Desired,
-    observed: &Observed,
+fn nothing_retired_or_captured_while_a_place_is_unknown(
+    facts: &Facts<'_>,
     _: &Place,
     step: &Step,
 ) -> Option<String> {
-    let unknown = observed.unreadable().next();
-    // A deletion takes everything, so that no place can need another's.
-    (matches!(step.action, Action::DeregisterImage { .. }) && !desired.is_being_deleted())
-        .then_some(unknown)?
-        .map(|(place, _)| format!("{place} cannot be read and may still need it"))
+    let (place, _) = facts.observed.unreadable().next()?;
+    match step.action {
+        Action::CreateImage { .. } => Some(format!("{place} cannot be read and may hold an image of the revision")),
+        // A deletion takes everything, so that no place can need another's.
+        Action::DeregisterImage { .. } if !facts.desired.is_being_deleted() => {
+            Some(format!("{place} cannot be read and may still need it"))
+        }
+        _ => None,
+    }
 }
 
-fn one_live_image_per_place(desired: &Desired, observed: &Observed, place: &Place, step: &Step) -> Option<String> {
+fn one_live_image_per_place(facts: &Facts<'_>, place: &Place, step: &Step) -> Option<String> {
     if !step.action.creates() {
         return None;
     }
-    let live = |image: &&Image| is_of_wanted_revision(desired, image) && image.state != ImageState::Failed;
-    let other = ours(desired, observed.known_at(place)?).find(live)?;
+    let other = facts.observed.known_at(place)?.images.iter().find(|image| facts.is_sibling(image))?;
     Some(format!("{} of the same revision is there", other.id))
 }
 
+fn a_second_image_that_may_be_used_stays(facts: &Facts<'_>, place: &Place, step: &Step) -> Option<String> {
+    let Action::DeregisterImage { id } = &step.action else { return None };
+    let going = facts.image(place, id)?;
+    let may_be_used = going.tags.contains_key(tag::PUBLISHED) || going.last_launched.is_some();
+    let is_wanted = facts.is_of_wanted_revision(going) && facts.desired.wants(place);
+    let is_alive = going.state != ImageState::Failed && !facts.desired.is_being_deleted();
+    (may_be_used && is_wanted && is_alive).then(|| "it was published or launched, and may be in use".to_owned())
+}
+
 fn a_published_image_goes_only_when_it_is_replaced_or_unwanted(
-    desired: &Desired,
-    observed: &Observed,
+    facts: &Facts<'_>,
     place: &Place,
     step: &Step,
 ) -> Option<String> {
     let Action::DeregisterImage { id } = &step.action else { return None };
-    let published = image(observed, place, id)?.tags.contains_key(tag::PUBLISHED);
-    let replaced = || {
-        observed.known_at(place).is_some_and(|known| {
-            ours(desired, known).any(|other| {
-                other.id != *id
-                    && other.tags.contains_key(tag::PUBLISHED)
-                    && other.tags.get(tag::REVISION)
-                        != image(observed, place, id).and_then(|image| image.tags.get(tag::REVISION))
-            })
-        })
+    let going = facts.image(place, id).filter(|going| going.tags.contains_key(tag::PUBLISHED))?;
+    let replaces = |other: &Image| {
+        other.id != *id
+            && facts.is_ours(other)
+            && other.tags.contains_key(tag::PUBLISHED)
+            && other.tags.get(tag::REVISION) != going.tags.get(tag::REVISION)
     };
-    (published && desired.wants(place) && !desired.is_being_deleted() && !replaced())
+    let replaced = || facts.observed.known_at(place).is_some_and(|known| known.images.iter().any(replaces));
+    (facts.desired.wants(place) && !facts.desired.is_being_deleted() && !replaced())
         .then(|| "it is published and nothing replaces it".to_owned())
 }
 
-fn the_last_image_of_a_wanted_revision_stays(
-    desired: &Desired,
-    observed: &Observed,
-    place: &Place,
-    step: &Step,
-) -> Option<String> {
+/// What goes in the same plan does not count as staying.
+fn the_last_image_of_a_wanted_revision_stays(facts: &Facts<'_>, place: &Place, step: &Step) -> Option<String> {
     let Action::DeregisterImage { id } = &step.action else { return None };
-    let going = image(observed, place, id)?;
-    if desired.is_being_deleted() || !is_of_wanted_revision(desired, going) || going.state != ImageState::Available {
+    let going = facts.image(place, id)?;
+    let counts = |image: &Image| facts.is_of_wanted_revision(image) && image.state == ImageState::Available;
+    if facts.desired.is_being_deleted() || !counts(going) {
         return None;
     }
-    let others = observed.known().flat_map(|(_, known)| ours(desired, known));
-    let stays = others
-        .filter(|other| other.id != *id && is_of_wanted_revision(desired, other))
-        .any(|other| other.state == ImageState::Available);
+    let goes = |image: &Image| {
+        facts.effects().any(|step| matches!(&step.action, Action::DeregisterImage { id } if *id == image.id))
+    };
+    let mut all = facts.observed.known().flat_map(|(_, known)| &known.images);
+    let stays = all.any(|image| counts(image) && facts.is_ours(image) && !goes(image));
     (!stays).then(|| "it is the last available image of the wanted revision".to_owned())
 }
 
-fn an_image_that_is_being_copied_stays(_: &Desired, observed: &Observed, place: &Place, step: &Step) -> Option<String> {
+fn an_image_that_is_being_copied_stays(facts: &Facts<'_>, place: &Place, step: &Step) -> Option<String> {
     let Action::DeregisterImage { id } = &step.action else { return None };
-    let itself = format!("{}/{id}", place.region);
-    let reader = observed
-        .known()
-        .flat_map(|(_, known)| &known.images)
-        .find(|image| image.state == ImageState::Pending && image.tags.get(tag::SOURCE) == Some(&itself))?;
+    let itself = Reference::new(place.region.clone(), id.clone());
+    let mut all = facts.observed.known().flat_map(|(_, known)| &known.images);
+    let reader = all.find(|image| image.is_being_copied_from(&itself))?;
     Some(format!("{} is being copied from it", reader.id))
 }
 
-fn retain_destroys_nothing(desired: &Desired, _: &Observed, _: &Place, step: &Step) -> Option<String> {
-    (step.action.destroys() && desired.deletion_policy == DeletionPolicy::Retain)
+fn retain_destroys_nothing(facts: &Facts<'_>, _: &Place, step: &Step) -> Option<String> {
+    (step.action.destroys() && facts.desired.deletion_policy == DeletionPolicy::Retain)
         .then(|| "spec.deletionPolicy is Retain".to_owned())
 }
 
-fn a_snapshot_goes_only_when_it_is_ours_and_unused(
-    desired: &Desired,
-    observed: &Observed,
-    place: &Place,
-    step: &Step,
-) -> Option<String> {
+fn a_snapshot_goes_only_when_it_is_ours_and_unused(facts: &Facts<'_>, place: &Place, step: &Step) -> Option<String> {
     let Action::DeleteSnapshot { id } = &step.action else { return None };
-    let known = observed.known_at(place)?;
+    let known = facts.observed.known_at(place)?;
     let snapshot = known.snapshots.iter().find(|snapshot| snapshot.id == *id)?;
-    if !is_sealed_snapshot(snapshot, &desired.identity) {
+    if !is_sealed_snapshot(snapshot, &facts.desired.identity) {
         return Some("it is not sealed".to_owned());
     }
     if let Some(user) = known.images.iter().find(|image| image.snapshots.contains(id)) {
@@ -238,24 +275,50 @@ fn a_snapshot_goes_only_when_it_is_ours_and_unused(
     Some(format!("{} of its revision is pending", pending.id))
 }
 
-fn a_capture_is_recorded_first(desired: &Desired, _: &Observed, _: &Place, step: &Step) -> Option<String> {
-    let recorded = desired.captured.as_ref().is_some_and(|captured| captured.revision == desired.revision);
+fn a_capture_is_recorded_first(facts: &Facts<'_>, _: &Place, step: &Step) -> Option<String> {
+    let wanted = &facts.desired.revision;
+    let recorded = facts.desired.captured.as_ref().is_some_and(|captured| captured.revision == *wanted);
     (matches!(step.action, Action::CreateImage { .. }) && !recorded).then(|| "it is not recorded".to_owned())
 }
 
-fn grants_gate_creation(desired: &Desired, observed: &Observed, place: &Place, step: &Step) -> Option<String> {
-    use super::observed::SourceView;
+fn nothing_is_captured_twice(facts: &Facts<'_>, _: &Place, step: &Step) -> Option<String> {
+    let Action::CreateImage { .. } = &step.action else { return None };
+    let mut all = facts.observed.known().flat_map(|(_, known)| &known.images);
+    let made = all.find(|image| facts.is_sibling(image)).map(|image| image.id.clone());
+    let mut dead = facts.observed.known().flat_map(|(_, known)| &known.dead);
+    let died = || dead.find(|dead| dead.revision == facts.desired.revision).map(|dead| dead.id.clone());
+    made.or_else(died).map(|id| format!("{id} was made of the same revision"))
+}
+
+fn grants_gate_creation(facts: &Facts<'_>, place: &Place, step: &Step) -> Option<String> {
     if !step.action.creates() {
         return None;
     }
-    let refused = || match &observed.source {
-        SourceView::Instance(instance) => desired.grants.check_instance(instance).err(),
-        SourceView::Image(image) => desired.grants.check_image(image).err(),
+    // What was captured may be copied on; an image that is copied must be granted each time.
+    let refused = || match (&step.action, &facts.observed.source) {
+        (Action::CreateImage { .. }, SourceView::Instance(instance)) => {
+            facts.desired.grants.check_instance(instance).err()
+        }
+        (Action::CopyImage { .. }, SourceView::Image(image)) => facts.desired.grants.check_image(image).err(),
         _ => None,
     };
-    if let Some(finding) = desired.refusals.first().cloned().or_else(refused) {
+    if let Some(finding) = facts.desired.refusals.first().cloned().or_else(refused) {
         return Some(finding.message);
     }
     let capture = matches!(step.action, Action::CreateImage { .. });
-    (!capture && !desired.wants(place)).then(|| "the place is not wanted".to_owned())
+    (!capture && !facts.desired.wants(place)).then(|| "the place is not wanted".to_owned())
+}
+
+/// The finalizer is what keeps an object until nothing of it is left; an unreadable place may hold something
+/// (invariant 2). With `Retain` it never blocks (invariant 6).
+fn released_too_early(facts: &Facts<'_>) -> Option<Violation> {
+    let releases = facts.effects().any(|step| matches!(step.action, Action::ReleaseFinalizer));
+    if !releases || facts.desired.deletion_policy == DeletionPolicy::Retain {
+        return None;
+    }
+    let unreadable = || facts.observed.unreadable().map(|(place, _)| format!("{place} cannot be read")).next();
+    let mut all = facts.observed.known().flat_map(|(_, known)| &known.images);
+    let left = all.find(|image| facts.is_ours(image)).map(|image| format!("{} is left", image.id));
+    let wrong = left.or_else(unreadable)?;
+    Some(Violation { invariant: 2, message: format!("{}: {wrong}", Action::ReleaseFinalizer) })
 }

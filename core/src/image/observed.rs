@@ -5,7 +5,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 
-use super::identity::{Place, Reference, Revision};
+use super::identity::{Place, Reference, Revision, tag};
 use crate::api::conditions::Reason;
 
 /// What is known of everything that one `MachineImage` could own or need.
@@ -92,6 +92,16 @@ pub struct Image {
     pub snapshots: Vec<String>,
     /// Every tag.
     pub tags: BTreeMap<String, String>,
+}
+
+impl Image {
+    /// Whether it is being copied from `source`, by what its tags say or what EC2 shows. `SourceImageId` of
+    /// an image with a `SourceInstanceId` is only what the instance was launched from.
+    pub fn is_being_copied_from(&self, source: &Reference) -> bool {
+        let tagged = || self.tags.get(tag::SOURCE).is_some_and(|text| *text == source.to_string());
+        let shown = || self.source_instance.is_none() && self.source_image.as_ref() == Some(source);
+        self.state == ImageState::Pending && (tagged() || shown())
+    }
 }
 
 /// The state of an image, reduced to what a decision needs.

@@ -25,8 +25,8 @@ mod view;
 use jiff::Timestamp;
 
 use super::desired::Desired;
-use super::identity::Standing;
-use super::observed::Observed;
+use super::identity::{Place, Standing, is_sealed_snapshot, tag};
+use super::observed::{ImageState, Known, Observed, Snapshot};
 use crate::api::conditions;
 pub use step::{Action, Finding, Plan, Step, WaitsFor, Why};
 pub(crate) use view::{Owned, View};
@@ -51,13 +51,13 @@ pub fn plan(desired: &Desired, observed: &Observed, now: Timestamp) -> Plan {
         });
     } else {
         plan.findings.extend(desired.refusals.iter().cloned());
-        unreadable_places(&view, &mut plan);
         seal::seal(&view, &mut plan);
         origin::capture(&view, &mut plan);
         copies::fill(&view, &mut plan);
         attributes::tag(&view, &mut plan);
         publish::publish(&view, &mut plan);
         retire::retire(&view, &mut plan);
+        unreadable_places(&view, &mut plan);
     }
     hold_back_refused(&view, &mut plan);
     store_finalizer_first(desired, &mut plan);
@@ -83,10 +83,16 @@ fn store_finalizer_first(desired: &Desired, plan: &mut Plan) {
     }
 }
 
-/// A wanted place that cannot be read is left alone, and the user reads why.
+/// A place that cannot be read is left alone, and the user reads why if it is wanted or holds up the capture.
 fn unreadable_places(view: &View<'_>, plan: &mut Plan) {
+    if view.desired.account_id.is_none() {
+        return;
+    }
+    let holds_up_the_capture = plan.steps.iter().any(|step| {
+        matches!((&step.action, &step.waits_for), (Action::CreateImage { .. }, Some(WaitsFor::Readable(_))))
+    });
     for (place, unreadable) in view.observed.unreadable() {
-        if view.desired.wants(place) {
+        if view.desired.wants(place) || holds_up_the_capture {
             plan.findings.push(Finding {
                 reason: unreadable.reason,
                 place: Some(place.clone()),
@@ -103,7 +109,7 @@ fn hold_back_refused(view: &View<'_>, plan: &mut Plan) {
             .steps
             .iter_mut()
             .filter(|step| step.place.as_ref() == Some(place) && step.action.name() == refusal.action)
-            .filter(|step| step.waits_for.is_none())
+            .filter(|step| matches!(step.waits_for, None | Some(WaitsFor::Retry { .. })))
             .peekable();
         if refused.peek().is_none() {
             continue;
@@ -129,15 +135,17 @@ fn held_by_other_cluster(view: &View<'_>) -> Option<Finding> {
             place: Some(owned.place.clone()),
             message: format!(
                 "{} in {} was made for this object from another cluster, whose namespace kube-system has uid {uid}: \
-                 give each installation an --owner-id of its own, or delete the object there",
-                owned.image.id, owned.place.region
+                 give each installation an --owner-id of its own, or {}",
+                owned.image.id,
+                owned.place.region,
+                if view.desired.is_being_deleted() { delete::WAY_OUT } else { "delete the object there" }
             ),
         }),
         _ => None,
     })
 }
 
-/// Images of somebody else that carry our tags: reported, never touched.
+/// Images and snapshots that carry our tags but are not proven ours: reported, never touched.
 fn notes(view: &View<'_>) -> Vec<Finding> {
     let foreign = view.claimed.iter().filter_map(|owned| match owned.standing {
         Standing::Foreign(why) => Some(Finding {
@@ -150,5 +158,32 @@ fn notes(view: &View<'_>) -> Vec<Finding> {
         }),
         _ => None,
     });
-    foreign.collect()
+    foreign.chain(view.observed.known().flat_map(|(place, known)| strays(view, place, known))).collect()
+}
+
+/// Snapshots with our tags that no image of ours was seen to use.
+fn strays<'a>(view: &'a View<'_>, place: &'a Place, known: &'a Known) -> impl Iterator<Item = Finding> + 'a {
+    let identity = &view.desired.identity;
+    known
+        .snapshots
+        .iter()
+        .filter(|snapshot| identity.is_claimed_by(&snapshot.tags))
+        .filter(|snapshot| !is_sealed_snapshot(snapshot, identity) && !snapshot.tags.contains_key(tag::RETAINED))
+        .filter(move |snapshot| !view.claimed.iter().any(|owned| owned.place == place && may_use(owned, snapshot)))
+        .map(move |snapshot| Finding {
+            reason: conditions::FOREIGN_IMAGE,
+            place: Some(place.clone()),
+            message: format!(
+                "{} in {} carries this object's tags, but is left alone: no image of this object was seen to use it",
+                snapshot.id, place.region
+            ),
+        })
+}
+
+/// Whether the snapshot is the image's, or may yet turn out to be: which snapshots a copy gets shows late.
+fn may_use(owned: &Owned<'_>, snapshot: &Snapshot) -> bool {
+    let is_unfinished = matches!(owned.image.state, ImageState::Pending | ImageState::Missing { .. });
+    let is_alike = owned.image.tags.get(tag::REVISION) == snapshot.tags.get(tag::REVISION);
+    !matches!(owned.standing, Standing::Foreign(_))
+        && (owned.image.snapshots.contains(&snapshot.id) || is_unfinished && is_alike)
 }

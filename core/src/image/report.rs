@@ -8,8 +8,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 use super::desired::Desired;
 use super::identity::{Place, Revision, tag};
-use super::observed::{ImageState, Observed};
-use super::plan::{Action, Finding, Owned, Plan, Step, View};
+use super::observed::{ImageState, Observed, SourceView};
+use super::plan::{Action, Finding, Owned, Plan, Step, View, WaitsFor};
 use crate::api::conditions::{self, Reason};
 use crate::api::{
     MachineImage, MachineImageStatus, NextStep, ProgressingRevision, PublishedRevision, RegionProgress, RegionStatus,
@@ -18,8 +18,11 @@ use crate::api::{
 /// How many steps of a plan are shown.
 const SHOWN_STEPS: usize = 5;
 
-/// The longest message of a condition that is written; EC2's own words may be long.
+/// The longest message of a condition or region that is written; EC2's own words may be long.
 const LONGEST_MESSAGE: usize = 1000;
+
+/// The longest text in `nextSteps` that the schema takes; lists of regions may be long.
+const LONGEST_STEP: usize = 256;
 
 /// The status of `image` after `plan` was made from `desired` and `observed` at `now`.
 pub fn report(
@@ -97,18 +100,22 @@ impl Verdict {
     fn into_condition(self, before: &[Condition], generation: i64, now: Timestamp) -> Condition {
         let unchanged = before.iter().find(|old| old.type_ == self.type_ && old.status == self.status);
         let last_transition_time = unchanged.map_or_else(|| whole_seconds(now), |old| old.last_transition_time.clone());
-        let message = match self.message.char_indices().nth(LONGEST_MESSAGE) {
-            Some((cut, _)) => format!("{}…", &self.message[..cut]),
-            None => self.message,
-        };
         Condition {
             type_: self.type_.to_owned(),
             status: self.status.to_owned(),
             reason: self.reason.name.to_owned(),
-            message,
+            message: shortened(&self.message, LONGEST_MESSAGE),
             last_transition_time,
             observed_generation: Some(generation),
         }
+    }
+}
+
+/// At most `longest` characters.
+fn shortened(text: &str, longest: usize) -> String {
+    match text.char_indices().nth(longest) {
+        None => text.to_owned(),
+        Some(_) => text.chars().take(longest - 1).chain(['…']).collect(),
     }
 }
 
@@ -126,13 +133,34 @@ fn ready(view: &View<'_>, plan: &Plan) -> Verdict {
     if view.desired.is_being_deleted() {
         return Verdict::new(type_, "False", conditions::DELETING, what_is_next(plan));
     }
-    if plan.steps.is_empty() {
+    if is_in_sync(view, plan) {
         let regions = view.desired.places.len();
         let revision = &view.desired.revision;
-        let message = format!("revision {revision} is published in {}", count(regions, "region"));
-        return Verdict::new(type_, "True", conditions::IN_SYNC, message);
+        let mut said = vec![format!("revision {revision} is published in {}", count(regions, "region"))];
+        said.extend(plan.steps.first().map(|_| format!("{} ({})", what_is_next(plan), what_cannot_be_read(view))));
+        said.extend(plan.notes.iter().map(|note| note.message.clone()));
+        let retained = plan.notes.iter().any(|note| note.reason == conditions::RETAINED);
+        let reason = if retained { conditions::RETAINED } else { conditions::IN_SYNC };
+        return Verdict::new(type_, "True", reason, said.join("; "));
     }
     Verdict::new(type_, "False", conditions::PROGRESSING, what_is_next(plan))
+}
+
+/// Whether EC2 matches the spec. A place that is not wanted and cannot be read holds up what is to go, for
+/// as long as it takes, but not what users launch.
+fn is_in_sync(view: &View<'_>, plan: &Plan) -> bool {
+    let is_held_up = |step: &Step| match (&step.action, &step.waits_for) {
+        (Action::DeregisterImage { .. }, Some(WaitsFor::Readable(places))) => {
+            !places.iter().any(|place| view.desired.wants(place))
+        }
+        _ => false,
+    };
+    !view.desired.is_being_deleted() && plan.findings.is_empty() && plan.steps.iter().all(is_held_up)
+}
+
+fn what_cannot_be_read(view: &View<'_>) -> String {
+    let messages: Vec<_> = view.observed.unreadable().map(|(_, unreadable)| unreadable.message.as_str()).collect();
+    messages.join("; ")
 }
 
 /// A region that is added later leaves it true, and so does a roll-out; a published image that is lost does
@@ -146,15 +174,18 @@ fn available(view: &View<'_>, before: &MachineImageStatus, regions: &[RegionStat
         return Verdict::new(type_, "True", conditions::PUBLISHED, message);
     }
     let was = before.conditions.iter().find(|old| old.type_ == type_).map(|old| old.status.as_str());
-    let unreadable = view.observed.unreadable().find(|(place, _)| view.desired.wants(place));
-    if let Some((place, unreadable)) = unreadable {
-        let status = if was == Some("True") { "True" } else { "Unknown" };
-        return Verdict::new(type_, status, unreadable.reason, format!("{} cannot be read", place.region));
-    }
+    let is_read = |name: &&str| view.observed.unreadable().all(|(place, _)| !view.desired.wants(place) || place.region != *name);
+    let (lacking, unreadable): (Vec<_>, Vec<_>) = lacking.into_iter().partition(is_read);
     let lost = |name: &&str| {
         before.regions.iter().any(|region| region.name == **name && region.published_image_id.is_some())
     };
-    if was == Some("True") && lacking.len() < regions.len() && !lacking.iter().any(|name| lost(name)) {
+    let stays = was == Some("True") && !lacking.iter().any(|name| lost(name));
+    if !unreadable.is_empty() && (stays || lacking.is_empty()) {
+        let status = if stays { "True" } else { "Unknown" };
+        let message = format!("{} cannot be read", unreadable.join(", "));
+        return Verdict::new(type_, status, conditions::REGION_UNREADABLE, message);
+    }
+    if stays && lacking.len() < regions.len() {
         let message = format!("published, and on its way to {}", lacking.join(", "));
         return Verdict::new(type_, "True", conditions::PUBLISHED, message);
     }
@@ -179,7 +210,7 @@ fn source_resolved(view: &View<'_>, plan: &Plan) -> Verdict {
         let status = if is_ignorance(finding.reason) { "Unknown" } else { "False" };
         return Verdict::new(type_, status, finding.reason, finding.message.clone());
     }
-    if plan.steps.iter().any(|step| step.action.creates() || matches!(step.action, Action::RecordCapture { .. })) {
+    if matches!(view.observed.source, SourceView::Instance(_) | SourceView::Image(_)) {
         let message = format!("{} was found and may be used", view.desired.origin);
         return Verdict::new(type_, "True", conditions::RESOLVED, message);
     }
@@ -188,15 +219,18 @@ fn source_resolved(view: &View<'_>, plan: &Plan) -> Verdict {
 
 fn reconciling(plan: &Plan, view: &View<'_>) -> Option<Verdict> {
     let stalled = plan.findings.iter().any(|finding| finding.reason.stalls());
-    if stalled || (plan.steps.is_empty() && plan.findings.is_empty()) || view.desired.suspended {
+    let is_deleted = view.desired.is_being_deleted();
+    let has_ended = is_deleted && plan.steps.is_empty() && plan.findings.is_empty();
+    if stalled || has_ended || is_in_sync(view, plan) || (view.desired.suspended && !is_deleted) {
         return None;
     }
-    let reason = gravest(plan).map_or(conditions::PROGRESSING, |finding| finding.reason);
+    let otherwise = if is_deleted { conditions::DELETING } else { conditions::PROGRESSING };
+    let reason = gravest(plan).map_or(otherwise, |finding| finding.reason);
     Some(Verdict::new(conditions::RECONCILING, "True", reason, what_is_next(plan)))
 }
 
 fn stalled(plan: &Plan) -> Option<Verdict> {
-    let finding = plan.findings.iter().find(|finding| finding.reason.stalls())?;
+    let finding = gravest(plan).filter(|finding| finding.reason.stalls())?;
     Some(Verdict::new(conditions::STALLED, "True", finding.reason, finding.message.clone()))
 }
 
@@ -237,8 +271,8 @@ fn next_step(step: &Step) -> NextStep {
     NextStep {
         step: step.action.name().to_owned(),
         region: step.place.as_ref().map(|place| place.region.clone()),
-        why: step.why.to_string(),
-        waits_for: step.waits_for.as_ref().map(ToString::to_string),
+        why: shortened(&step.why.to_string(), LONGEST_STEP),
+        waits_for: step.waits_for.as_ref().map(|waits_for| shortened(&waits_for.to_string(), LONGEST_STEP)),
     }
 }
 
@@ -275,13 +309,15 @@ fn progressing(view: &View<'_>, before: &MachineImageStatus, now: Timestamp) -> 
 }
 
 fn region(view: &View<'_>, plan: &Plan, place: &Place) -> RegionStatus {
+    // One that lists lack for the moment is not called gone yet, but one that they show comes first.
     let usable = |owned: &&Owned<'_>| {
-        owned.place == place && owned.is_published() && owned.image.state == ImageState::Available
+        let is_there = matches!(owned.image.state, ImageState::Available | ImageState::Missing { .. });
+        owned.place == place && owned.is_published() && is_there
     };
-    let published = view
-        .ours()
-        .filter(usable)
-        .max_by_key(|owned| (owned.is_of(&view.desired.revision), owned.image.created, &owned.image.id));
+    let published = view.ours().filter(usable).max_by_key(|owned| {
+        let is_listed = owned.image.state == ImageState::Available;
+        (is_listed, owned.is_of(&view.desired.revision), owned.image.created, &owned.image.id)
+    });
     let keeper = view.keeper(place);
     let progressing = match keeper {
         Some(owned) if owned.is_published() => None,
@@ -301,7 +337,7 @@ fn region(view: &View<'_>, plan: &Plan, place: &Place) -> RegionStatus {
         name: place.region.clone(),
         published_image_id: published.map(|owned| owned.image.id.clone()),
         progressing: progressing.filter(|_| !view.desired.is_being_deleted()),
-        message: message.map(|finding| finding.message.chars().take(LONGEST_MESSAGE).collect()),
+        message: message.map(|finding| shortened(&finding.message, LONGEST_MESSAGE)),
     }
 }
 

@@ -7,7 +7,7 @@ use super::attributes::tags_with_note;
 use super::step::{Action, Finding, Plan, Step, WaitsFor, Why};
 use super::view::{Owned, View};
 use crate::api::conditions;
-use crate::image::identity::{Place, Reference};
+use crate::image::identity::{Place, Reference, Standing};
 use crate::image::observed::{ImageState, Known, SourceView};
 
 /// How often a copy that died is made again.
@@ -18,6 +18,7 @@ pub(crate) fn fill(view: &View<'_>, plan: &mut Plan) {
     if !view.desired.refusals.is_empty() {
         return;
     }
+    plan.findings.extend(view.desired.places.iter().filter_map(|place| disabled(view.keeper(place)?)));
     let source = match readable_source(view) {
         Ok(source) => source,
         Err(finding) => {
@@ -41,12 +42,20 @@ pub(crate) fn fill(view: &View<'_>, plan: &mut Plan) {
     }
 }
 
-/// What a copy can be made from.
-enum CopySource {
-    /// This image, now.
-    Ready(Reference),
-    /// Nothing yet.
-    Waits(WaitsFor),
+/// What a copy is made from, and what has to happen before it can be.
+struct CopySource {
+    from: Reference,
+    waits_for: Option<WaitsFor>,
+}
+
+impl CopySource {
+    fn ready(from: Reference) -> Self {
+        Self { from, waits_for: None }
+    }
+
+    fn waiting(from: Reference, waits_for: WaitsFor) -> Self {
+        Self { from, waits_for: Some(waits_for) }
+    }
 }
 
 /// The image to copy: the spec's own if it is one and still there, else any available sibling, the one in
@@ -61,26 +70,51 @@ fn readable_source(view: &View<'_>) -> Result<CopySource, Option<Finding>> {
     let mut complaint = None;
     if desired.reboot.is_none() {
         match spec_image(view) {
-            Ok(ready) if matches!(ready, CopySource::Ready(_)) || sibling.is_none() => return Ok(ready),
+            Ok(source) if source.waits_for.is_none() || sibling.is_none() => return Ok(source),
             Ok(_) => {}
             Err(finding) if finding.reason == conditions::NOT_GRANTED => return Err(Some(finding)),
             Err(finding) => complaint = Some(finding),
         }
     }
     if let Some(sibling) = sibling {
-        return Ok(CopySource::Ready(sibling.reference()));
+        return Ok(CopySource::ready(sibling.reference()));
     }
-    if let Some(owned) = view.live_current().next() {
-        return Ok(CopySource::Waits(match owned.image.state {
+    if let Some(owned) = view.live_current().min_by_key(|owned| nearness(owned.image.state)) {
+        let waits_for = match owned.image.state {
+            ImageState::Disabled => return Err(disabled(owned)),
             ImageState::Missing { since } => missing_until(view, owned, since),
             ImageState::Available => WaitsFor::Proof(owned.image.id.clone()),
             _ => WaitsFor::Available { image: owned.reference(), progress: owned.image.progress },
-        }));
+        };
+        return Ok(CopySource::waiting(owned.reference(), waits_for));
     }
     if let Some(unproven) = view.unproven_current().next() {
-        return Ok(CopySource::Waits(WaitsFor::Proof(unproven.image.id.clone())));
+        return Ok(CopySource::waiting(unproven.reference(), WaitsFor::Proof(unproven.image.id.clone())));
     }
     Err(complaint)
+}
+
+/// How near an image is to being one that can be copied: the least is the nearest.
+fn nearness(state: ImageState) -> u8 {
+    match state {
+        ImageState::Available => 0,
+        ImageState::Pending => 1,
+        ImageState::Missing { .. } => 2,
+        ImageState::Disabled | ImageState::Failed => 3,
+    }
+}
+
+/// An image that somebody disabled is neither copied nor replaced: that is for whoever did it to end.
+fn disabled(owned: &Owned<'_>) -> Option<Finding> {
+    (owned.image.state == ImageState::Disabled).then(|| Finding {
+        reason: conditions::REFUSED,
+        place: Some(owned.place.clone()),
+        message: format!(
+            "{} in {} is disabled, and can be neither launched nor copied: enable it (aws ec2 enable-image), or \
+             deregister it, so that another is made",
+            owned.image.id, owned.place.region
+        ),
+    })
 }
 
 /// The image that the spec names, if it may be copied.
@@ -91,10 +125,10 @@ fn spec_image(view: &View<'_>) -> Result<CopySource, Finding> {
         SourceView::Image(image) => {
             desired.grants.check_image(image)?;
             match image.state {
-                ImageState::Available => Ok(CopySource::Ready(desired.origin.clone())),
+                ImageState::Available => Ok(CopySource::ready(desired.origin.clone())),
                 ImageState::Pending => {
                     let image = desired.origin.clone();
-                    Ok(CopySource::Waits(WaitsFor::Available { image, progress: None }))
+                    Ok(CopySource::waiting(image.clone(), WaitsFor::Available { image, progress: None }))
                 }
                 state => finding(
                     conditions::SOURCE_NOT_SUPPORTED,
@@ -103,26 +137,25 @@ fn spec_image(view: &View<'_>) -> Result<CopySource, Finding> {
             }
         }
         SourceView::Missing { message } => {
-            let begun = view.claimed.iter().any(|owned| owned.is_of(&desired.revision));
+            let begun = view.has_lost_all() || view.claimed.iter().any(|owned| owned.is_of(&desired.revision));
             let reason = if begun { conditions::SOURCE_GONE } else { conditions::SOURCE_NOT_FOUND };
-            finding(reason, format!("{} was not found: {message}; correct spec.source", desired.origin))
+            let remedy = if begun { "change spec.source or spec.rebuild" } else { "correct spec.source" };
+            finding(reason, format!("{} was not found: {message}; {remedy}", desired.origin))
         }
         SourceView::Unreadable(unreadable) => finding(unreadable.reason, unreadable.message.clone()),
-        SourceView::NotRead | SourceView::Instance(_) => Ok(CopySource::Waits(WaitsFor::Source)),
+        SourceView::NotRead | SourceView::Instance(_) => {
+            Ok(CopySource::waiting(desired.origin.clone(), WaitsFor::Source))
+        }
     }
 }
 
 fn copy_to(view: &View<'_>, place: &Place, known: &Known, source: &CopySource) -> Result<Step, Finding> {
     let desired = view.desired;
     let attempt = attempt(view, place, known)?;
-    let from = match source {
-        CopySource::Ready(from) => from.clone(),
-        CopySource::Waits(_) => desired.origin.clone(),
-    };
-    let mut tags = desired.identity.birth_tags(&desired.revision, &desired.origin, &from);
+    let mut tags = desired.identity.birth_tags(&desired.revision, &desired.origin, &source.from);
     tags.extend(tags_with_note(&desired.tags));
     let action = Action::CopyImage {
-        from,
+        from: source.from.clone(),
         name: desired.image_name.clone(),
         description: desired.description.clone(),
         token: desired.identity.copy_token(&desired.revision, place, attempt),
@@ -132,9 +165,9 @@ fn copy_to(view: &View<'_>, place: &Place, known: &Known, source: &CopySource) -
     if let Some(unproven) = view.unproven_current().find(|owned| owned.place == place) {
         return Ok(step.waiting_for(WaitsFor::Proof(unproven.image.id.clone())));
     }
-    Ok(match source {
-        CopySource::Ready(_) => step,
-        CopySource::Waits(waits_for) => step.waiting_for(waits_for.clone()),
+    Ok(match &source.waits_for {
+        None => step,
+        Some(waits_for) => step.waiting_for(waits_for.clone()),
     })
 }
 
@@ -144,7 +177,7 @@ fn attempt(view: &View<'_>, place: &Place, known: &Known) -> Result<u32, Finding
         .claimed
         .iter()
         .filter(|owned| owned.place == place && owned.image.state == ImageState::Failed)
-        .filter(|owned| owned.is_of(&view.desired.revision))
+        .filter(|owned| owned.is_of(&view.desired.revision) && !matches!(owned.standing, Standing::Foreign(_)))
         .collect();
     let dead = known.dead.iter().filter(|dead| dead.revision == view.desired.revision).count();
     let attempt = u32::try_from(failed.len() + dead + 1).unwrap_or(u32::MAX);

@@ -14,7 +14,12 @@ use crate::api::conditions;
 use crate::image::identity::{Place, Standing, is_sealed_snapshot, tag};
 use crate::image::observed::ImageState;
 
-/// How long a deletion that retains tries to mark what it leaves. It never blocks.
+/// What a user can do about a deletion that cannot go on.
+pub(crate) const WAY_OUT: &str =
+    "set spec.deletionPolicy to Retain to let the object go and leave its images in EC2";
+
+/// How long a deletion that retains tries to mark what it leaves, from its beginning or from the start of the
+/// process. It never blocks.
 const MARKING_TIME: SignedDuration = SignedDuration::from_mins(2);
 
 /// Cleans up, and releases the finalizer when nothing is left, or at once where nothing was ever done.
@@ -50,8 +55,10 @@ fn retain(view: &View<'_>, plan: &mut Plan) {
         let tags = BTreeMap::from([(tag::RETAINED.to_owned(), time.clone())]);
         Step::at(place, Action::CreateTags { id: id.to_owned(), tags }, Why::ObjectIsDeletedAndRetains)
     };
-    let may_mark = view.desired.deleted_since.is_some_and(|since| view.now < since + MARKING_TIME);
+    let since = view.desired.deleted_since.max(view.observed.last_creation);
+    let may_mark = since.is_some_and(|since| view.now < since + MARKING_TIME);
     if may_mark {
+        seal(view, plan);
         let images = view.ours().filter(|owned| !matches!(owned.image.state, ImageState::Missing { .. }));
         plan.steps.extend(images.map(|owned| mark(owned.place, &owned.image.id)));
         for (place, known) in view.observed.known() {
@@ -60,8 +67,22 @@ fn retain(view: &View<'_>, plan: &mut Plan) {
         }
     }
     if plan.steps.is_empty() {
-        plan.steps.push(Step::on_object(Action::ReleaseFinalizer, Why::ObjectIsDeletedAndRetains));
+        let step = Step::on_object(Action::ReleaseFinalizer, Why::ObjectIsDeletedAndRetains);
+        let not_read_yet = not_read_yet(view);
+        plan.steps.push(if may_mark && !not_read_yet.is_empty() {
+            step.waiting_for(WaitsFor::Readable(not_read_yet))
+        } else {
+            step
+        });
     }
+}
+
+/// The places that are about to be read for the first time. Those of an account that is not there never are.
+fn not_read_yet(view: &View<'_>) -> Vec<Place> {
+    let waiting = view.observed.unreadable().filter(|(place, unreadable)| {
+        unreadable.reason == conditions::WAITING_FOR_INVENTORY && view.desired.account_id.as_ref() == Some(&place.account)
+    });
+    waiting.map(|(place, _)| place.clone()).collect()
 }
 
 /// The finalizer goes after clean lists that were taken a whole consistency window after the last creating
@@ -100,7 +121,6 @@ fn lists_before(view: &View<'_>, time: Timestamp) -> Vec<Place> {
 
 /// What holds up the deletion, with the way out.
 fn way_out(view: &View<'_>) -> Vec<Finding> {
-    const WAY_OUT: &str = "set spec.deletionPolicy to Retain to let the object go and leave its images in EC2";
     let mut findings: Vec<_> = view
         .observed
         .unreadable()
@@ -122,7 +142,10 @@ fn way_out(view: &View<'_>) -> Vec<Finding> {
     findings.extend(unproven.map(|owned: &Owned<'_>| Finding {
         reason: conditions::DELETING,
         place: Some(owned.place.clone()),
-        message: format!("EC2 does not show yet what {} in {} was made from", owned.image.id, owned.place.region),
+        message: format!(
+            "deletion waits: EC2 does not show yet what {} in {} was made from; if it stays so, {WAY_OUT}",
+            owned.image.id, owned.place.region
+        ),
     }));
     findings
 }

@@ -11,8 +11,7 @@ use super::step::{Action, Finding, Plan, Step, WaitsFor, Why};
 use super::view::View;
 use crate::api::Reboot;
 use crate::api::conditions::{self, Reason};
-use crate::image::desired::Captured;
-use crate::image::identity::tag;
+use crate::image::identity::{Standing, standing, tag};
 use crate::image::observed::{Image, ImageState, SourceView};
 
 /// Captures the instance when no image of the revision exists or may exist anywhere.
@@ -21,7 +20,7 @@ pub(crate) fn capture(view: &View<'_>, plan: &mut Plan) {
     if !view.desired.refusals.is_empty() || view.has_sibling() {
         return;
     }
-    if let Some(finding) = failed_capture(view) {
+    if let Some(finding) = failed_capture(view).or_else(|| lost(view)) {
         plan.findings.push(finding);
         return;
     }
@@ -69,14 +68,12 @@ fn ask_once(view: &View<'_>, step: Step, plan: &mut Plan) {
         plan.steps.push(record());
         return;
     };
-    let until = captured.at + desired.consistency_window;
     let name_is_held_by_nobody_shown = holders(view).is_some_and(<[_]>::is_empty);
-    if view.now < until {
-        plan.steps.push(if name_is_held_by_nobody_shown {
-            step.waiting_for(WaitsFor::ConsistencyWindow { until })
-        } else {
-            step
-        });
+    if holders(view).is_some_and(|holders| !holders.is_empty()) {
+        // It is ours and was found by its name: the capture has succeeded, and the next list has it.
+        plan.steps.push(step.waiting_for(WaitsFor::FreshLists(vec![desired.origin_place()])));
+    } else if view.now < captured.at + desired.consistency_window {
+        plan.steps.push(step);
     } else if name_is_held_by_nobody_shown || was_refused_since(view, captured.at) {
         // EC2 said that it made nothing, and a whole window shows nothing: it may be asked anew.
         plan.steps.push(match retry_at(view) {
@@ -88,8 +85,8 @@ fn ask_once(view: &View<'_>, step: Step, plan: &mut Plan) {
             reason: conditions::CAPTURE_FAILED,
             place: Some(desired.origin_place()),
             message: format!(
-                "the capture of {} that was asked for at {} left no image: it is not tried again by itself, because it \
-                 might restart the instance again; change spec.rebuild to capture it anew",
+                "the capture of {} that was asked for at {} left no image that is there now: it is not tried again by \
+                 itself, because it might restart the instance again; change spec.rebuild to capture it anew",
                 desired.origin,
                 captured.at.strftime("%Y-%m-%dT%H:%M:%SZ")
             ),
@@ -120,6 +117,7 @@ fn failed_capture(view: &View<'_>) -> Option<Finding> {
     let failed = view.claimed.iter().find(|owned| {
         owned.is_of(&desired.revision)
             && owned.image.state == ImageState::Failed
+            && !matches!(owned.standing, Standing::Foreign(_))
             && owned.image.tags.get(tag::SOURCE) == Some(&origin)
     })?;
     Some(Finding {
@@ -135,15 +133,35 @@ fn failed_capture(view: &View<'_>) -> Option<Finding> {
     })
 }
 
+/// What was captured once is not captured again when its images were lost (design: "Pinning").
+fn lost(view: &View<'_>) -> Option<Finding> {
+    let desired = view.desired;
+    view.has_lost_all().then(|| Finding {
+        reason: conditions::SOURCE_GONE,
+        place: Some(desired.origin_place()),
+        message: format!(
+            "every image of revision {} is gone from EC2, and {} is captured once per revision: change spec.rebuild \
+             to capture it anew",
+            desired.revision, desired.origin
+        ),
+    })
+}
+
+/// Who has the name, if EC2 said that somebody has: nobody, while EC2 shows no one.
 fn holders<'a>(view: &View<'a>) -> Option<&'a [Image]> {
     let known = view.known(&view.desired.origin_place())?;
     known.name_holders.get(&view.desired.image_name).map(Vec::as_slice)
 }
 
-/// The name is the lock, and somebody else has it.
+/// The name is the lock, and an image that is not of this revision, or no longer this object's, has it.
 fn name_taken(view: &View<'_>) -> Option<Finding> {
     let desired = view.desired;
-    let stranger = holders(view)?.iter().find(|image| !desired.identity.is_claimed_by(&image.tags))?;
+    let is_ours = |image: &Image| {
+        desired.identity.is_claimed_by(&image.tags)
+            && image.tags.get(tag::REVISION).map(String::as_str) == Some(desired.revision.as_str())
+            && matches!(standing(image, &desired.identity), Standing::Ours | Standing::Newborn | Standing::Unproven)
+    };
+    let stranger = holders(view)?.iter().find(|image| !is_ours(image))?;
     Some(Finding {
         reason: conditions::NAME_TAKEN,
         place: Some(desired.origin_place()),

@@ -6,27 +6,46 @@ use std::collections::BTreeSet;
 use super::step::{Action, Finding, Plan, Step, WaitsFor, Why};
 use super::view::{Owned, View};
 use crate::api::conditions;
-use crate::image::identity::{Place, Reference, is_sealed_snapshot, tag};
+use crate::image::identity::{Place, Reference, awaits_seal, is_sealed_snapshot, tag};
 use crate::image::observed::{ImageState, Known, Snapshot};
 
 /// Deregisters what is no longer needed, once the wanted revision is published everywhere.
 pub(crate) fn retire(view: &View<'_>, plan: &mut Plan) {
-    if view.retains() {
-        return;
-    }
     for owned in view.ours().filter(|owned| !matches!(owned.image.state, ImageState::Missing { .. })) {
-        let Some(why) = no_longer_needed(view, owned, plan) else { continue };
+        let Some(why) = no_longer_needed(view, owned) else { continue };
+        if view.retains() {
+            plan.notes.extend(nothing_else_may_need_it(view).is_ok().then(|| retained(owned, &why)));
+            continue;
+        }
+        if let Some(finding) = goes_by_hand(view, owned, &why) {
+            plan.findings.push(finding);
+            continue;
+        }
         let step = deregister(view, owned, why);
         plan.steps.push(match nothing_else_may_need_it(view) {
             Ok(()) => step,
             Err(waits_for) => step.waiting_for(waits_for),
         });
     }
-    delete_snapshots(view, &Why::ItsImageIsGone, plan);
+    if !view.retains() {
+        delete_snapshots(view, &Why::ItsImageIsGone, plan);
+    }
+}
+
+/// What stays with `deletionPolicy: Retain`, for the user to know.
+fn retained(owned: &Owned<'_>, why: &Why) -> Finding {
+    Finding {
+        reason: conditions::RETAINED,
+        place: Some(owned.place.clone()),
+        message: format!(
+            "{} stays in {}, as spec.deletionPolicy says, though it is not needed ({why})",
+            owned.image.id, owned.place.region
+        ),
+    }
 }
 
 /// Why an image of ours is not needed, if it is not.
-fn no_longer_needed(view: &View<'_>, owned: &Owned<'_>, plan: &mut Plan) -> Option<Why> {
+fn no_longer_needed(view: &View<'_>, owned: &Owned<'_>) -> Option<Why> {
     let desired = view.desired;
     if !owned.is_of(&desired.revision) {
         return (!owned.is_published()).then(|| Why::SupersededBy(desired.revision.clone()));
@@ -39,22 +58,22 @@ fn no_longer_needed(view: &View<'_>, owned: &Owned<'_>, plan: &mut Plan) -> Opti
     if keeper.image.id == owned.image.id {
         return None;
     }
-    if owned.image.state == ImageState::Failed {
-        return Some(Why::FailedAttempt);
-    }
-    if owned.is_published() || owned.image.last_launched.is_some() {
-        plan.findings.push(Finding {
-            reason: conditions::DEREGISTRATION_BLOCKED,
-            place: Some(owned.place.clone()),
-            message: format!(
-                "{} in {} is a second image of the revision beside {}, but was published or launched: deregister it by \
-                 hand when nothing uses it",
-                owned.image.id, owned.place.region, keeper.image.id
-            ),
-        });
-        return None;
-    }
-    Some(Why::Surplus)
+    Some(if owned.image.state == ImageState::Failed { Why::FailedAttempt } else { Why::Surplus })
+}
+
+/// A second image of the revision that somebody may use is not removed, but reported (invariant 3).
+fn goes_by_hand(view: &View<'_>, owned: &Owned<'_>, why: &Why) -> Option<Finding> {
+    let may_be_used = owned.is_published() || owned.image.last_launched.is_some();
+    let keeper = view.keeper(owned.place).filter(|_| may_be_used && *why == Why::Surplus)?;
+    Some(Finding {
+        reason: conditions::DEREGISTRATION_BLOCKED,
+        place: Some(owned.place.clone()),
+        message: format!(
+            "{} in {} is a second image of the revision beside {}, but was published or launched: deregister it by \
+             hand when nothing uses it",
+            owned.image.id, owned.place.region, keeper.image.id
+        ),
+    })
 }
 
 /// Nothing is retired while a place that could still need it is not known, nor before the wanted revision is
@@ -88,14 +107,15 @@ pub(crate) fn deregister(view: &View<'_>, owned: &Owned<'_>, why: Why) -> Step {
     step
 }
 
-/// Whether each snapshot of the image is sealed, or certainly without our tags and so not ours to delete.
+/// Whether each snapshot of the image is sealed, or not ours to delete: with the seal of another, or
+/// certainly without our tags.
 fn snapshots_are_settled(view: &View<'_>, owned: &Owned<'_>) -> bool {
     let shown_for_long = owned
         .image
         .created
         .is_some_and(|created| created + view.desired.consistency_window < view.now);
     owned.image.snapshots.iter().all(|id| match view.snapshot(owned.place, id) {
-        Some(snapshot) => is_sealed_snapshot(snapshot, &view.desired.identity),
+        Some(snapshot) => !awaits_seal(snapshot, &view.desired.identity),
         None => shown_for_long && owned.image.state != ImageState::Pending,
     })
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::step::{Action, Plan, Step, Why};
 use super::view::{Owned, View};
-use crate::image::identity::{Standing, tag};
+use crate::image::identity::{Standing, awaits_seal, tag};
 use crate::image::observed::ImageState;
 
 /// Seals proven images, and the snapshots that sealed images are seen to use. Nothing can be retired
@@ -21,7 +21,7 @@ pub(crate) fn seal(view: &View<'_>, plan: &mut Plan) {
 
 fn seal_snapshots(view: &View<'_>, owned: &Owned<'_>, plan: &mut Plan) {
     for id in &owned.image.snapshots {
-        if view.snapshot(owned.place, id).is_some_and(|snapshot| !snapshot.tags.contains_key(tag::SELF)) {
+        if view.snapshot(owned.place, id).is_some_and(|snapshot| awaits_seal(snapshot, &view.desired.identity)) {
             plan.steps.push(Step::at(owned.place, naming_itself(id), Why::UsedByOurImage(owned.image.id.clone())));
         }
     }

@@ -352,8 +352,12 @@ impl fmt::Display for WaitsFor {
                 write!(f, "images that EC2 may not show yet, until {}", at(*until))
             }
             Self::Retry { until } => write!(f, "the next try at {}", at(*until)),
-            Self::FreshLists(places) => write!(f, "a fresh list of {} regions", places.len()),
+            Self::FreshLists(places) => {
+                let regions: Vec<_> = places.iter().map(|place| place.region.as_str()).collect();
+                write!(f, "a fresh list of {}", regions.join(", "))
+            }
             Self::SourceState(state) => write!(f, "the source, which is {state}"),
+            Self::Deletion(1) => f.write_str("1 image or snapshot to go"),
             Self::Deletion(count) => write!(f, "{count} images and snapshots to go"),
         }
     }

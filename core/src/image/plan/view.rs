@@ -122,10 +122,14 @@ impl<'a> View<'a> {
 
     /// A pending image that is being copied from `owned`.
     pub fn reader_of(&self, owned: &Owned<'_>) -> Option<&Owned<'a>> {
-        let itself = owned.reference().to_string();
-        self.claimed.iter().find(|other| {
-            other.image.state == ImageState::Pending && other.image.tags.get(tag::SOURCE) == Some(&itself)
-        })
+        let itself = owned.reference();
+        self.claimed.iter().find(|other| other.image.is_being_copied_from(&itself))
+    }
+
+    /// Whether an image of the wanted revision was there once and is known to be gone.
+    pub fn has_lost_all(&self) -> bool {
+        let of_revision = |known: &Known| known.dead.iter().any(|dead| dead.revision == self.desired.revision);
+        !self.has_sibling() && self.observed.known().any(|(_, known)| of_revision(known))
     }
 }
 

@@ -1,0 +1,280 @@
+//! What a plan case may say. Everything has a default that is unremarkable: an account that grants all, a
+//! stored finalizer, an object that was at rest, images that are available, sealed and tagged as the spec asks.
+//!
+//! Times are relative to now: `-3m`, `+30s`, `-2h`, `-1d`. Ids may be short. `revision: current` (the default)
+//! is what the spec asks for; any other name stands for another hash.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+/// One file, up to `plan:`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Case {
+    pub desired: Desired,
+    /// By region. Regions that the spec names and that are not here were read and hold nothing.
+    #[serde(default)]
+    pub observed: BTreeMap<String, Place>,
+    /// The source as EC2 shows it; by default as it should be, where the plan needs to know.
+    #[serde(default)]
+    pub source: Option<Source>,
+    /// What EC2 refused of late, by region.
+    #[serde(default)]
+    pub refused: BTreeMap<String, Refused>,
+    /// The last creating call or the start of the process; absent: seen at rest since.
+    #[serde(default)]
+    pub last_creation: Option<String>,
+    #[serde(default)]
+    pub account: Account,
+    /// The status that stands.
+    #[serde(default)]
+    pub before: Option<Before>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Desired {
+    pub source: DesiredSource,
+    pub regions: Vec<String>,
+    #[serde(default)]
+    pub rebuild: Option<String>,
+    #[serde(default)]
+    pub tags: BTreeMap<String, String>,
+    #[serde(default)]
+    pub description: Option<String>,
+    #[serde(default)]
+    pub name_template: Option<String>,
+    #[serde(default)]
+    pub deletion_policy: Option<String>,
+    #[serde(default)]
+    pub suspend: bool,
+    /// Since when it is being deleted.
+    #[serde(default)]
+    pub deleted: Option<String>,
+    #[serde(default = "yes")]
+    pub finalizer: bool,
+    /// The recorded capture.
+    #[serde(default)]
+    pub captured: Option<Captured>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Captured {
+    pub at: String,
+    #[serde(default = "current")]
+    pub revision: String,
+}
+
+/// `{instance: us-east-1/i-1}` or `{image: us-east-1/ami-1}`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DesiredSource {
+    #[serde(default)]
+    pub instance: Option<String>,
+    #[serde(default)]
+    pub reboot: Option<String>,
+    #[serde(default)]
+    pub image: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Account {
+    #[serde(default)]
+    pub missing: bool,
+    /// `spec.regions` of the `AwsAccount`.
+    #[serde(default)]
+    pub regions: Vec<String>,
+    /// The regions that are enabled in AWS.
+    #[serde(default)]
+    pub enabled: Option<Vec<String>>,
+    /// Grants nothing.
+    #[serde(default)]
+    pub grants: Grants,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Grants {
+    #[default]
+    All,
+    None,
+    /// Instances with the tag `amity-capture: allowed`.
+    TaggedInstances,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Place {
+    #[serde(default)]
+    pub images: Vec<Image>,
+    /// Besides those of the images, which need not be written.
+    #[serde(default)]
+    pub snapshots: Vec<Snapshot>,
+    #[serde(default)]
+    pub dead: Vec<Dead>,
+    /// Who has the wanted image name that EC2 said is taken.
+    #[serde(default)]
+    pub holders: Option<Vec<Image>>,
+    #[serde(default)]
+    pub as_of: Option<String>,
+    /// Why it cannot be read.
+    #[serde(default)]
+    pub unreadable: Option<String>,
+    #[serde(default)]
+    pub reason: Option<String>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Image {
+    pub id: String,
+    #[serde(default = "current")]
+    pub revision: String,
+    #[serde(default)]
+    pub state: State,
+    /// Since when lists lack it.
+    #[serde(default)]
+    pub missing: Option<String>,
+    #[serde(default)]
+    pub published: bool,
+    /// What it was made from: the spec's source in its region, else the first image of the revision there.
+    #[serde(default)]
+    pub from: Option<String>,
+    #[serde(default = "yes")]
+    pub sealed: bool,
+    #[serde(default)]
+    pub whose: Whose,
+    #[serde(default)]
+    pub cluster: Option<String>,
+    /// Instead of `spec.tags`.
+    #[serde(default)]
+    pub tags: Option<BTreeMap<String, String>>,
+    /// The keys among them that Amity put there; by default all of them.
+    #[serde(default)]
+    pub noted: Option<Vec<String>>,
+    /// By default one, and none while it is pending.
+    #[serde(default)]
+    pub snapshots: Option<Vec<String>>,
+    #[serde(default)]
+    pub progress: Option<u8>,
+    #[serde(default)]
+    pub created: Option<String>,
+    #[serde(default)]
+    pub launched: Option<String>,
+    #[serde(default)]
+    pub state_reason: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum State {
+    Pending,
+    #[default]
+    Available,
+    Failed,
+    Disabled,
+}
+
+/// What is peculiar about an image that is not plainly ours.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Whose {
+    #[default]
+    Ours,
+    /// Not sealed, and EC2 does not show what it was made from.
+    Unproven,
+    /// With the tags, and so the seal, of another image.
+    CopiedTags,
+    /// Not sealed, and made from something else than the tags say.
+    Contradicting,
+    /// Let go by a deletion that retained.
+    Retained,
+    /// Without any tag of ours.
+    Stranger,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Snapshot {
+    pub id: String,
+    #[serde(default = "current")]
+    pub revision: String,
+    #[serde(default = "yes")]
+    pub sealed: bool,
+    /// The seal of another.
+    #[serde(default)]
+    pub seal: Option<String>,
+    /// By default the images of the case that list it; `[]` with `unread` set is not known.
+    #[serde(default)]
+    pub used_by: Vec<String>,
+    #[serde(default)]
+    pub unread: bool,
+    #[serde(default)]
+    pub pending: bool,
+    #[serde(default)]
+    pub tags: Option<BTreeMap<String, String>>,
+    #[serde(default)]
+    pub noted: Option<Vec<String>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Dead {
+    pub id: String,
+    #[serde(default = "current")]
+    pub revision: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Source {
+    #[serde(default)]
+    pub state: Option<String>,
+    #[serde(default)]
+    pub tags: BTreeMap<String, String>,
+    #[serde(default)]
+    pub unsupported: Option<String>,
+    #[serde(default)]
+    pub owner: Option<String>,
+    #[serde(default)]
+    pub alias: Option<String>,
+    #[serde(default)]
+    pub missing: Option<String>,
+    #[serde(default)]
+    pub unreadable: Option<String>,
+    #[serde(default)]
+    pub unread: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Refused {
+    pub action: String,
+    pub reason: String,
+    pub message: String,
+    #[serde(default = "yes")]
+    pub certain: bool,
+    pub at: String,
+    pub retry: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Before {
+    /// The status of the condition `Available`.
+    pub available: bool,
+    /// The published image ids by region.
+    #[serde(default)]
+    pub published: BTreeMap<String, String>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn current() -> String {
+    "current".to_owned()
+}

@@ -1,0 +1,389 @@
+//! From a case to what the planner is given.
+
+use std::collections::BTreeMap;
+
+use amity_core::api::conditions::Reason;
+use amity_core::api::{AwsAccount, MachineImage, MachineImageStatus, RegionStatus};
+use amity_core::image::desired::{CAPTURED, Desired, FINALIZER, Installation, References};
+use amity_core::image::identity::{Place, Reference, Revision, TagKeys, tag};
+use amity_core::image::observed::{
+    Dead, Image, ImageState, Known, Observed, PlaceView, Refusal, Snapshot, SourceImage, SourceInstance, SourceView,
+    Unreadable,
+};
+use amity_core::image::plan::needs_source;
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use serde_json::json;
+
+use crate::case::{self, Case, Grants, State, Whose};
+
+/// The account of every case.
+pub const ACCOUNT: &str = "111122223333";
+
+/// The cluster of every case.
+const CLUSTER: &str = "c1";
+
+/// What the planner is given, and the object that it is about.
+pub struct Situation {
+    pub image: MachineImage,
+    pub desired: Desired,
+    pub observed: Observed,
+    pub now: Timestamp,
+}
+
+/// The situation that a case describes.
+pub fn situation(case: &Case) -> Result<Situation, String> {
+    let mut image = machine_image(case)?;
+    let account = (!case.account.missing).then(|| aws_account(case)).transpose()?;
+    let of = |image: &MachineImage| {
+        let references = References {
+            account: account.as_ref(),
+            namespace_labels: &BTreeMap::new(),
+            account_regions: case.account.enabled.as_deref(),
+        };
+        let installation = Installation {
+            owner: "o1".to_owned(),
+            cluster: CLUSTER.to_owned(),
+            consistency_window: SignedDuration::from_mins(10),
+        };
+        Desired::of(image, &installation, references)
+    };
+    // The record names the revision, which is known only once the spec was read.
+    if let Some(captured) = &case.desired.captured {
+        let revision = Names(of(&image)).revision(&captured.revision);
+        let annotation = format!("{revision} {}", time(&captured.at)?);
+        image.metadata.annotations = Some(BTreeMap::from([(CAPTURED.to_owned(), annotation)]));
+    }
+    let desired = of(&image);
+    let names = Names(desired.clone());
+    let mut observed = observed(case, &names)?;
+    observed.source = source(case, &desired, &observed)?;
+    Ok(Situation { image, desired, observed, now: now() })
+}
+
+/// The time at which every case is planned.
+pub fn now() -> Timestamp {
+    "2026-03-01T12:00:00Z".parse().unwrap()
+}
+
+fn time(relative: &str) -> Result<Timestamp, String> {
+    let complain = || format!("{relative:?} is no time such as -3m or +30s");
+    let (number, unit) = relative.split_at_checked(relative.len() - 1).ok_or_else(complain)?;
+    let number: i64 = number.parse().map_err(|_| complain())?;
+    let seconds = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        "d" => 86400,
+        _ => return Err(complain()),
+    };
+    Ok(now() + SignedDuration::from_secs(number * seconds))
+}
+
+fn machine_image(case: &Case) -> Result<MachineImage, String> {
+    let wanted = &case.desired;
+    let split = |text: &str| text.parse::<Reference>().map_err(|()| format!("{text} is not region/id"));
+    let source = match (&wanted.source.instance, &wanted.source.image) {
+        (Some(instance), None) => {
+            let it = split(instance)?;
+            let reboot = wanted.source.reboot.as_deref().unwrap_or("Never");
+            json!({"instance": {"region": it.region, "instanceId": it.id, "reboot": reboot}})
+        }
+        (None, Some(image)) => {
+            let it = split(image)?;
+            json!({"image": {"region": it.region, "imageId": it.id}})
+        }
+        _ => return Err("a source is either an instance or an image".to_owned()),
+    };
+    let regions: Vec<_> = wanted.regions.iter().map(|name| json!({"name": name})).collect();
+    let mut spec = json!({"source": source, "regions": regions, "tags": wanted.tags, "suspend": wanted.suspend});
+    let said = [
+        ("rebuild", &wanted.rebuild),
+        ("description", &wanted.description),
+        ("nameTemplate", &wanted.name_template),
+        ("deletionPolicy", &wanted.deletion_policy),
+    ];
+    for (field, value) in said {
+        if let Some(value) = value {
+            spec[field] = json!(value);
+        }
+    }
+    let spec = serde_json::from_value(spec).map_err(|why| why.to_string())?;
+    let mut image = MachineImage::new("web", spec);
+    image.metadata.namespace = Some("prod".to_owned());
+    image.metadata.generation = Some(3);
+    image.metadata.finalizers = wanted.finalizer.then(|| vec![FINALIZER.to_owned()]);
+    image.metadata.deletion_timestamp = wanted.deleted.as_deref().map(time).transpose()?.map(Time);
+    image.status = case.before.as_ref().map(status);
+    Ok(image)
+}
+
+fn status(before: &case::Before) -> MachineImageStatus {
+    let available = Condition {
+        type_: "Available".to_owned(),
+        status: if before.available { "True" } else { "False" }.to_owned(),
+        reason: "Published".to_owned(),
+        message: String::new(),
+        last_transition_time: Time(now()),
+        observed_generation: Some(2),
+    };
+    let region = |(name, id): (&String, &String)| RegionStatus {
+        account_name: "default".to_owned(),
+        name: name.clone(),
+        published_image_id: Some(id.clone()),
+        progressing: None,
+        message: None,
+    };
+    MachineImageStatus {
+        conditions: vec![available],
+        regions: before.published.iter().map(region).collect(),
+        ..MachineImageStatus::default()
+    }
+}
+
+fn aws_account(case: &Case) -> Result<AwsAccount, String> {
+    let everybody = json!({"all": true});
+    let capture = match case.account.grants {
+        Grants::All => json!([{"namespaces": everybody}]),
+        Grants::TaggedInstances => json!([{"namespaces": everybody, "instanceTags": {"amity-capture": "allowed"}}]),
+        Grants::None => json!([]),
+    };
+    let owners = match case.account.grants {
+        Grants::None => json!([]),
+        _ => json!([{"namespaces": everybody, "owners": ["self", "amazon"]}]),
+    };
+    let spec = json!({
+        "accountId": ACCOUNT,
+        "regions": case.account.regions,
+        "grants": {"capture": capture, "sourceOwners": owners},
+    });
+    Ok(AwsAccount::new("default", serde_json::from_value(spec).map_err(|why| why.to_string())?))
+}
+
+fn source(case: &Case, desired: &Desired, observed: &Observed) -> Result<SourceView, String> {
+    let default = case::Source {
+        state: None,
+        tags: BTreeMap::new(),
+        unsupported: None,
+        owner: None,
+        alias: None,
+        missing: None,
+        unreadable: None,
+        unread: !needs_source(desired, observed, now()),
+    };
+    let said = case.source.as_ref().unwrap_or(&default);
+    if said.unread {
+        return Ok(SourceView::NotRead);
+    }
+    if let Some(message) = &said.missing {
+        return Ok(SourceView::Missing { message: message.clone() });
+    }
+    if let Some(message) = &said.unreadable {
+        return Ok(SourceView::Unreadable(unreadable(message, None)?));
+    }
+    if desired.reboot.is_some() {
+        return Ok(SourceView::Instance(SourceInstance {
+            state: said.state.clone().unwrap_or_else(|| "running".to_owned()),
+            tags: said.tags.clone(),
+            unsupported: said.unsupported.clone(),
+        }));
+    }
+    let state = match said.state.as_deref() {
+        None | Some("available") => ImageState::Available,
+        Some("pending") => ImageState::Pending,
+        Some("disabled") => ImageState::Disabled,
+        Some("failed") => ImageState::Failed,
+        Some(other) => return Err(format!("{other} is no state of a source image")),
+    };
+    Ok(SourceView::Image(SourceImage {
+        state,
+        owner: said.owner.clone().unwrap_or_else(|| ACCOUNT.to_owned()),
+        owner_alias: said.alias.clone(),
+    }))
+}
+
+fn observed(case: &Case, names: &Names) -> Result<Observed, String> {
+    let empty = case::Place::default();
+    let origin = &names.0.origin.region;
+    let unnamed = case.desired.regions.iter().chain([origin]).filter(|region| !case.observed.contains_key(*region));
+    let account = if case.account.missing { "" } else { ACCOUNT };
+    let mut observed = Observed::default();
+    for (region, place) in case.observed.iter().chain(unnamed.map(|region| (region, &empty))) {
+        let here = Place::new(account, region.as_str());
+        let view = match &place.unreadable {
+            Some(message) => PlaceView::Unreadable(unreadable(message, place.reason.as_deref())?),
+            None => PlaceView::Known(known(case, names, region, place)?),
+        };
+        observed.places.insert(here, view);
+    }
+    for (region, refused) in &case.refused {
+        observed.refusals.insert(Place::new(account, region.as_str()), refusal(refused)?);
+    }
+    observed.last_creation = case.last_creation.as_deref().map(time).transpose()?;
+    Ok(observed)
+}
+
+fn unreadable(message: &str, reason: Option<&str>) -> Result<Unreadable, String> {
+    Ok(Unreadable { reason: named(reason.unwrap_or("RegionUnreadable"))?, message: message.to_owned() })
+}
+
+fn named(reason: &str) -> Result<Reason, String> {
+    Reason::named(reason).copied().ok_or_else(|| format!("{reason} is no reason"))
+}
+
+fn refusal(refused: &case::Refused) -> Result<Refusal, String> {
+    const ACTIONS: [&str; 6] =
+        ["CreateImage", "CopyImage", "CreateTags", "DeleteTags", "DeregisterImage", "DeleteSnapshot"];
+    Ok(Refusal {
+        action: ACTIONS
+            .into_iter()
+            .find(|action| *action == refused.action)
+            .ok_or_else(|| format!("{} is no action", refused.action))?,
+        reason: named(&refused.reason)?,
+        message: refused.message.clone(),
+        certain: refused.certain,
+        at: time(&refused.at)?,
+        retry_at: time(&refused.retry)?,
+    })
+}
+
+fn known(case: &Case, names: &Names, region: &str, place: &case::Place) -> Result<Known, String> {
+    let image = |one: &case::Image| image(case, names, region, one);
+    let images = place.images.iter().map(image).collect::<Result<Vec<_>, _>>()?;
+    let mut snapshots = Vec::new();
+    for (said, image) in place.images.iter().zip(&images).filter(|(said, _)| said.whose != Whose::Stranger) {
+        for id in image.snapshots.iter().filter(|id| place.snapshots.iter().all(|one| one.id != **id)) {
+            let settled = case::Snapshot {
+                id: id.clone(),
+                revision: said.revision.clone(),
+                sealed: said.sealed,
+                seal: None,
+                used_by: Vec::new(),
+                unread: false,
+                pending: image.state == ImageState::Pending,
+                tags: said.tags.clone(),
+                noted: said.noted.clone(),
+            };
+            snapshots.push(snapshot(names, region, &settled, &images));
+        }
+    }
+    snapshots.extend(place.snapshots.iter().map(|one| snapshot(names, region, one, &images)));
+    let holders = place.holders.as_ref().map(|holders| holders.iter().map(image).collect::<Result<Vec<_>, _>>());
+    let dead = |one: &case::Dead| Dead { id: one.id.clone(), revision: names.revision(&one.revision) };
+    Ok(Known {
+        images,
+        snapshots,
+        dead: place.dead.iter().map(dead).collect(),
+        name_holders: holders.transpose()?.into_iter().map(|who| (names.0.image_name.clone(), who)).collect(),
+        as_of: time(place.as_of.as_deref().unwrap_or("-10s"))?,
+    })
+}
+
+fn image(case: &Case, names: &Names, region: &str, said: &case::Image) -> Result<Image, String> {
+    let source = match &said.from {
+        Some(from) => from.parse().map_err(|()| format!("{from} is not region/id"))?,
+        None => names.source_of(case, region, said),
+    };
+    let shown = match said.whose {
+        Whose::Unproven | Whose::Stranger => None,
+        Whose::Contradicting => Some(Reference::new(region, "ami-else")),
+        _ => Some(source.clone()),
+    };
+    let (instance, made_from) = match shown {
+        Some(shown) if shown.is_instance() => (Some(shown.id), None),
+        shown => (None, shown),
+    };
+    let mut tags = names.tags(&said.revision, &source, said.tags.as_ref(), said.noted.as_deref());
+    if let Some(cluster) = &said.cluster {
+        tags.insert(tag::CLUSTER.to_owned(), cluster.clone());
+    }
+    match said.whose {
+        Whose::Stranger => tags.clear(),
+        Whose::Unproven | Whose::Contradicting => {}
+        Whose::CopiedTags => drop(tags.insert(tag::SELF.to_owned(), "ami-another".to_owned())),
+        Whose::Ours | Whose::Retained if said.sealed => drop(tags.insert(tag::SELF.to_owned(), said.id.clone())),
+        Whose::Ours | Whose::Retained => {}
+    }
+    if said.whose == Whose::Retained {
+        tags.insert(tag::RETAINED.to_owned(), time("-1d")?.to_string());
+    }
+    if said.published {
+        tags.insert(tag::PUBLISHED.to_owned(), time("-1d")?.to_string());
+    }
+    let suffix = said.id.trim_start_matches("ami-");
+    let one = if said.state == State::Pending { vec![] } else { vec![format!("snap-{suffix}")] };
+    Ok(Image {
+        id: said.id.clone(),
+        name: names.0.image_name.clone(),
+        state: match (&said.missing, said.state) {
+            (Some(since), _) => ImageState::Missing { since: time(since)? },
+            (None, State::Pending) => ImageState::Pending,
+            (None, State::Available) => ImageState::Available,
+            (None, State::Failed) => ImageState::Failed,
+            (None, State::Disabled) => ImageState::Disabled,
+        },
+        state_reason: said.state_reason.clone(),
+        progress: said.progress,
+        created: Some(time(said.created.as_deref().unwrap_or("-1d"))?),
+        owner: ACCOUNT.to_owned(),
+        source_instance: instance,
+        source_image: made_from,
+        last_launched: said.launched.as_deref().map(time).transpose()?,
+        snapshots: said.snapshots.clone().unwrap_or(one),
+        tags,
+    })
+}
+
+fn snapshot(names: &Names, region: &str, said: &case::Snapshot, images: &[Image]) -> Snapshot {
+    let source = Reference::new(region, "ami-any");
+    let mut tags = names.tags(&said.revision, &source, said.tags.as_ref(), said.noted.as_deref());
+    if let Some(seal) = said.seal.as_ref().or(said.sealed.then_some(&said.id)) {
+        tags.insert(tag::SELF.to_owned(), seal.clone());
+    }
+    let users = images.iter().filter(|image| image.snapshots.contains(&said.id)).map(|image| image.id.clone());
+    Snapshot {
+        id: said.id.clone(),
+        pending: said.pending,
+        progress: None,
+        used_by: (!said.unread).then(|| users.chain(said.used_by.iter().cloned()).collect()),
+        size_gib: 8,
+        tags,
+    }
+}
+
+/// The names that a case uses, and what they stand for.
+struct Names(Desired);
+
+impl Names {
+    fn revision(&self, name: &str) -> Revision {
+        if name == "current" { self.0.revision.clone() } else { Revision::from(name) }
+    }
+
+    /// In the source's region, what the spec names; elsewhere the first image of the revision there.
+    fn source_of(&self, case: &Case, region: &str, said: &case::Image) -> Reference {
+        let origin = &self.0.origin;
+        if origin.is_image() || origin.region == region {
+            return origin.clone();
+        }
+        let there = case.observed.get(&origin.region).into_iter().flat_map(|place| &place.images);
+        let first = there.into_iter().find(|image| image.revision == said.revision);
+        Reference::new(origin.region.clone(), first.map_or("ami-origin", |image| &image.id))
+    }
+
+    fn tags(
+        &self,
+        revision: &str,
+        source: &Reference,
+        users: Option<&BTreeMap<String, String>>,
+        noted: Option<&[String]>,
+    ) -> BTreeMap<String, String> {
+        let users = users.unwrap_or(&self.0.tags);
+        let mut tags = self.0.identity.birth_tags(&self.revision(revision), &self.0.origin, source);
+        tags.extend(users.clone());
+        let noted = noted.map_or_else(|| TagKeys::of(users.keys()), TagKeys::of);
+        if !noted.is_empty() {
+            tags.insert(tag::TAG_KEYS.to_owned(), noted.value());
+        }
+        tags
+    }
+}

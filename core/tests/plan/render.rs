@@ -1,0 +1,116 @@
+//! From a plan and a status to the text that a case expects.
+
+use std::fmt::Write;
+
+use amity_core::api::{MachineImageStatus, RegionStatus};
+use amity_core::image::desired::Desired;
+use amity_core::image::identity::Place;
+use amity_core::image::plan::step::Action;
+use amity_core::image::plan::{Finding, Plan, Step};
+
+use crate::read::now;
+
+/// The plan and the status, with names instead of hashes.
+pub fn outcome(desired: &Desired, plan: &Plan, status: &MachineImageStatus) -> String {
+    let mut text = String::from("plan:");
+    let next = plan.next_steps();
+    if plan.steps.is_empty() {
+        text.push_str(" []\n");
+    } else {
+        text.push('\n');
+    }
+    for step in &plan.steps {
+        let is_next = next.iter().any(|one| std::ptr::eq(*one, step));
+        writeln!(text, "  - {}", line(desired, step, is_next)).unwrap();
+    }
+    findings(&mut text, "findings", &plan.findings);
+    findings(&mut text, "notes", &plan.notes);
+    text.push_str("conditions:\n");
+    for condition in &status.conditions {
+        let message = quoted(&condition.message);
+        writeln!(text, "  {}: [{}, {}, {message}]", condition.type_, condition.status, condition.reason).unwrap();
+    }
+    let ready = status.regions_ready.as_deref().unwrap_or_default();
+    writeln!(text, "regions:  # {ready} ready").unwrap();
+    for region in &status.regions {
+        writeln!(text, "  {}: {}", region.name, in_region(region)).unwrap();
+    }
+    text.replace(desired.revision.as_str(), "current")
+}
+
+fn line(desired: &Desired, step: &Step, is_next: bool) -> String {
+    let what = match (&step.place, &step.action) {
+        (Some(place), action) => in_place(desired, place, action),
+        (None, action) => action.to_string(),
+    };
+    let when = match &step.waits_for {
+        Some(waits_for) => format!("; waits for {waits_for}"),
+        None if is_next => String::new(),
+        None => "; later".to_owned(),
+    };
+    format!("{what}  # {}{when}", step.why)
+}
+
+fn in_place(desired: &Desired, place: &Place, action: &Action) -> String {
+    let region = &place.region;
+    match action {
+        Action::CreateImage { instance, name, description, no_reboot, tags } => {
+            let reboot = if *no_reboot { "without" } else { "with" };
+            let description = description.as_ref().map(|text| format!(" described {text:?}")).unwrap_or_default();
+            format!("CreateImage {region}/{instance} as {name}{description} {reboot} a reboot{}", said(tags))
+        }
+        Action::CopyImage { from, token, tags, .. } => {
+            let attempt = (1..=8).find(|attempt| desired.identity.copy_token(&desired.revision, place, *attempt) == *token);
+            let attempt = match attempt {
+                Some(1) => String::new(),
+                Some(attempt) => format!(", attempt {attempt}"),
+                None => ", with a strange token".to_owned(),
+            };
+            format!("CopyImage {from} → {region}{attempt}{}", said(tags))
+        }
+        Action::CreateTags { id, tags } => {
+            let tags: Vec<_> = tags.iter().map(|(key, value)| format!("{key}={value}")).collect();
+            let noon = now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+            format!("CreateTags {region}/{id} {}", tags.join(" ").replace(&noon, "now"))
+        }
+        Action::DeleteTags { id, keys } => format!("DeleteTags {region}/{id} {}", keys.join(" ")),
+        Action::DeregisterImage { id } => format!("DeregisterImage {region}/{id}"),
+        Action::DeleteSnapshot { id } => format!("DeleteSnapshot {region}/{id}"),
+        on_object => on_object.to_string(),
+    }
+}
+
+/// The user's tags among those of a newborn.
+fn said(tags: &std::collections::BTreeMap<String, String>) -> String {
+    let users: Vec<_> = tags
+        .iter()
+        .filter(|(key, _)| !key.starts_with("amity.dev/"))
+        .map(|(key, value)| format!("{key}={value}"))
+        .collect();
+    if users.is_empty() { String::new() } else { format!(", tagged {}", users.join(" ")) }
+}
+
+fn findings(text: &mut String, title: &str, findings: &[Finding]) {
+    if findings.is_empty() {
+        return;
+    }
+    writeln!(text, "{title}:").unwrap();
+    for finding in findings {
+        let region = finding.place.as_ref().map(|place| format!(" in {}", place.region)).unwrap_or_default();
+        writeln!(text, "  - {}{region}: {}", finding.reason, quoted(&finding.message)).unwrap();
+    }
+}
+
+fn in_region(region: &RegionStatus) -> String {
+    let progressing = region.progressing.as_ref().map(|it| match &it.image_id {
+        Some(id) => format!("{id} {} {} %", it.state, it.percent),
+        None => it.state.clone(),
+    });
+    let parts: Vec<_> = region.published_image_id.iter().cloned().chain(progressing).collect();
+    if parts.is_empty() { "nothing".to_owned() } else { parts.join(", then ") }
+}
+
+/// As YAML takes it.
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
