@@ -75,18 +75,8 @@ impl Kubectl {
         arguments: &[A],
         input: &str,
     ) -> Result<Output, Error> {
-        let mut command = Command::new(&self.program);
+        let mut command = self.command();
         command
-            .arg("--kubeconfig")
-            .arg(&self.kubeconfig)
-            // Beside the kubeconfig: what one API server has is no news of the next on its port.
-            .arg("--cache-dir")
-            .arg(self.kubeconfig.with_extension("cache"))
-            .args(
-                self.namespace
-                    .iter()
-                    .flat_map(|namespace| ["--namespace", namespace]),
-            )
             .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -109,6 +99,23 @@ impl Kubectl {
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
             stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
         })
+    }
+
+    /// kubectl as this user, before its arguments.
+    pub(crate) fn command(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        command
+            .arg("--kubeconfig")
+            .arg(&self.kubeconfig)
+            // Beside the kubeconfig: what one API server has is no news of the next on its port.
+            .arg("--cache-dir")
+            .arg(self.kubeconfig.with_extension("cache"))
+            .args(
+                self.namespace
+                    .iter()
+                    .flat_map(|namespace| ["--namespace", namespace]),
+            );
+        command
     }
 
     /// `kubectl apply -f PATH`, a file or a folder. The answer is what kubectl printed.

@@ -21,7 +21,8 @@
 //! [`leave_running`] for how, and for the one exception. Logs and data are in one temporary
 //! folder, which goes too; `AMITY_TESTBED_DIR` names a folder that stays instead.
 //!
-//! This crate knows how to start, ask and stop the parts, and nothing of what Amity does.
+//! This crate knows how to start, ask and stop the parts, and of what Amity does only the tags by
+//! which its images are told from others.
 
 #![forbid(unsafe_code)]
 
@@ -31,19 +32,23 @@ mod credentials;
 mod ec2sim;
 mod error;
 mod eventually;
+mod holdings;
 mod http;
 mod kubectl;
 mod leash;
 mod paths;
 mod process;
+mod reader;
 
 pub use amity::Amity;
 pub use control_plane::{CONTROLLER_NAMESPACE, CONTROLLER_USER, ControlPlane};
 pub use ec2sim::Ec2Sim;
 pub use error::Error;
 pub use eventually::eventually;
+pub use holdings::{Call, HeldImage, HeldSnapshot, Holdings};
 pub use http::{get_json, get_text};
 pub use kubectl::{Kubectl, Output};
 pub use leash::{LeftRunning, leave_running};
 pub use paths::{binary, control_plane_assets, workspace_root};
 pub use process::Process;
+pub use reader::Reader;
