@@ -62,7 +62,11 @@ impl Place {
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.account, self.region)
+        match self.account.as_str() {
+            // The account is not known: there is no such AwsAccount.
+            "" => f.write_str(&self.region),
+            account => write!(f, "{account}/{}", self.region),
+        }
     }
 }
 

@@ -15,8 +15,8 @@ pub struct Observed {
     pub places: BTreeMap<Place, PlaceView>,
     /// What the spec names as the source, where the plan may need it.
     pub source: SourceView,
-    /// What EC2 refused of late, by place: memory of this process only, and never a reason to create.
-    pub refusals: BTreeMap<Place, Refusal>,
+    /// What EC2 refused of late, by place and action: memory of this process only, and never a reason to create.
+    pub refusals: BTreeMap<(Place, &'static str), Refusal>,
     /// Since when no creating call of ours can be under way that lists do not show yet, were no more made:
     /// the last such call for this object or the start of the process, whichever is later. `None` when
     /// this process has seen the object at rest after its last creating call.

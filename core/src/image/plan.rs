@@ -104,7 +104,7 @@ fn unreadable_places(view: &View<'_>, plan: &mut Plan) {
 
 /// What EC2 refused of late is not asked again before its time, and the user reads why.
 fn hold_back_refused(view: &View<'_>, plan: &mut Plan) {
-    for (place, refusal) in &view.observed.refusals {
+    for ((place, _), refusal) in &view.observed.refusals {
         let mut refused = plan
             .steps
             .iter_mut()

@@ -35,10 +35,13 @@ pub fn report(
     let view = View::new(desired, observed, now);
     let before = image.status.clone().unwrap_or_default();
     let generation = image.metadata.generation.unwrap_or_default();
+    if before.observed_generation == generation && knows_nothing_yet(plan) {
+        return before;
+    }
     let standing = desired.places.len() - view.not_standing().len();
-    let published = published(&view);
+    let published = published(&view).or_else(|| before.published.clone().filter(|_| view.is_partly_unknown()));
     let progressing = progressing(&view, &before, now);
-    let regions: Vec<_> = desired.places.iter().map(|place| region(&view, plan, place)).collect();
+    let regions: Vec<_> = desired.places.iter().map(|place| region(&view, plan, &before, place)).collect();
     let conditions = [
         Some(ready(&view, plan)),
         Some(available(&view, &before, &regions)),
@@ -60,6 +63,12 @@ pub fn report(
         next_steps: plan.steps.iter().take(SHOWN_STEPS).map(next_step).collect(),
         regions,
     }
+}
+
+/// A process that has just started says nothing new of an object before it has read EC2: what the last one
+/// said of the same generation stands.
+fn knows_nothing_yet(plan: &Plan) -> bool {
+    gravest(plan).is_some_and(|finding| finding.reason == conditions::WAITING_FOR_INVENTORY)
 }
 
 /// Whether nothing but the percentages of copies differs, which is not worth a write each time.
@@ -167,22 +176,23 @@ fn what_cannot_be_read(view: &View<'_>) -> String {
 /// not, until all are back.
 fn available(view: &View<'_>, before: &MachineImageStatus, regions: &[RegionStatus]) -> Verdict {
     let type_ = conditions::AVAILABLE;
+    let is_read = |name: &str| view.desired.places.iter().any(|place| place.region == name && view.known(place).is_some());
+    let (read, unread): (Vec<_>, Vec<_>) = regions.iter().partition(|region| is_read(&region.name));
+    let unread: Vec<_> = unread.into_iter().map(|region| region.name.as_str()).collect();
     let lacking: Vec<_> =
-        regions.iter().filter(|region| region.published_image_id.is_none()).map(|region| region.name.as_str()).collect();
-    if lacking.is_empty() {
+        read.iter().filter(|region| region.published_image_id.is_none()).map(|region| region.name.as_str()).collect();
+    if lacking.is_empty() && unread.is_empty() {
         let message = format!("an image is published in {}", count(regions.len(), "region"));
         return Verdict::new(type_, "True", conditions::PUBLISHED, message);
     }
     let was = before.conditions.iter().find(|old| old.type_ == type_).map(|old| old.status.as_str());
-    let is_read = |name: &&str| view.observed.unreadable().all(|(place, _)| !view.desired.wants(place) || place.region != *name);
-    let (lacking, unreadable): (Vec<_>, Vec<_>) = lacking.into_iter().partition(is_read);
     let lost = |name: &&str| {
         before.regions.iter().any(|region| region.name == **name && region.published_image_id.is_some())
     };
     let stays = was == Some("True") && !lacking.iter().any(|name| lost(name));
-    if !unreadable.is_empty() && (stays || lacking.is_empty()) {
+    if !unread.is_empty() && (stays || lacking.is_empty()) {
         let status = if stays { "True" } else { "Unknown" };
-        let message = format!("{} cannot be read", unreadable.join(", "));
+        let message = format!("{} cannot be read", unread.join(", "));
         return Verdict::new(type_, status, conditions::REGION_UNREADABLE, message);
     }
     if stays && lacking.len() < regions.len() {
@@ -214,7 +224,12 @@ fn source_resolved(view: &View<'_>, plan: &Plan) -> Verdict {
         let message = format!("{} was found and may be used", view.desired.origin);
         return Verdict::new(type_, "True", conditions::RESOLVED, message);
     }
-    Verdict::new(type_, "Unknown", conditions::WAITING_FOR_INVENTORY, "the source was not looked at yet")
+    let message = match (view.desired.is_being_deleted(), view.desired.suspended) {
+        (true, _) => "the source is not looked at while the object is being deleted",
+        (_, true) => "the source is not looked at while spec.suspend is true",
+        _ => "the source was not looked at yet",
+    };
+    Verdict::new(type_, "Unknown", conditions::WAITING_FOR_INVENTORY, message)
 }
 
 fn reconciling(plan: &Plan, view: &View<'_>) -> Option<Verdict> {
@@ -257,13 +272,32 @@ fn messages(plan: &Plan) -> String {
 }
 
 fn what_is_next(plan: &Plan) -> String {
-    let Some(step) = plan.steps.iter().find(|step| step.waits_for.is_none()).or_else(|| plan.steps.first()) else {
-        return messages(plan);
+    let Some(step) = plan.steps.iter().min_by_key(|step| remoteness(step)) else {
+        return if plan.findings.is_empty() { "nothing is left to do".to_owned() } else { messages(plan) };
     };
-    let region = step.place.as_ref().map(|place| format!(" in {}", place.region)).unwrap_or_default();
     match &step.waits_for {
-        None => format!("{}{region}: {}", step.action.name(), step.why),
-        Some(waits_for) => format!("{}{region} waits for {waits_for}", step.action.name()),
+        None => format!("{}: {}", what_is_done(step), step.why),
+        Some(waits_for) => format!("{} waits for {waits_for}", what_is_done(step)),
+    }
+}
+
+/// The call with what it is about and where.
+fn what_is_done(step: &Step) -> String {
+    let name = step.action.name();
+    let Some(Place { region, .. }) = &step.place else { return name.to_owned() };
+    match &step.action {
+        Action::CreateImage { instance, .. } => format!("{name} of {instance} in {region}"),
+        Action::CopyImage { from, .. } => format!("{name} of {from} to {region}"),
+        other => format!("{name} of {} in {region}", other.target().unwrap_or_default()),
+    }
+}
+
+/// What is done now comes first, then what waits for EC2, and last what waits for other steps.
+fn remoteness(step: &Step) -> u8 {
+    match &step.waits_for {
+        None => 0,
+        Some(WaitsFor::Standing(_) | WaitsFor::Published(_) | WaitsFor::SealedSnapshots(_) | WaitsFor::Deletion(_)) => 2,
+        Some(_) => 1,
     }
 }
 
@@ -296,11 +330,13 @@ fn published(view: &View<'_>) -> Option<PublishedRevision> {
 }
 
 fn progressing(view: &View<'_>, before: &MachineImageStatus, now: Timestamp) -> Option<ProgressingRevision> {
-    if view.is_published_everywhere() || view.desired.is_being_deleted() {
-        return None;
-    }
     let revision = view.desired.revision.to_string();
     let begun = before.progressing.as_ref().filter(|old| old.revision == revision);
+    let mut read = view.desired.places.iter().filter(|place| view.known(place).is_some());
+    let stands = read.all(|place| view.standing_in(place).is_some_and(Owned::is_published));
+    if view.is_published_everywhere() || view.desired.is_being_deleted() || (stands && begun.is_none()) {
+        return None;
+    }
     Some(ProgressingRevision {
         start_time: begun.map_or_else(|| whole_seconds(now), |old| old.start_time.clone()),
         source: view.desired.origin.to_string(),
@@ -308,17 +344,35 @@ fn progressing(view: &View<'_>, before: &MachineImageStatus, now: Timestamp) -> 
     })
 }
 
-fn region(view: &View<'_>, plan: &Plan, place: &Place) -> RegionStatus {
-    // One that lists lack for the moment is not called gone yet, but one that they show comes first.
+fn region(view: &View<'_>, plan: &Plan, before: &MachineImageStatus, place: &Place) -> RegionStatus {
+    let here = |finding: &&Finding| finding.place.as_ref() == Some(place);
+    let message = plan.findings.iter().find(here).or_else(|| plan.notes.iter().find(here));
+    let message = message.map(|finding| shortened(&finding.message, LONGEST_MESSAGE));
+    let status = RegionStatus {
+        account_name: view.desired.account_name.clone(),
+        name: place.region.clone(),
+        published_image_id: None,
+        progressing: None,
+        message,
+    };
+    if view.known(place).is_none() {
+        // What cannot be read is not called gone: what stood there stays.
+        let stood = before.regions.iter().find(|old| old.account_name == status.account_name && old.name == status.name);
+        return RegionStatus { published_image_id: stood.and_then(|old| old.published_image_id.clone()), ..status };
+    }
+
+    // One that lists lack for the moment is not called gone yet, but one that they show comes first; of two
+    // of one revision it is the one that the planner keeps.
+    let keeper = view.keeper(place);
     let usable = |owned: &&Owned<'_>| {
         let is_there = matches!(owned.image.state, ImageState::Available | ImageState::Missing { .. });
         owned.place == place && owned.is_published() && is_there
     };
     let published = view.ours().filter(usable).max_by_key(|owned| {
         let is_listed = owned.image.state == ImageState::Available;
-        (is_listed, owned.is_of(&view.desired.revision), owned.image.created, &owned.image.id)
+        let is_kept = keeper.is_some_and(|keeper| keeper.image.id == owned.image.id);
+        (is_listed, is_kept, owned.is_of(&view.desired.revision), owned.image.created, &owned.image.id)
     });
-    let keeper = view.keeper(place);
     let progressing = match keeper {
         Some(owned) if owned.is_published() => None,
         Some(owned) => {
@@ -330,14 +384,10 @@ fn region(view: &View<'_>, plan: &Plan, place: &Place) -> RegionStatus {
         }
         None => Some(RegionProgress::waiting()),
     };
-    let here = |finding: &&Finding| finding.place.as_ref() == Some(place);
-    let message = plan.findings.iter().find(here).or_else(|| plan.notes.iter().find(here));
     RegionStatus {
-        account_name: view.desired.account_name.clone(),
-        name: place.region.clone(),
         published_image_id: published.map(|owned| owned.image.id.clone()),
         progressing: progressing.filter(|_| !view.desired.is_being_deleted()),
-        message: message.map(|finding| shortened(&finding.message, LONGEST_MESSAGE)),
+        ..status
     }
 }
 

@@ -215,6 +215,10 @@ pub struct Snapshot {
     #[serde(default)]
     pub pending: bool,
     #[serde(default)]
+    pub retained: bool,
+    #[serde(default)]
+    pub cluster: Option<String>,
+    #[serde(default)]
     pub tags: Option<BTreeMap<String, String>>,
     #[serde(default)]
     pub noted: Option<Vec<String>>,

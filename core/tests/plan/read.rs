@@ -217,7 +217,8 @@ fn observed(case: &Case, names: &Names) -> Result<Observed, String> {
         observed.places.insert(here, view);
     }
     for (region, refused) in &case.refused {
-        observed.refusals.insert(Place::new(account, region.as_str()), refusal(refused)?);
+        let refusal = refusal(refused)?;
+        observed.refusals.insert((Place::new(account, region.as_str()), refusal.action), refusal);
     }
     observed.last_creation = case.last_creation.as_deref().map(time).transpose()?;
     Ok(observed)
@@ -261,6 +262,8 @@ fn known(case: &Case, names: &Names, region: &str, place: &case::Place) -> Resul
                 used_by: Vec::new(),
                 unread: false,
                 pending: image.state == ImageState::Pending,
+                retained: said.whose == Whose::Retained,
+                cluster: said.cluster.clone(),
                 tags: said.tags.clone(),
                 noted: said.noted.clone(),
             };
@@ -339,6 +342,12 @@ fn snapshot(names: &Names, region: &str, said: &case::Snapshot, images: &[Image]
     let mut tags = names.tags(&said.revision, &source, said.tags.as_ref(), said.noted.as_deref());
     if let Some(seal) = said.seal.as_ref().or(said.sealed.then_some(&said.id)) {
         tags.insert(tag::SELF.to_owned(), seal.clone());
+    }
+    if let Some(cluster) = &said.cluster {
+        tags.insert(tag::CLUSTER.to_owned(), cluster.clone());
+    }
+    if said.retained {
+        tags.insert(tag::RETAINED.to_owned(), now().to_string());
     }
     let users = images.iter().filter(|image| image.snapshots.contains(&said.id)).map(|image| image.id.clone());
     Snapshot {

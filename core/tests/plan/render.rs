@@ -26,12 +26,20 @@ pub fn outcome(desired: &Desired, plan: &Plan, status: &MachineImageStatus) -> S
     findings(&mut text, "findings", &plan.findings);
     findings(&mut text, "notes", &plan.notes);
     text.push_str("conditions:\n");
+    let found: Vec<_> = plan.findings.iter().map(|finding| finding.message.as_str()).collect();
+    let mut ready = None;
     for condition in &status.conditions {
-        let message = quoted(&condition.message);
+        // What was said above is not said again.
+        let message = match &condition.message {
+            message if *message == found.join("; ") && !found.is_empty() => "the findings".to_owned(),
+            message if ready == Some(message) => "as Ready".to_owned(),
+            message => quoted(message),
+        };
+        ready.get_or_insert(&condition.message);
         writeln!(text, "  {}: [{}, {}, {message}]", condition.type_, condition.status, condition.reason).unwrap();
     }
-    let ready = status.regions_ready.as_deref().unwrap_or_default();
-    writeln!(text, "regions:  # {ready} ready").unwrap();
+    let standing = status.regions_ready.as_deref().unwrap_or_default();
+    writeln!(text, "regions:  # {standing} ready").unwrap();
     for region in &status.regions {
         writeln!(text, "  {}: {}", region.name, in_region(region)).unwrap();
     }

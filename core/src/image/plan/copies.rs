@@ -23,12 +23,15 @@ pub(crate) fn fill(view: &View<'_>, plan: &mut Plan) {
         Ok(source) => source,
         Err(finding) => {
             let lacks = view.desired.places.iter().any(|place| view.keeper(place).is_none());
-            plan.findings.extend(finding.filter(|_| lacks));
+            plan.findings.extend(finding.filter(|finding| lacks && !plan.findings.contains(finding)));
             return;
         }
     };
     for place in &view.desired.places {
         let Some(known) = view.known(place) else { continue };
+        if view.unproven_current().any(|owned| owned.place == place) {
+            continue;
+        }
         let missing = match view.keeper(place).map(|owned| (owned, owned.image.state)) {
             None => None,
             Some((owned, ImageState::Missing { since })) => Some(missing_until(view, owned, since)),
@@ -162,9 +165,6 @@ fn copy_to(view: &View<'_>, place: &Place, known: &Known, source: &CopySource) -
         tags,
     };
     let step = Step::at(place, action, Why::WantedByRegions);
-    if let Some(unproven) = view.unproven_current().find(|owned| owned.place == place) {
-        return Ok(step.waiting_for(WaitsFor::Proof(unproven.image.id.clone())));
-    }
     Ok(match &source.waits_for {
         None => step,
         Some(waits_for) => step.waiting_for(waits_for.clone()),

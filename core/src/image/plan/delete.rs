@@ -124,6 +124,7 @@ fn way_out(view: &View<'_>) -> Vec<Finding> {
     let mut findings: Vec<_> = view
         .observed
         .unreadable()
+        .filter(|_| view.desired.account_id.is_some())
         .map(|(place, unreadable)| Finding {
             reason: unreadable.reason,
             place: Some(place.clone()),

@@ -12,7 +12,7 @@ use super::view::View;
 use crate::api::Reboot;
 use crate::api::conditions::{self, Reason};
 use crate::image::identity::{Standing, standing, tag};
-use crate::image::observed::{Image, ImageState, SourceView};
+use crate::image::observed::{Image, ImageState, Refusal, SourceView};
 
 /// Captures the instance when no image of the revision exists or may exist anywhere.
 pub(crate) fn capture(view: &View<'_>, plan: &mut Plan) {
@@ -81,14 +81,16 @@ fn ask_once(view: &View<'_>, step: Step, plan: &mut Plan) {
             None => record(),
         });
     } else {
+        let last_answer = refusal(view).map(|refusal| format!(" (the last answer: {})", refusal.message));
         plan.findings.push(Finding {
             reason: conditions::CAPTURE_FAILED,
             place: Some(desired.origin_place()),
             message: format!(
-                "the capture of {} that was asked for at {} left no image that is there now: it is not tried again by \
+                "the capture of {} that was asked for at {} left no image that is there now{}: it is not tried again by \
                  itself, because it might restart the instance again; change spec.rebuild to capture it anew",
                 desired.origin,
-                captured.at.strftime("%Y-%m-%dT%H:%M:%SZ")
+                captured.at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+                last_answer.unwrap_or_default()
             ),
         });
     }
@@ -96,18 +98,16 @@ fn ask_once(view: &View<'_>, step: Step, plan: &mut Plan) {
 
 /// Whether EC2 refused the recorded capture outright, so that it certainly made nothing.
 fn was_refused_since(view: &View<'_>, recorded: Timestamp) -> bool {
-    view.observed
-        .refusals
-        .get(&view.desired.origin_place())
-        .is_some_and(|refusal| refusal.action == "CreateImage" && refusal.certain && refusal.at >= recorded)
+    refusal(view).is_some_and(|refusal| refusal.certain && refusal.at >= recorded)
 }
 
 fn retry_at(view: &View<'_>) -> Option<Timestamp> {
-    view.observed
-        .refusals
-        .get(&view.desired.origin_place())
-        .filter(|refusal| refusal.action == "CreateImage" && refusal.retry_at > view.now)
-        .map(|refusal| refusal.retry_at)
+    refusal(view).map(|refusal| refusal.retry_at).filter(|retry_at| *retry_at > view.now)
+}
+
+/// What EC2 refused of late, if it was the capture.
+fn refusal<'a>(view: &View<'a>) -> Option<&'a Refusal> {
+    view.observed.refusals.get(&(view.desired.origin_place(), "CreateImage"))
 }
 
 /// A failed capture is not tried again: it might restart somebody's machine again.

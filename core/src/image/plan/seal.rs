@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::step::{Action, Plan, Step, Why};
+use super::step::{Action, Plan, Step, WaitsFor, Why};
 use super::view::{Owned, View};
 use crate::image::identity::{Standing, awaits_seal, tag};
 use crate::image::observed::ImageState;
@@ -14,9 +14,19 @@ pub(crate) fn seal(view: &View<'_>, plan: &mut Plan) {
         match owned.standing {
             Standing::Newborn => plan.steps.push(Step::at(owned.place, naming_itself(&owned.image.id), Why::ProvenOurs)),
             Standing::Ours => seal_snapshots(view, owned, plan),
+            Standing::Unproven if may_be_needed(view, owned) => {
+                let step = Step::at(owned.place, naming_itself(&owned.image.id), Why::ProvenOurs);
+                plan.steps.push(step.waiting_for(WaitsFor::Proof(owned.image.id.clone())));
+            }
             _ => {}
         }
     }
+}
+
+/// What EC2 does not prove yet is waited for while its place needs it, or all has to go.
+fn may_be_needed(view: &View<'_>, owned: &Owned<'_>) -> bool {
+    let is_current = owned.is_of(&view.desired.revision) && owned.image.state != ImageState::Failed;
+    view.desired.is_being_deleted() || is_current
 }
 
 fn seal_snapshots(view: &View<'_>, owned: &Owned<'_>, plan: &mut Plan) {

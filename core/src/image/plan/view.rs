@@ -92,6 +92,11 @@ impl<'a> View<'a> {
             .all(|place| self.standing_in(place).is_some_and(Owned::is_published))
     }
 
+    /// Whether a wanted place could not be read.
+    pub fn is_partly_unknown(&self) -> bool {
+        self.desired.places.iter().any(|place| self.known(place).is_none())
+    }
+
     /// Whether publication of the wanted revision has begun: from then on it is only rolled forward.
     pub fn publication_has_begun(&self) -> bool {
         self.ours().any(|owned| owned.is_of(&self.desired.revision) && owned.is_published())
