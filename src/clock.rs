@@ -23,7 +23,10 @@ impl Clock {
     /// A clock that shows `start` now and goes on as tokio's does: not at all while that is paused and
     /// nobody sleeps.
     pub fn virtual_from(start: Timestamp) -> Self {
-        Self(Some(Virtual { start, at: Instant::now() }))
+        Self(Some(Virtual {
+            start,
+            at: Instant::now(),
+        }))
     }
 
     /// What time it is.
@@ -56,11 +59,13 @@ mod tests {
         let start: Timestamp = "2026-01-02T03:04:05Z".parse().expect("a time");
         let clock = Clock::virtual_from(start);
         assert_eq!(clock.now(), start);
-        tokio::time::sleep(Duration::from_secs(3600)).await;
+        tokio::time::sleep(Duration::from_hours(1)).await;
         assert_eq!(clock.now(), start + SignedDuration::from_hours(1));
         clock.sleep_until(start).await;
         assert_eq!(clock.now(), start + SignedDuration::from_hours(1));
-        clock.sleep_until(start + SignedDuration::from_hours(2)).await;
+        clock
+            .sleep_until(start + SignedDuration::from_hours(2))
+            .await;
         assert_eq!(clock.now(), start + SignedDuration::from_hours(2));
     }
 }

@@ -18,13 +18,16 @@ use super::error::{Class, Failure};
 use crate::clock::Clock;
 
 /// The first and the longest time until a refused step is tried again.
-const RETRY: (SignedDuration, SignedDuration) = (SignedDuration::from_secs(2), SignedDuration::from_mins(5));
+const RETRY: (SignedDuration, SignedDuration) =
+    (SignedDuration::from_secs(2), SignedDuration::from_mins(5));
 
 /// The same for what passes by itself soon: a snapshot still in use, an image not shown yet.
-const RETRY_SOON: (SignedDuration, SignedDuration) = (SignedDuration::from_secs(2), SignedDuration::from_secs(30));
+const RETRY_SOON: (SignedDuration, SignedDuration) =
+    (SignedDuration::from_secs(2), SignedDuration::from_secs(30));
 
 /// The first and the longest time for which an action is not asked of a place that throttles it.
-const THROTTLE: (SignedDuration, SignedDuration) = (SignedDuration::from_secs(1), SignedDuration::from_mins(1));
+const THROTTLE: (SignedDuration, SignedDuration) =
+    (SignedDuration::from_secs(1), SignedDuration::from_mins(1));
 
 /// How long after it might have been tried again a refusal is forgotten: the step is no longer wanted.
 const FORGOTTEN_AFTER: SignedDuration = SignedDuration::from_mins(10);
@@ -61,50 +64,70 @@ struct Refused {
 impl Budget {
     /// Nothing was refused yet.
     pub fn new(clock: Clock) -> Self {
-        Self { clock, memory: Mutex::default() }
+        Self {
+            clock,
+            memory: Mutex::default(),
+        }
     }
 
-    /// Whether `action` may be sent now for this object; if not, why and until when.
+    /// Why `action` may not be sent now for this object, and until when.
     ///
-    /// When a place stops throttling, one call goes first and the others wait a little for what comes of it.
-    pub(super) fn permit(
+    /// When a place stops throttling, one call goes first and the others wait a little for what comes of
+    /// it. Whoever is held back is shown the refusal from then on, so that it does not ask in a loop.
+    pub(super) fn holds_back(
         &self,
         desired: &Desired,
         place: &Place,
         action: &'static str,
-    ) -> Result<(), Refusal> {
+    ) -> Option<Refusal> {
         let now = self.clock.now();
         let mut memory = self.memory();
         let key = (desired.identity.object.clone(), place.clone(), action);
-        if let Some(refused) = memory.refused.get(&key)
-            && refused.asked_for == fingerprint(desired)
-            && now < refused.refusal.retry_at
-        {
-            return Err(refused.refusal.clone());
+        let asked_for = fingerprint(desired);
+        let before = memory
+            .refused
+            .get(&key)
+            .filter(|refused| refused.asked_for == asked_for);
+        if let Some(refused) = before.filter(|refused| now < refused.refusal.retry_at) {
+            return Some(refused.refusal.clone());
         }
-        let Some(throttled) = memory.throttled.get_mut(&(place.clone(), action)) else { return Ok(()) };
-        if now < throttled.until {
-            return Err(Refusal {
-                action,
-                reason: conditions::THROTTLED,
-                message: format!(
-                    "EC2 throttles {action} in {} (account {}); it is tried again by itself",
-                    place.region, place.account
-                ),
-                certain: true,
-                at: now,
-                retry_at: throttled.until,
-            });
+        let (times, certain) = before.map_or((0, true), |refused| {
+            (refused.times, refused.refusal.certain)
+        });
+        let throttled = memory.throttled.get_mut(&(place.clone(), action))?;
+        if now >= throttled.until {
+            throttled.until = now + THROTTLE.0;
+            return None;
         }
-        throttled.until = now + THROTTLE.0;
-        Ok(())
+        let refusal = Refusal {
+            action,
+            reason: conditions::THROTTLED,
+            message: format!(
+                "EC2 throttles {action} in {} (account {}); it is tried again by itself",
+                place.region, place.account
+            ),
+            certain,
+            at: now,
+            retry_at: throttled.until,
+        };
+        memory.refused.insert(
+            key,
+            Refused {
+                times,
+                refusal: refusal.clone(),
+                asked_for,
+            },
+        );
+        Some(refusal)
     }
 
     /// Notes that `action` succeeded.
     pub(super) fn succeeded(&self, desired: &Desired, place: &Place, action: &'static str) {
         let mut memory = self.memory();
         memory.throttled.remove(&(place.clone(), action));
-        memory.refused.remove(&(desired.identity.object.clone(), place.clone(), action));
+        memory
+            .refused
+            .remove(&(desired.identity.object.clone(), place.clone(), action));
     }
 
     /// Notes that `action` of `of` failed, and says when it is tried again.
@@ -120,7 +143,10 @@ impl Budget {
         let mut memory = self.memory();
         let key = (desired.identity.object.clone(), place.clone(), action);
         let asked_for = fingerprint(desired);
-        let before = memory.refused.get(&key).filter(|refused| refused.asked_for == asked_for && !refused.is_old(now));
+        let before = memory
+            .refused
+            .get(&key)
+            .filter(|refused| refused.asked_for == asked_for && !refused.is_old(now));
         let times = before.map_or(0, |refused| refused.times) + 1;
         // One answer that was lost is not made up for by a later one that says no.
         let certain = failure.is_certain()
@@ -131,7 +157,10 @@ impl Budget {
             let throttled = memory
                 .throttled
                 .entry((place.clone(), action))
-                .or_insert(Throttled { times: 0, until: now });
+                .or_insert(Throttled {
+                    times: 0,
+                    until: now,
+                });
             throttled.times += 1;
             throttled.until = now + doubled(THROTTLE, throttled.times);
             throttled.until
@@ -141,32 +170,50 @@ impl Budget {
         };
         let reason = failure.reason(action, times);
         let message = failure.sentence(action, of, place, reason);
-        let refusal = Refusal { action, reason, message, certain, at: now, retry_at };
-        memory.refused.insert(key, Refused { times, refusal: refusal.clone(), asked_for });
+        let refusal = Refusal {
+            action,
+            reason,
+            message,
+            certain,
+            at: now,
+            retry_at,
+        };
+        memory.refused.insert(
+            key,
+            Refused {
+                times,
+                refusal: refusal.clone(),
+                asked_for,
+            },
+        );
         refusal
     }
 
-    /// What the object was refused of late, the latest of each place.
-    pub(super) fn refusals(&self, desired: &Desired) -> BTreeMap<Place, Refusal> {
+    /// What the object was refused of late, by place and action.
+    pub(super) fn refusals(&self, desired: &Desired) -> BTreeMap<(Place, &'static str), Refusal> {
         let now = self.clock.now();
+        let object = &desired.identity.object;
         let asked_for = fingerprint(desired);
         let mut memory = self.memory();
-        memory.refused.retain(|(object, ..), refused| {
-            *object != desired.identity.object || refused.asked_for == asked_for && !refused.is_old(now)
+        memory.refused.retain(|(other, ..), refused| {
+            other != object || refused.asked_for == asked_for && !refused.is_old(now)
         });
-        let mut latest: BTreeMap<Place, Refusal> = BTreeMap::new();
-        for ((object, place, _), Refused { refusal, .. }) in &memory.refused {
-            let newer = latest.get(place).is_none_or(|other| other.at <= refusal.at);
-            if *object == desired.identity.object && newer {
-                latest.insert(place.clone(), refusal.clone());
-            }
-        }
-        latest
+        let of_object = memory
+            .refused
+            .iter()
+            .filter(|((other, ..), _)| other == object);
+        of_object
+            .map(|((_, place, action), refused)| {
+                ((place.clone(), *action), refused.refusal.clone())
+            })
+            .collect()
     }
 
     /// Forgets an object.
     pub(super) fn forget(&self, object: &str) {
-        self.memory().refused.retain(|(other, ..), _| other != object);
+        self.memory()
+            .refused
+            .retain(|(other, ..), _| other != object);
     }
 
     fn memory(&self) -> MutexGuard<'_, Memory> {
@@ -181,9 +228,14 @@ impl Refused {
 }
 
 /// The first time doubled with each failure, up to the longest.
-pub(super) fn doubled((first, longest): (SignedDuration, SignedDuration), times: u32) -> SignedDuration {
+pub(super) fn doubled(
+    (first, longest): (SignedDuration, SignedDuration),
+    times: u32,
+) -> SignedDuration {
     let factor = 1_i32 << times.saturating_sub(1).min(16);
-    first.checked_mul(factor).map_or(longest, |time| time.min(longest))
+    first
+        .checked_mul(factor)
+        .map_or(longest, |time| time.min(longest))
 }
 
 /// What the object asks for, as far as a user may edit it: after a change, what was refused is asked anew.

@@ -27,7 +27,11 @@ struct CallLabels {
 impl EC2Calls {
     /// Shows the counter as `ec2_calls_total` (with the registry's prefix).
     pub fn register(&self, registry: &mut Registry) {
-        registry.register("ec2_calls", "Calls to EC2 and STS, by action and outcome", self.0.clone());
+        registry.register(
+            "ec2_calls",
+            "Calls to EC2 and STS, by action and outcome",
+            self.0.clone(),
+        );
     }
 
     /// Counts one call.
@@ -51,7 +55,12 @@ where
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {
     let answer = Box::pin(call).await.map_err(|error| Failure::of(&error));
-    calls.record(action, answer.as_ref().map_or_else(|failure| failure.class.label(), |_| "success"));
+    calls.record(
+        action,
+        answer
+            .as_ref()
+            .map_or_else(|failure| failure.class.label(), |_| "success"),
+    );
     if let Err(failure) = &answer {
         tracing::debug!(action, class = failure.class.label(), %failure, "AWS did not do as asked");
     }

@@ -68,25 +68,37 @@ pub enum Answer {
 impl Effects {
     /// Effects through `sessions`, told to `inventory`, held back by `budget`.
     pub fn new(sessions: Arc<Sessions>, inventory: Arc<Inventory>, budget: Arc<Budget>) -> Self {
-        Self { sessions, inventory, budget }
+        Self {
+            sessions,
+            inventory,
+            budget,
+        }
     }
 
     /// Performs the steps of one object, which are of different places, at the same time. Writes to the
     /// object itself are not ours to perform and have no outcome here.
     pub async fn perform(&self, desired: &Desired, steps: Vec<&Step>) -> Vec<Outcome> {
-        let in_places = steps.into_iter().filter_map(|step| Some((step.place.as_ref()?, step)));
+        let in_places = steps
+            .into_iter()
+            .filter_map(|step| Some((step.place.as_ref()?, step)));
         join_all(in_places.map(|(place, step)| self.perform_one(desired, place, step))).await
     }
 
     async fn perform_one(&self, desired: &Desired, place: &Place, step: &Step) -> Outcome {
         let action = step.action.name();
-        let outcome = |result| Outcome { step: step.clone(), result };
-        if let Err(refusal) = self.budget.permit(desired, place, action) {
+        let outcome = |result| Outcome {
+            step: step.clone(),
+            result,
+        };
+        if let Some(refusal) = self.budget.holds_back(desired, place, action) {
             return outcome(Err(refusal));
         }
         let called = self.call(desired, place, &step.action).await;
-        let result = called.clone().or_else(|failure| already_made(&step.action, &failure).ok_or(failure));
-        self.inventory.wrote(&desired.identity, place, &step.action, &result);
+        let result = called
+            .clone()
+            .or_else(|failure| already_made(&step.action, &failure).ok_or(failure));
+        self.inventory
+            .wrote(&desired.identity, place, &step.action, &result);
         match called {
             Ok(answer) => {
                 self.budget.succeeded(desired, place, action);
@@ -109,11 +121,22 @@ impl Effects {
     }
 
     /// The call, in an account that is proven to be the right one.
-    async fn call(&self, desired: &Desired, place: &Place, action: &Action) -> Result<Answer, Failure> {
+    async fn call(
+        &self,
+        desired: &Desired,
+        place: &Place,
+        action: &Action,
+    ) -> Result<Answer, Failure> {
         guard(action)?;
-        let Some(session) = self.sessions.proven(&place.account).filter(|session| session.account_id() == place.account)
+        let Some(session) = self
+            .sessions
+            .proven(&place.account)
+            .filter(|session| session.account_id() == place.account)
         else {
-            return Err(Failure::ours(format!("account {} is not open", place.account)));
+            return Err(Failure::ours(format!(
+                "account {} is not open",
+                place.account
+            )));
         };
         if action.creates() {
             self.inventory.will_create(&desired.identity.object);
@@ -124,20 +147,37 @@ impl Effects {
 
 /// What must not reach EC2: an empty list means everything there.
 fn guard(action: &Action) -> Result<(), Failure> {
-    let complain = |what: &str| Err(Failure::ours(format!("{} without {what}: a bug of Amity, nothing was done", action.name())));
+    let complain = |what: &str| {
+        Err(Failure::ours(format!(
+            "{} without {what}: a bug of Amity, nothing was done",
+            action.name()
+        )))
+    };
     match action {
-        Action::CreateImage { instance, .. } if !instance.starts_with("i-") => complain("an instance"),
-        Action::CopyImage { from, .. } if !is_id("ami-", &from.id) || from.region.is_empty() => complain("a source"),
-        Action::CreateImage { name, .. } | Action::CopyImage { name, .. } if name.is_empty() => complain("a name"),
-        Action::CopyImage { token, .. } if token.is_empty() || token.len() > 64 || !token.is_ascii() => {
+        Action::CreateImage { instance, .. } if !instance.starts_with("i-") => {
+            complain("an instance")
+        }
+        Action::CopyImage { from, .. } if !is_id("ami-", &from.id) || from.region.is_empty() => {
+            complain("a source")
+        }
+        Action::CreateImage { name, .. } | Action::CopyImage { name, .. } if name.is_empty() => {
+            complain("a name")
+        }
+        Action::CopyImage { token, .. }
+            if token.is_empty() || token.len() > 64 || !token.is_ascii() =>
+        {
             complain("a token of 1 to 64 characters")
         }
-        Action::CreateImage { tags, .. } | Action::CopyImage { tags, .. } | Action::CreateTags { tags, .. }
+        Action::CreateImage { tags, .. }
+        | Action::CopyImage { tags, .. }
+        | Action::CreateTags { tags, .. }
             if tags.is_empty() =>
         {
             complain("tags")
         }
-        Action::DeleteTags { keys, .. } if keys.is_empty() || keys.iter().any(String::is_empty) => complain("keys"),
+        Action::DeleteTags { keys, .. } if keys.is_empty() || keys.iter().any(String::is_empty) => {
+            complain("keys")
+        }
         Action::CreateTags { id, .. } | Action::DeleteTags { id, .. }
             if !is_id("ami-", id) && !is_id("snap-", id) =>
         {
@@ -155,7 +195,13 @@ fn guard(action: &Action) -> Result<(), Failure> {
 async fn send(ec2: &Ec2, calls: &EC2Calls, action: &Action) -> Result<Answer, Failure> {
     let name = action.name();
     match action {
-        Action::CreateImage { instance, name: image_name, description, no_reboot, tags } => {
+        Action::CreateImage {
+            instance,
+            name: image_name,
+            description,
+            no_reboot,
+            tags,
+        } => {
             let request = ec2
                 .create_image()
                 .instance_id(instance)
@@ -163,9 +209,18 @@ async fn send(ec2: &Ec2, calls: &EC2Calls, action: &Action) -> Result<Answer, Fa
                 .set_description(description.clone())
                 .no_reboot(*no_reboot)
                 .set_tag_specifications(Some(from_birth(tags)));
-            made(name, calls::send(calls, name, request.send()).await?.image_id())
+            made(
+                name,
+                calls::send(calls, name, request.send()).await?.image_id(),
+            )
         }
-        Action::CopyImage { from, name: image_name, description, token, tags } => {
+        Action::CopyImage {
+            from,
+            name: image_name,
+            description,
+            token,
+            tags,
+        } => {
             let request = ec2
                 .copy_image()
                 .source_region(&from.region)
@@ -176,17 +231,30 @@ async fn send(ec2: &Ec2, calls: &EC2Calls, action: &Action) -> Result<Answer, Fa
                 // The source's own tags, a seal among them, belong to the source.
                 .copy_image_tags(false)
                 .set_tag_specifications(Some(from_birth(tags)));
-            made(name, calls::send(calls, name, request.send()).await?.image_id())
+            made(
+                name,
+                calls::send(calls, name, request.send()).await?.image_id(),
+            )
         }
         Action::CreateTags { id, tags } => {
-            let request = ec2.create_tags().resources(id).set_tags(Some(ec2_tags(tags)));
-            calls::send(calls, name, request.send()).await.map(|_| Answer::Changed)
+            let request = ec2
+                .create_tags()
+                .resources(id)
+                .set_tags(Some(ec2_tags(tags)));
+            calls::send(calls, name, request.send())
+                .await
+                .map(|_| Answer::Changed)
         }
         Action::DeleteTags { id, keys } => {
             // A key without a value is deleted whatever its value is (EC2 API, "DeleteTags").
-            let keys = keys.iter().map(|key| Tag::builder().key(key).build()).collect();
+            let keys = keys
+                .iter()
+                .map(|key| Tag::builder().key(key).build())
+                .collect();
             let request = ec2.delete_tags().resources(id).set_tags(Some(keys));
-            calls::send(calls, name, request.send()).await.map(|_| Answer::Changed)
+            calls::send(calls, name, request.send())
+                .await
+                .map(|_| Answer::Changed)
         }
         Action::DeregisterImage { id } => {
             let request = ec2.deregister_image().image_id(id);
@@ -206,7 +274,10 @@ async fn send(ec2: &Ec2, calls: &EC2Calls, action: &Action) -> Result<Answer, Fa
 fn made(action: &str, id: Option<&str>) -> Result<Answer, Failure> {
     match id {
         Some(id) if is_id("ami-", id) => Ok(Answer::Made(id.to_owned())),
-        id => Err(Failure::unknown(format!("{action} was answered without an image id ({})", id.unwrap_or("none")))),
+        id => Err(Failure::unknown(format!(
+            "{action} was answered without an image id ({})",
+            id.unwrap_or("none")
+        ))),
     }
 }
 
@@ -231,7 +302,10 @@ fn gone<T>(answer: Result<T, Failure>) -> Result<Answer, Failure> {
 /// Whether `id` is a whole id with this prefix: 8 or 17 hex digits.
 pub(super) fn is_id(prefix: &str, id: &str) -> bool {
     id.strip_prefix(prefix).is_some_and(|digits| {
-        matches!(digits.len(), 8 | 17) && digits.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+        matches!(digits.len(), 8 | 17)
+            && digits
+                .bytes()
+                .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
     })
 }
 
@@ -240,12 +314,19 @@ pub(super) fn is_id(prefix: &str, id: &str) -> bool {
 fn from_birth(tags: &BTreeMap<String, String>) -> Vec<TagSpecification> {
     [ResourceType::Image, ResourceType::Snapshot]
         .into_iter()
-        .map(|kind| TagSpecification::builder().resource_type(kind).set_tags(Some(ec2_tags(tags))).build())
+        .map(|kind| {
+            TagSpecification::builder()
+                .resource_type(kind)
+                .set_tags(Some(ec2_tags(tags)))
+                .build()
+        })
         .collect()
 }
 
 fn ec2_tags(tags: &BTreeMap<String, String>) -> Vec<Tag> {
-    tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect()
+    tags.iter()
+        .map(|(key, value)| Tag::builder().key(key).value(value).build())
+        .collect()
 }
 
 /// What the step is about, for messages.
@@ -263,7 +344,10 @@ fn log(desired: &Desired, place: &Place, outcome: &Outcome) {
         return;
     }
     let action = &outcome.step.action;
-    let id = outcome.made().or_else(|| action.target()).unwrap_or_default();
+    let id = outcome
+        .made()
+        .or_else(|| action.target())
+        .unwrap_or_default();
     tracing::info!(
         object = desired.identity.object,
         account = place.account,

@@ -77,7 +77,13 @@ const CREDENTIALS: &[&str] = &[
 ];
 
 /// Good credentials that may not do this.
-const DENIED: &[&str] = &["UnauthorizedOperation", "AccessDenied", "AccessDeniedException", "OptInRequired", "Blocked"];
+const DENIED: &[&str] = &[
+    "UnauthorizedOperation",
+    "AccessDenied",
+    "AccessDeniedException",
+    "OptInRequired",
+    "Blocked",
+];
 
 /// Credentials that a region does not take: an account's own are answered so where it is not enabled.
 const AUTH_FAILURE: &str = "AuthFailure";
@@ -101,7 +107,11 @@ const SOURCE_NOT_THERE: &[&str] = &[
 ];
 
 /// The instance cannot be captured as it is.
-const SOURCE_NOT_FIT: &[&str] = &["IncorrectInstanceState", "IncorrectState", "UnsupportedOperation"];
+const SOURCE_NOT_FIT: &[&str] = &[
+    "IncorrectInstanceState",
+    "IncorrectState",
+    "UnsupportedOperation",
+];
 
 impl Failure {
     /// What the SDK's error means. The order matters: a code says more than a status.
@@ -116,11 +126,16 @@ impl Failure {
                 Self::answered(answer.code(), answer.message(), server_error)
             }
             SdkError::TimeoutError(_) => Self::unknown("AWS did not answer in time"),
-            SdkError::ResponseError(_) => Self::unknown(format!("AWS's answer was cut off: {}", root_cause(error))),
+            SdkError::ResponseError(_) => {
+                Self::unknown(format!("AWS's answer was cut off: {}", root_cause(error)))
+            }
             SdkError::DispatchFailure(dispatch)
                 if dispatch.is_io() || dispatch.is_timeout() || dispatch.as_other().is_some() =>
             {
-                Self::unknown(format!("the connection to AWS failed: {}", root_cause(error)))
+                Self::unknown(format!(
+                    "the connection to AWS failed: {}",
+                    root_cause(error)
+                ))
             }
             _ => Self::not_sent(error),
         }
@@ -129,27 +144,45 @@ impl Failure {
     /// What an answer with this code means.
     fn answered(code: Option<&str>, words: Option<&str>, server_error: bool) -> Self {
         let class = match code {
-            Some(code) if THROTTLING_ERRORS.contains(&code) || LIMITS.contains(&code) => Class::Throttled,
+            Some(code) if THROTTLING_ERRORS.contains(&code) || LIMITS.contains(&code) => {
+                Class::Throttled
+            }
             Some(code) if TRANSIENT_ERRORS.contains(&code) => Class::Unknown,
             _ if server_error => Class::Unknown,
-            Some(code) if DENIED.contains(&code) || CREDENTIALS.contains(&code) || code == AUTH_FAILURE => {
+            Some(code)
+                if DENIED.contains(&code)
+                    || CREDENTIALS.contains(&code)
+                    || code == AUTH_FAILURE =>
+            {
                 Class::Denied
             }
             Some(_) => Class::Refused,
             None => Class::Unknown,
         };
         let words = words.unwrap_or("AWS gave no reason");
-        Self { class, code: code.map(str::to_owned), words: without_encoded_message(words).to_owned() }
+        Self {
+            class,
+            code: code.map(str::to_owned),
+            words: without_encoded_message(words).to_owned(),
+        }
     }
 
     /// No answer that tells whether it was done.
     pub(super) fn unknown(words: impl Into<String>) -> Self {
-        Self { class: Class::Unknown, code: None, words: words.into() }
+        Self {
+            class: Class::Unknown,
+            code: None,
+            words: words.into(),
+        }
     }
 
     /// An error of ours, caught before the call.
     pub(super) fn ours(words: impl Into<String>) -> Self {
-        Self { class: Class::NotSent, code: None, words: words.into() }
+        Self {
+            class: Class::NotSent,
+            code: None,
+            words: words.into(),
+        }
     }
 
     /// There were no credentials: none configured, or the role's were refused.
@@ -175,7 +208,10 @@ impl Failure {
     fn as_cause_of_no_credentials(&self) -> Self {
         match self.class {
             Class::Throttled => self.clone(),
-            Class::Unknown | Class::NotSent => Self { class: Class::NotSent, ..self.clone() },
+            Class::Unknown | Class::NotSent => Self {
+                class: Class::NotSent,
+                ..self.clone()
+            },
             Class::Denied | Class::Refused => Self {
                 class: Class::NotSent,
                 code: Some(NO_CREDENTIALS.to_owned()),
@@ -191,7 +227,12 @@ impl Failure {
 
     /// Whether the credentials are to be got anew.
     pub(super) fn concerns_credentials(&self) -> bool {
-        self.code.as_deref().is_some_and(|code| CREDENTIALS.contains(&code) || code == NO_CREDENTIALS || code == AUTH_FAILURE)
+        self.is(NO_CREDENTIALS) || self.is_one_of(CREDENTIALS)
+    }
+
+    /// What a region that is not enabled answers to good credentials, and any region to bad ones.
+    pub(super) fn is_auth_failure(&self) -> bool {
+        self.is(AUTH_FAILURE)
     }
 
     fn is(&self, code: &str) -> bool {
@@ -199,7 +240,9 @@ impl Failure {
     }
 
     fn is_one_of(&self, codes: &[&str]) -> bool {
-        self.code.as_deref().is_some_and(|code| codes.contains(&code))
+        self.code
+            .as_deref()
+            .is_some_and(|code| codes.contains(&code))
     }
 
     /// `CreateImage` and `RegisterImage`: the name is taken, perhaps by our own lost answer.
@@ -230,14 +273,17 @@ impl Failure {
     /// Why a place cannot be read, when this came of a read there with an account that works elsewhere.
     pub(super) fn unreadable(&self, action: &'static str, place: &Place) -> Unreadable {
         let reason = match self.class {
-            _ if self.is(AUTH_FAILURE) => conditions::REGION_NOT_IN_ACCOUNT,
+            _ if self.is_auth_failure() => conditions::REGION_NOT_IN_ACCOUNT,
             _ if self.concerns_credentials() => conditions::NO_CREDENTIALS,
             Class::Throttled => conditions::THROTTLED,
             Class::Denied => conditions::ACCESS_DENIED,
             Class::Refused => conditions::REFUSED,
             Class::Unknown | Class::NotSent => conditions::REGION_UNREADABLE,
         };
-        Unreadable { reason, message: self.sentence(action, "", place, reason) }
+        Unreadable {
+            reason,
+            message: self.sentence(action, "", place, reason),
+        }
     }
 
     /// The reason that an object shows while `action`, having failed `times` times so, is awaited.
@@ -248,15 +294,19 @@ impl Failure {
         match self.class {
             Class::Throttled => conditions::THROTTLED,
             Class::Unknown => conditions::PROGRESSING,
-            _ if self.concerns_credentials() && !self.is(AUTH_FAILURE) => conditions::NO_CREDENTIALS,
+            _ if self.concerns_credentials() => conditions::NO_CREDENTIALS,
             Class::Denied => conditions::ACCESS_DENIED,
             Class::NotSent => conditions::REGION_UNREADABLE,
             Class::Refused => match action {
                 "CreateImage" if self.is_source_not_there() => conditions::SOURCE_NOT_FOUND,
                 "CreateImage" if self.is_one_of(SOURCE_NOT_FIT) => conditions::SOURCE_NOT_SUPPORTED,
                 _ if self.is("InvalidAMIName.Malformed") => conditions::INVALID_SPEC,
-                _ if patient && (self.is_name_taken() || self.is_already_made()) => conditions::PROGRESSING,
-                _ if patient && (self.is_not_there() || self.is_in_use()) => conditions::PROGRESSING,
+                _ if patient && (self.is_name_taken() || self.is_already_made()) => {
+                    conditions::PROGRESSING
+                }
+                _ if patient && (self.is_not_there() || self.is_in_use()) => {
+                    conditions::PROGRESSING
+                }
                 "DeregisterImage" | "DeleteSnapshot" => conditions::DEREGISTRATION_BLOCKED,
                 _ => conditions::REFUSED,
             },
@@ -306,8 +356,10 @@ impl Failure {
     /// `ec2:CreateTags`. Only for the message; nothing is decided by it.
     fn missing_permission(&self) -> Option<String> {
         let (_, rest) = self.words.split_once("not authorized to perform: ")?;
-        let action: String =
-            rest.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == ':').collect();
+        let action: String = rest
+            .chars()
+            .take_while(|c| c.is_ascii_alphanumeric() || *c == ':')
+            .collect();
         action.contains(':').then_some(action)
     }
 }
@@ -341,7 +393,11 @@ fn root_cause(error: &(dyn Error + 'static)) -> String {
 
 /// EC2 appends some kilobytes of base64 to a denial, which only `sts:DecodeAuthorizationMessage` can read.
 fn without_encoded_message(words: &str) -> &str {
-    words.split("Encoded authorization failure message").next().unwrap_or(words).trim_end_matches([' ', '.'])
+    words
+        .split("Encoded authorization failure message")
+        .next()
+        .unwrap_or(words)
+        .trim_end_matches([' ', '.'])
 }
 
 /// Conditions hold 32 KiB and events 1 KiB; a sentence of AWS is worth a few lines.
@@ -409,8 +465,16 @@ mod tests {
         let reason = failure.reason("CopyImage", 1);
         assert_eq!(reason, conditions::ACCESS_DENIED);
         let sentence = failure.sentence("CopyImage", "us-east-1/ami-1", &place, reason);
-        assert!(sentence.starts_with("CopyImage of us-east-1/ami-1 in eu-west-1 (account 111122223333): "), "{sentence}");
-        assert!(sentence.ends_with("; allow ec2:CreateTags in the policy of Amity's role (docs/iam.md)"), "{sentence}");
+        assert!(
+            sentence
+                .starts_with("CopyImage of us-east-1/ami-1 in eu-west-1 (account 111122223333): "),
+            "{sentence}"
+        );
+        assert!(
+            sentence
+                .ends_with("; allow ec2:CreateTags in the policy of Amity's role (docs/iam.md)"),
+            "{sentence}"
+        );
         assert!(!sentence.contains("abcdef"), "{sentence}");
     }
 
@@ -418,9 +482,15 @@ mod tests {
     fn what_passes_by_itself_is_progress_until_it_lasts() {
         let in_use = answered("InvalidSnapshot.InUse", false);
         assert_eq!(in_use.reason("DeleteSnapshot", 1), conditions::PROGRESSING);
-        assert_eq!(in_use.reason("DeleteSnapshot", PATIENCE + 1), conditions::DEREGISTRATION_BLOCKED);
+        assert_eq!(
+            in_use.reason("DeleteSnapshot", PATIENCE + 1),
+            conditions::DEREGISTRATION_BLOCKED
+        );
         let mismatch = answered("IdempotentParameterMismatch", false);
         assert_eq!(mismatch.reason("CopyImage", 1), conditions::PROGRESSING);
-        assert_eq!(mismatch.reason("CopyImage", PATIENCE + 1), conditions::REFUSED);
+        assert_eq!(
+            mismatch.reason("CopyImage", PATIENCE + 1),
+            conditions::REFUSED
+        );
     }
 }

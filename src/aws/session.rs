@@ -36,7 +36,7 @@ use answers::WholeAnswers;
 use role::RoleCredentials;
 
 /// How long one call may take. The SDK's own default is for ever.
-const CALL_TIMEOUT: Duration = Duration::from_secs(60);
+const CALL_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// How long one call may take together with getting credentials for it.
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(75);
@@ -75,6 +75,8 @@ struct Opened {
     access: Access,
     at: Timestamp,
     outcome: Result<Session, Unreadable>,
+    /// AWS did not take the credentials: they are to be got anew.
+    is_stale: bool,
 }
 
 /// How an account is reached: the part of an `AwsAccount` that a session depends on.
@@ -123,7 +125,10 @@ impl Session {
     /// The client for a region.
     pub(super) fn ec2(&self, region: &str) -> Ec2 {
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        clients.entry(region.to_owned()).or_insert_with(|| ec2_client(&self.config, region)).clone()
+        clients
+            .entry(region.to_owned())
+            .or_insert_with(|| ec2_client(&self.config, region))
+            .clone()
     }
 }
 
@@ -133,7 +138,9 @@ impl Sessions {
     /// region.
     pub async fn from_environment(clock: Clock, calls: EC2Calls) -> Self {
         let http = aws_smithy_http_client::Builder::new()
-            .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
+            .tls_provider(tls::Provider::Rustls(
+                tls::rustls_provider::CryptoMode::Ring,
+            ))
             .build_https();
         let region = RegionProviderChain::first_try(EnvironmentVariableRegionProvider::new())
             .or_else(ProfileFileRegionProvider::new())
@@ -160,9 +167,19 @@ impl Sessions {
                     .build(),
             )
             // The default keeps 64 and evicts in random order, and gives up before a repeated AssumeRole.
-            .identity_cache(IdentityCache::lazy().max_partitions(10_000).load_timeout(CALL_TIMEOUT).build())
+            .identity_cache(
+                IdentityCache::lazy()
+                    .max_partitions(10_000)
+                    .load_timeout(CALL_TIMEOUT)
+                    .build(),
+            )
             .build();
-        Self { config, clock, calls, accounts: Mutex::default() }
+        Self {
+            config,
+            clock,
+            calls,
+            accounts: Mutex::default(),
+        }
     }
 
     /// Opens an account, or takes the session that is open: own credentials or the role's, proven to be in
@@ -178,20 +195,38 @@ impl Sessions {
         let before = slot.last().filter(|opened| opened.access == *access);
         let now = self.clock.now();
         match &before {
-            Some(Opened { outcome: Ok(session), .. }) if now < session.proven_at + PROOF_RENEWAL => {
+            Some(Opened {
+                outcome: Ok(session),
+                is_stale: false,
+                ..
+            }) if now < session.proven_at + PROOF_RENEWAL => {
                 return Ok(session.clone());
             }
-            Some(Opened { outcome: Err(unreadable), at, .. }) if now < *at + FAILURE_LASTS => {
+            Some(Opened {
+                outcome: Err(unreadable),
+                at,
+                ..
+            }) if now < *at + FAILURE_LASTS => {
                 return Err(unreadable.clone());
             }
             _ => {}
         }
-        let known = before.and_then(|opened| opened.outcome.ok());
+        let known = before
+            .filter(|opened| !opened.is_stale)
+            .and_then(|opened| opened.outcome.ok());
         let outcome = match (self.prove(access, known.as_ref()).await, known) {
-            (Err(refusal), Some(session)) if refusal.may_pass() && self.holds(&session) => Ok(session),
+            (Err(refusal), Some(session)) if refusal.may_pass() && self.holds(&session) => {
+                Ok(session)
+            }
             (outcome, _) => outcome.map_err(|refusal| refusal.0),
         };
-        slot.put(Some(Opened { access: access.clone(), at: self.clock.now(), outcome: outcome.clone() }));
+        let (access, at) = (access.clone(), self.clock.now());
+        slot.put(Opened {
+            access,
+            at,
+            outcome: outcome.clone(),
+            is_stale: false,
+        });
         outcome
     }
 
@@ -201,9 +236,15 @@ impl Sessions {
         self.holds(&session).then_some(session)
     }
 
-    /// Drops what is known of an account, its credentials too: AWS did not take them.
-    pub(super) fn forget(&self, account_id: &str) {
-        self.slot(account_id).put(None);
+    /// AWS did not take the credentials of an account: the next [`Sessions::open`] gets others.
+    pub(super) fn renew(&self, account_id: &str) {
+        let slot = self.slot(account_id);
+        if let Some(last) = slot.last() {
+            slot.put(Opened {
+                is_stale: true,
+                ..last
+            });
+        }
     }
 
     pub(super) fn calls(&self) -> &EC2Calls {
@@ -222,17 +263,28 @@ impl Sessions {
     /// Asks STS who we are and EC2 which regions there are, with the credentials of `known` if there is one.
     async fn prove(&self, access: &Access, known: Option<&Session>) -> Result<Session, NotOpened> {
         let home = self.home_region(access);
-        let config = known.map_or_else(|| self.account_config(access, &home), |session| session.config.clone());
+        let config = known.map_or_else(
+            || self.account_config(access, &home),
+            |session| session.config.clone(),
+        );
         let place = Place::new(access.account_id.clone(), home.clone());
         let sts = aws_sdk_sts::Client::from_conf(
-            aws_sdk_sts::config::Builder::from(&config).interceptor(WholeAnswers).build(),
+            aws_sdk_sts::config::Builder::from(&config)
+                .interceptor(WholeAnswers)
+                .build(),
         );
-        let caller = calls::read(&self.calls, "GetCallerIdentity", || sts.get_caller_identity().send())
-            .await
-            .map_err(|failure| NotOpened::of(&failure, "GetCallerIdentity", access, &place))?;
+        let caller = calls::read(&self.calls, "GetCallerIdentity", || {
+            sts.get_caller_identity().send()
+        })
+        .await
+        .map_err(|failure| NotOpened::of(&failure, "GetCallerIdentity", access, &place))?;
         let found = caller.account().unwrap_or_default();
         if found != access.account_id {
-            return Err(NotOpened::wrong_account(access, found, caller.arn().unwrap_or_default()));
+            return Err(NotOpened::wrong_account(
+                access,
+                found,
+                caller.arn().unwrap_or_default(),
+            ));
         }
         let clients = known.map_or_else(Arc::default, |session| Arc::clone(&session.clients));
         let mut session = Session {
@@ -246,16 +298,28 @@ impl Sessions {
         Ok(session)
     }
 
-    async fn regions(&self, session: &Session, access: &Access, place: &Place) -> Result<Arc<[String]>, NotOpened> {
+    async fn regions(
+        &self,
+        session: &Session,
+        access: &Access,
+        place: &Place,
+    ) -> Result<Arc<[String]>, NotOpened> {
         let ec2 = session.ec2(&place.region);
-        let answer = calls::read(&self.calls, "DescribeRegions", || ec2.describe_regions().all_regions(false).send())
-            .await
-            .map_err(|failure| NotOpened::of(&failure, "DescribeRegions", access, place))?;
+        let answer = calls::read(&self.calls, "DescribeRegions", || {
+            ec2.describe_regions().all_regions(false).send()
+        })
+        .await
+        .map_err(|failure| NotOpened::of(&failure, "DescribeRegions", access, place))?;
         let wanted = |name: &String| access.regions.is_empty() || access.regions.contains(name);
         let mut regions: Vec<String> = answer
             .regions()
             .iter()
-            .filter(|region| matches!(region.opt_in_status(), None | Some("opt-in-not-required" | "opted-in")))
+            .filter(|region| {
+                matches!(
+                    region.opt_in_status(),
+                    None | Some("opt-in-not-required" | "opted-in")
+                )
+            })
             .filter_map(|region| region.region_name().map(str::to_owned))
             .filter(wanted)
             .collect();
@@ -277,35 +341,55 @@ impl Sessions {
     /// Where STS is asked: in a region of the account's own partition, since partitions never mix.
     fn home_region(&self, access: &Access) -> String {
         let configured = self.config.region().map_or(DEFAULT_REGION, Region::as_ref);
-        let partition = access.role.as_ref().and_then(|(arn, _)| arn.split(':').nth(1)).unwrap_or_default();
+        let partition = access
+            .role
+            .as_ref()
+            .and_then(|(arn, _)| arn.split(':').nth(1))
+            .unwrap_or_default();
         let (prefix, region) = match partition {
             "aws-cn" => ("cn-", "cn-north-1"),
             "aws-us-gov" => ("us-gov-", "us-gov-west-1"),
             _ => return configured.to_owned(),
         };
-        if configured.starts_with(prefix) { configured.to_owned() } else { region.to_owned() }
+        if configured.starts_with(prefix) {
+            configured.to_owned()
+        } else {
+            region.to_owned()
+        }
     }
 
     fn account_config(&self, access: &Access, home: &str) -> SdkConfig {
-        let config = self.config.to_builder().region(Region::new(home.to_owned())).build();
+        let config = self
+            .config
+            .to_builder()
+            .region(Region::new(home.to_owned()))
+            .build();
         let Some((role_arn, external_id)) = &access.role else {
             return config;
         };
         let sts = aws_sdk_sts::Client::from_conf(
-            aws_sdk_sts::config::Builder::from(&config).interceptor(WholeAnswers).build(),
+            aws_sdk_sts::config::Builder::from(&config)
+                .interceptor(WholeAnswers)
+                .build(),
         );
         let role = RoleCredentials::new(sts, role_arn, external_id.as_deref(), self.calls.clone());
-        config.into_builder().credentials_provider(SharedCredentialsProvider::new(role)).build()
+        config
+            .into_builder()
+            .credentials_provider(SharedCredentialsProvider::new(role))
+            .build()
     }
 }
 
 impl Slot {
     fn last(&self) -> Option<Opened> {
-        self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.last
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
-    fn put(&self, opened: Option<Opened>) {
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = opened;
+    fn put(&self, opened: Opened) {
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(opened);
     }
 }
 
@@ -325,12 +409,12 @@ impl NotOpened {
 
     fn reason(failure: &Failure) -> Reason {
         match failure.class {
-            Class::Throttled => conditions::THROTTLED,
-            Class::Unknown => conditions::REGION_UNREADABLE,
             // A role that was refused, or no credentials at all: the account is not reached.
-            Class::NotSent if failure.code.is_some() => conditions::NO_CREDENTIALS,
-            Class::NotSent => conditions::REGION_UNREADABLE,
-            Class::Denied if failure.concerns_credentials() => conditions::NO_CREDENTIALS,
+            _ if failure.concerns_credentials() || failure.is_auth_failure() => {
+                conditions::NO_CREDENTIALS
+            }
+            Class::Throttled => conditions::THROTTLED,
+            Class::Unknown | Class::NotSent => conditions::REGION_UNREADABLE,
             Class::Denied => conditions::ACCESS_DENIED,
             Class::Refused => conditions::REFUSED,
         }
@@ -341,9 +425,14 @@ impl NotOpened {
             Some((role, _)) => format!("correct spec.assumeRole.roleArn ({role})"),
             None => "set spec.assumeRole, or run Amity with credentials of that account".to_owned(),
         };
-        let message =
-            format!("the credentials lead into account {found} ({arn}), not {}: {remedy}", access.account_id);
-        Self(Unreadable { reason: conditions::WRONG_ACCOUNT, message })
+        let message = format!(
+            "the credentials lead into account {found} ({arn}), not {}: {remedy}",
+            access.account_id
+        );
+        Self(Unreadable {
+            reason: conditions::WRONG_ACCOUNT,
+            message,
+        })
     }
 
     /// Whether it says nothing about the account: AWS was busy or out of reach.
@@ -390,9 +479,21 @@ mod tests {
     fn sts_is_asked_in_the_partition_of_the_role() {
         let home = |region: &str, role| sessions(region).home_region(&access(role));
         assert_eq!(home("eu-west-1", None), "eu-west-1");
-        assert_eq!(home("eu-west-1", Some("arn:aws:iam::111122223333:role/amity")), "eu-west-1");
-        assert_eq!(home("eu-west-1", Some("arn:aws-cn:iam::111122223333:role/amity")), "cn-north-1");
-        assert_eq!(home("us-gov-east-1", Some("arn:aws-us-gov:iam::111122223333:role/amity")), "us-gov-east-1");
+        assert_eq!(
+            home("eu-west-1", Some("arn:aws:iam::111122223333:role/amity")),
+            "eu-west-1"
+        );
+        assert_eq!(
+            home("eu-west-1", Some("arn:aws-cn:iam::111122223333:role/amity")),
+            "cn-north-1"
+        );
+        assert_eq!(
+            home(
+                "us-gov-east-1",
+                Some("arn:aws-us-gov:iam::111122223333:role/amity")
+            ),
+            "us-gov-east-1"
+        );
     }
 
     #[test]

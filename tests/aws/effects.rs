@@ -11,7 +11,12 @@ use crate::lab::{ACCOUNT, Lab, capture, copy, desired, ids};
 
 #[tokio::test(start_paused = true)]
 async fn a_capture_is_shown_at_once_with_its_tags() {
-    let lab = Lab::with_knobs(Knobs { max_read_lag_seconds: 60, ..Knobs::default() }).started().await;
+    let lab = Lab::with_knobs(Knobs {
+        max_read_lag_seconds: 60,
+        ..Knobs::default()
+    })
+    .started()
+    .await;
     let desired = desired("web", &["us-east-1"]);
     let id = lab.make(&desired, "us-east-1", capture(&desired)).await;
     let known = lab.known(&desired, "us-east-1").await;
@@ -26,13 +31,23 @@ async fn a_copy_is_made_once_however_often_it_is_asked_for() {
     let desired = desired("web", &["us-east-1", "eu-west-1"]);
     let origin = lab.make(&desired, "us-east-1", capture(&desired)).await;
     lab.pass(5).await;
-    let first = lab.make(&desired, "eu-west-1", copy(&desired, &origin, "eu-west-1")).await;
-    let second = lab.make(&desired, "eu-west-1", copy(&desired, &origin, "eu-west-1")).await;
+    let first = lab
+        .make(&desired, "eu-west-1", copy(&desired, &origin, "eu-west-1"))
+        .await;
+    let second = lab
+        .make(&desired, "eu-west-1", copy(&desired, &origin, "eu-west-1"))
+        .await;
     assert_eq!(first, second);
     lab.pass(60).await;
     let known = lab.known(&desired, "eu-west-1").await;
     assert_eq!(ids(&known.images), [&first]);
-    assert_eq!(known.images[0].source_image.as_ref().map(ToString::to_string), Some(format!("us-east-1/{origin}")));
+    assert_eq!(
+        known.images[0]
+            .source_image
+            .as_ref()
+            .map(ToString::to_string),
+        Some(format!("us-east-1/{origin}"))
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -43,11 +58,20 @@ async fn steps_in_different_places_are_taken_together() {
     lab.pass(5).await;
     let steps: Vec<Step> = ["eu-west-1", "ap-northeast-1"]
         .iter()
-        .map(|region| Step::at(&Place::new(ACCOUNT, *region), copy(&desired, &origin, region), Why::WantedByRegions))
+        .map(|region| {
+            Step::at(
+                &Place::new(ACCOUNT, *region),
+                copy(&desired, &origin, region),
+                Why::WantedByRegions,
+            )
+        })
         .collect();
     let outcomes = lab.effects.perform(&desired, steps.iter().collect()).await;
     assert_eq!(outcomes.len(), 2);
-    assert!(outcomes.iter().all(|outcome| outcome.made().is_some()), "{outcomes:?}");
+    assert!(
+        outcomes.iter().all(|outcome| outcome.made().is_some()),
+        "{outcomes:?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -58,22 +82,66 @@ async fn what_was_made_can_be_tagged_deregistered_and_deleted() {
     lab.pass(30).await;
 
     let tags = [(tag::SELF.to_owned(), id.clone())].into();
-    lab.perform(&desired, "us-east-1", Action::CreateTags { id: id.clone(), tags }).await;
-    let sealed = |known: &amity_core::image::observed::Known| known.images[0].tags.get(tag::SELF).cloned();
-    assert_eq!(sealed(&lab.known(&desired, "us-east-1").await), Some(id.clone()), "shown before it is read");
+    lab.perform(
+        &desired,
+        "us-east-1",
+        Action::CreateTags {
+            id: id.clone(),
+            tags,
+        },
+    )
+    .await;
+    let sealed =
+        |known: &amity_core::image::observed::Known| known.images[0].tags.get(tag::SELF).cloned();
+    assert_eq!(
+        sealed(&lab.known(&desired, "us-east-1").await),
+        Some(id.clone()),
+        "shown before it is read"
+    );
     lab.pass(30).await;
-    assert_eq!(sealed(&lab.known(&desired, "us-east-1").await), Some(id.clone()));
-    lab.perform(&desired, "us-east-1", Action::DeleteTags { id: id.clone(), keys: vec![tag::SELF.into()] }).await;
+    assert_eq!(
+        sealed(&lab.known(&desired, "us-east-1").await),
+        Some(id.clone())
+    );
+    lab.perform(
+        &desired,
+        "us-east-1",
+        Action::DeleteTags {
+            id: id.clone(),
+            keys: vec![tag::SELF.into()],
+        },
+    )
+    .await;
     lab.pass(30).await;
     let known = lab.known(&desired, "us-east-1").await;
     assert_eq!(sealed(&known), None);
-    assert_eq!(known.images[0].tags.len(), 7, "the other tags are still there");
+    assert_eq!(
+        known.images[0].tags.len(),
+        7,
+        "the other tags are still there"
+    );
 
-    let snapshots: Vec<String> = known.snapshots.iter().map(|snapshot| snapshot.id.clone()).collect();
+    let snapshots: Vec<String> = known
+        .snapshots
+        .iter()
+        .map(|snapshot| snapshot.id.clone())
+        .collect();
     assert_eq!(snapshots.len(), 2, "the instance has two volumes");
-    let in_use = lab.perform(&desired, "us-east-1", Action::DeleteSnapshot { id: snapshots[0].clone() }).await;
+    let in_use = lab
+        .perform(
+            &desired,
+            "us-east-1",
+            Action::DeleteSnapshot {
+                id: snapshots[0].clone(),
+            },
+        )
+        .await;
     let refusal = in_use.result.expect_err("in use");
-    assert_eq!((refusal.reason, refusal.certain), (conditions::PROGRESSING, true), "{refusal:?}");
+    assert_eq!(
+        (refusal.reason, refusal.certain),
+        (conditions::PROGRESSING, true),
+        "{refusal:?}"
+    );
 
     let deregister = Action::DeregisterImage { id: id.clone() };
     let done = lab.perform(&desired, "us-east-1", deregister.clone()).await;
@@ -84,14 +152,27 @@ async fn what_was_made_can_be_tagged_deregistered_and_deleted() {
 
     lab.pass(60).await;
     let known = lab.known(&desired, "us-east-1").await;
-    assert!(known.snapshots.iter().all(|snapshot| snapshot.used_by == Some(vec![])), "{:?}", known.snapshots);
+    assert!(
+        known
+            .snapshots
+            .iter()
+            .all(|snapshot| snapshot.used_by == Some(vec![])),
+        "{:?}",
+        known.snapshots
+    );
     for id in snapshots {
-        let done = lab.perform(&desired, "us-east-1", Action::DeleteSnapshot { id }).await;
+        let done = lab
+            .perform(&desired, "us-east-1", Action::DeleteSnapshot { id })
+            .await;
         assert_eq!(done.result, Ok(Answer::Changed));
     }
     lab.pass(60).await;
     assert!(lab.known(&desired, "us-east-1").await.snapshots.is_empty());
-    assert!(lab.world(|world| world.regions()["us-east-1"].snapshots.contains_key("snap-0feedfacefeedface")));
+    assert!(lab.world(|world| {
+        world.regions()["us-east-1"]
+            .snapshots
+            .contains_key("snap-0feedfacefeedface")
+    }));
 }
 
 #[tokio::test(start_paused = true)]
@@ -101,8 +182,14 @@ async fn an_empty_list_never_reaches_ec2() {
     let before = lab.all_calls();
     let id = "ami-0feedfacefeedface".to_owned();
     for action in [
-        Action::DeleteTags { id: id.clone(), keys: vec![] },
-        Action::CreateTags { id, tags: [].into() },
+        Action::DeleteTags {
+            id: id.clone(),
+            keys: vec![],
+        },
+        Action::CreateTags {
+            id,
+            tags: [].into(),
+        },
         Action::DeregisterImage { id: String::new() },
         Action::DeleteSnapshot { id: "snap-".into() },
     ] {
@@ -114,15 +201,28 @@ async fn an_empty_list_never_reaches_ec2() {
 
 #[tokio::test(start_paused = true)]
 async fn a_capture_whose_answer_was_lost_is_found_by_its_name() {
-    let lab = Lab::with_knobs(Knobs { max_read_lag_seconds: 20, ..Knobs::calm() }).started().await;
+    let lab = Lab::with_knobs(Knobs {
+        max_read_lag_seconds: 20,
+        ..Knobs::calm()
+    })
+    .started()
+    .await;
     let desired = desired("web", &["us-east-1"]);
     lab.fail("CreateImage", Fault::LostAnswer);
-    let lost = lab.perform(&desired, "us-east-1", capture(&desired)).await.result.expect_err("no answer");
+    let lost = lab
+        .perform(&desired, "us-east-1", capture(&desired))
+        .await
+        .result
+        .expect_err("no answer");
     assert!(!lost.certain, "{lost:?}");
     assert_eq!(lab.reached("CreateImage"), 1, "the SDK repeats nothing");
 
     lab.heal();
-    let at_once = lab.perform(&desired, "us-east-1", capture(&desired)).await.result.expect_err("not yet");
+    let at_once = lab
+        .perform(&desired, "us-east-1", capture(&desired))
+        .await
+        .result
+        .expect_err("not yet");
     assert_eq!(at_once, lost, "it is not asked again before its time");
     assert_eq!(lab.reached("CreateImage"), 1);
 
@@ -132,10 +232,21 @@ async fn a_capture_whose_answer_was_lost_is_found_by_its_name() {
     lab.pass(60).await;
     let known = lab.known(&desired, "us-east-1").await;
     let holders = &known.name_holders[&desired.image_name];
-    assert_eq!(ids(holders), lab.images_in("us-east-1").iter().filter(|id| *id != "ami-0feedfacefeedface").collect::<Vec<_>>());
+    assert_eq!(
+        ids(holders),
+        lab.images_in("us-east-1")
+            .iter()
+            .filter(|id| *id != "ami-0feedfacefeedface")
+            .collect::<Vec<_>>()
+    );
     assert!(desired.identity.is_claimed_by(&holders[0].tags));
-    assert_eq!(ids(&known.images), ids(holders), "and the list shows it by now");
-    let refusal = &lab.observe(&desired).await.refusals[&Place::new(ACCOUNT, "us-east-1")];
+    assert_eq!(
+        ids(&known.images),
+        ids(holders),
+        "and the list shows it by now"
+    );
+    let refusal =
+        &lab.observe(&desired).await.refusals[&(Place::new(ACCOUNT, "us-east-1"), "CreateImage")];
     assert!(!refusal.certain, "an earlier answer was lost");
 }
 
@@ -146,11 +257,20 @@ async fn half_an_answer_is_no_answer() {
     let origin = lab.make(&desired, "us-east-1", capture(&desired)).await;
     lab.pass(5).await;
     lab.fail("CopyImage", Fault::Truncated);
-    let cut = lab.perform(&desired, "eu-west-1", copy(&desired, &origin, "eu-west-1")).await.result.expect_err("cut");
-    assert_eq!((cut.reason, cut.certain), (conditions::PROGRESSING, false), "{cut:?}");
+    let cut = lab
+        .perform(&desired, "eu-west-1", copy(&desired, &origin, "eu-west-1"))
+        .await
+        .result
+        .expect_err("cut");
+    assert_eq!(
+        (cut.reason, cut.certain),
+        (conditions::PROGRESSING, false),
+        "{cut:?}"
+    );
     lab.heal();
     lab.pass(3).await;
-    lab.make(&desired, "eu-west-1", copy(&desired, &origin, "eu-west-1")).await;
+    lab.make(&desired, "eu-west-1", copy(&desired, &origin, "eu-west-1"))
+        .await;
     assert_eq!(lab.images_in("eu-west-1").len(), 1);
 }
 
@@ -159,53 +279,92 @@ async fn a_call_that_is_never_answered_may_have_been_done() {
     let lab = Lab::calm().started().await;
     let desired = desired("web", &["us-east-1"]);
     lab.fail("CreateImage", Fault::Hang { effect: true });
-    let hung = lab.perform(&desired, "us-east-1", capture(&desired)).await.result.expect_err("no answer");
+    let hung = lab
+        .perform(&desired, "us-east-1", capture(&desired))
+        .await
+        .result
+        .expect_err("no answer");
     assert!(!hung.certain);
-    let asked_at = lab.observe(&desired).await.last_creation.expect("a creating call");
-    assert_eq!(asked_at, hung.at, "the window runs from when the answer was given up");
+    let asked_at = lab
+        .observe(&desired)
+        .await
+        .last_creation
+        .expect("a creating call");
+    assert_eq!(
+        asked_at, hung.at,
+        "the window runs from when the answer was given up"
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn throttling_puts_off_every_object_there_and_nowhere_else() {
     let lab = Lab::calm().started().await;
-    let (web, db) = (desired("web", &["us-east-1"]), desired("db", &["us-east-1"]));
+    let (web, db) = (
+        desired("web", &["us-east-1"]),
+        desired("db", &["us-east-1"]),
+    );
     lab.fail("CreateImage", Fault::Throttle);
-    let refused = lab.perform(&web, "us-east-1", capture(&web)).await.result.expect_err("throttled");
-    assert_eq!((refused.reason, refused.certain), (conditions::THROTTLED, true));
+    let refused = lab
+        .perform(&web, "us-east-1", capture(&web))
+        .await
+        .result
+        .expect_err("throttled");
+    assert_eq!(
+        (refused.reason, refused.certain),
+        (conditions::THROTTLED, true)
+    );
     let calls = lab.calls.count("CreateImage", "throttled");
-    let other = lab.perform(&db, "us-east-1", capture(&db)).await.result.expect_err("held back");
-    assert_eq!((other.reason, other.retry_at), (conditions::THROTTLED, refused.retry_at));
-    assert_eq!(lab.calls.count("CreateImage", "throttled"), calls, "it was not sent");
+    let other = lab
+        .perform(&db, "us-east-1", capture(&db))
+        .await
+        .result
+        .expect_err("held back");
+    assert_eq!(
+        (other.reason, other.retry_at),
+        (conditions::THROTTLED, refused.retry_at)
+    );
+    let shown =
+        &lab.observe(&db).await.refusals[&(Place::new(ACCOUNT, "us-east-1"), "CreateImage")];
+    assert_eq!(shown, &other, "so that the planner waits");
+    assert_eq!(
+        lab.calls.count("CreateImage", "throttled"),
+        calls,
+        "it was not sent"
+    );
 
     lab.heal();
     lab.pass(2).await;
     lab.make(&db, "us-east-1", capture(&db)).await;
     lab.make(&web, "us-east-1", capture(&web)).await;
-    assert!(lab.observe(&web).await.refusals.is_empty(), "success clears it");
+    assert!(
+        lab.observe(&web).await.refusals.is_empty(),
+        "success clears it"
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_refusal_is_remembered_and_asked_again_ever_later() {
     let lab = Lab::calm().started().await;
     let desired = desired("web", &["us-east-1"]);
-    let foreign = Action::CopyImage {
-        from: "us-east-1/ami-0beefcafebeefcaf0".parse().expect("a reference"),
-        ..match copy(&desired, "ami-0beefcafebeefcaf0", "us-east-1") {
-            Action::CopyImage { from, name, description, token, tags } => {
-                Action::CopyImage { from, name, description, token, tags }
-            }
-            _ => unreachable!(),
-        }
-    };
+    let foreign = copy(&desired, "ami-0beefcafebeefcaf0", "us-east-1");
     let mut waits = Vec::new();
     for _ in 0..10 {
-        let refused = lab.perform(&desired, "us-east-1", foreign.clone()).await.result.expect_err("no such image");
+        let refused = lab
+            .perform(&desired, "us-east-1", foreign.clone())
+            .await
+            .result
+            .expect_err("no such image");
         waits.push(refused.retry_at.duration_since(lab.clock.now()).as_secs());
         lab.pass(301).await;
     }
     assert_eq!(waits, [2, 4, 8, 16, 30, 30, 30, 30, 30, 30]);
-    let refusal = &lab.observe(&desired).await.refusals[&Place::new(ACCOUNT, "us-east-1")];
-    assert_eq!(refusal.reason, conditions::REFUSED, "it lasted too long to be a lag");
+    let refusal =
+        &lab.observe(&desired).await.refusals[&(Place::new(ACCOUNT, "us-east-1"), "CopyImage")];
+    assert_eq!(
+        refusal.reason,
+        conditions::REFUSED,
+        "it lasted too long to be a lag"
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -22,7 +22,15 @@ async fn a_place_that_was_not_read_is_waited_for() {
     let desired = desired("web", &["us-east-1"]);
     let unreadable = lab.unreadable(&desired, "us-east-1").await;
     assert_eq!(unreadable.reason, conditions::WAITING_FOR_INVENTORY);
-    assert!(!lab.started().await.known(&desired, "us-east-1").await.images.iter().any(|_| true));
+    assert!(
+        !lab.started()
+            .await
+            .known(&desired, "us-east-1")
+            .await
+            .images
+            .iter()
+            .any(|_| true)
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -31,13 +39,26 @@ async fn a_region_that_is_not_the_accounts_is_unreadable_and_says_what_to_do() {
     let desired = desired("web", &["af-south-1"]);
     let unreadable = lab.unreadable(&desired, "af-south-1").await;
     assert_eq!(unreadable.reason, conditions::REGION_NOT_IN_ACCOUNT);
-    assert!(unreadable.message.contains("enable it"), "{}", unreadable.message);
-    assert_eq!(lab.observe(&desired).await.places.len(), 6, "every place of the account is there too");
+    assert!(
+        unreadable.message.contains("enable it"),
+        "{}",
+        unreadable.message
+    );
+    assert_eq!(
+        lab.observe(&desired).await.places.len(),
+        6,
+        "every place of the account is there too"
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_image_never_disappears_while_lists_lag() {
-    let lab = Lab::with_knobs(Knobs { max_read_lag_seconds: 300, ..Knobs::default() }).started().await;
+    let lab = Lab::with_knobs(Knobs {
+        max_read_lag_seconds: 300,
+        ..Knobs::default()
+    })
+    .started()
+    .await;
     let desired = desired("web", &["us-east-1"]);
     let id = lab.make(&desired, "us-east-1", capture(&desired)).await;
     let mut states = Vec::new();
@@ -50,17 +71,27 @@ async fn an_image_never_disappears_while_lists_lag() {
         }
         lab.pass(1).await;
     }
-    assert_eq!(states.last().map(String::as_str), Some("available"), "{states:?}");
+    assert_eq!(
+        states.last().map(String::as_str),
+        Some("available"),
+        "{states:?}"
+    );
     assert!(lab.known(&desired, "us-east-1").await.dead.is_empty());
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_image_that_was_deregistered_never_comes_back_while_lists_lag() {
-    let lab = Lab::with_knobs(Knobs { max_read_lag_seconds: 300, ..Knobs::calm() }).started().await;
+    let lab = Lab::with_knobs(Knobs {
+        max_read_lag_seconds: 300,
+        ..Knobs::calm()
+    })
+    .started()
+    .await;
     let desired = desired("web", &["us-east-1"]);
     let id = lab.make(&desired, "us-east-1", capture(&desired)).await;
     lab.pass(600).await;
-    lab.perform(&desired, "us-east-1", Action::DeregisterImage { id }).await;
+    lab.perform(&desired, "us-east-1", Action::DeregisterImage { id })
+        .await;
     for _ in 0..900 {
         assert!(lab.known(&desired, "us-east-1").await.images.is_empty());
         lab.pass(1).await;
@@ -76,20 +107,39 @@ async fn an_image_that_somebody_else_deregistered_is_dead_and_its_object_is_woke
     let mut differences = Box::pin(lab.inventory.differences());
     while differences.next().now_or_never().flatten().is_some() {}
 
-    lab.world(|world| world.regions_mut().get_mut("us-east-1").expect("a region").images.remove(&id));
+    lab.world(|world| {
+        world
+            .regions_mut()
+            .get_mut("us-east-1")
+            .expect("a region")
+            .images
+            .remove(&id)
+    });
     lab.pass(300).await;
     let known = lab.known(&desired, "us-east-1").await;
-    assert!(matches!(known.images[0].state, ImageState::Missing { .. }), "{:?}", known.images);
+    assert!(
+        matches!(known.images[0].state, ImageState::Missing { .. }),
+        "{:?}",
+        known.images
+    );
     assert_eq!(differences.next().await.as_deref(), Some("images/web"));
     lab.pass(700).await;
     let known = lab.known(&desired, "us-east-1").await;
     assert!(known.images.is_empty());
-    assert_eq!((known.dead[0].id.as_str(), &known.dead[0].revision), (id.as_str(), &desired.revision));
+    assert_eq!(
+        (known.dead[0].id.as_str(), &known.dead[0].revision),
+        (id.as_str(), &desired.revision)
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_object_is_woken_when_its_copy_is_done() {
-    let lab = Lab::with_knobs(Knobs { request_buckets: false, ..Knobs::default() }).started().await;
+    let lab = Lab::with_knobs(Knobs {
+        request_buckets: false,
+        ..Knobs::default()
+    })
+    .started()
+    .await;
     let desired = desired("web", &["us-east-1"]);
     let mut differences = Box::pin(lab.inventory.differences());
     while differences.next().now_or_never().flatten().is_some() {}
@@ -103,12 +153,17 @@ async fn an_object_is_woken_when_its_copy_is_done() {
             }
         }
     };
-    tokio::time::timeout(std::time::Duration::from_secs(600), done).await.expect("it is woken");
+    tokio::time::timeout(std::time::Duration::from_mins(10), done)
+        .await
+        .expect("it is woken");
 }
 
 #[tokio::test(start_paused = true)]
 async fn progress_is_shown_while_a_copy_goes_on() {
-    let slow = Knobs { base_milliseconds: 600_000, ..Knobs::calm() };
+    let slow = Knobs {
+        base_milliseconds: 600_000,
+        ..Knobs::calm()
+    };
     let lab = Lab::with_knobs(slow).started().await;
     let desired = desired("web", &["us-east-1"]);
     lab.make(&desired, "us-east-1", capture(&desired)).await;
@@ -117,9 +172,15 @@ async fn progress_is_shown_while_a_copy_goes_on() {
         lab.pass(30).await;
         seen.extend(lab.known(&desired, "us-east-1").await.images[0].progress);
     }
-    assert!(seen.iter().any(|progress| (20..80).contains(progress)), "{seen:?}");
+    assert!(
+        seen.iter().any(|progress| (20..80).contains(progress)),
+        "{seen:?}"
+    );
     let reads = lab.reached("DescribeSnapshots");
-    assert!(reads < 120, "{reads} readings of one capture in five regions");
+    assert!(
+        reads < 120,
+        "{reads} readings of one capture in five regions"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -131,12 +192,20 @@ async fn only_images_of_our_owner_are_ours() {
     lab.make(&theirs, "us-east-1", capture(&theirs)).await;
     lab.pass(1000).await;
     let known = lab.known(&desired, "us-east-1").await;
-    assert!(known.images.is_empty() && known.snapshots.is_empty(), "{known:?}");
+    assert!(
+        known.images.is_empty() && known.snapshots.is_empty(),
+        "{known:?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn empty_pages_do_not_end_a_list() {
-    let lab = Lab::with_knobs(Knobs { empty_pages_per_mille: 900, ..Knobs::calm() }).started().await;
+    let lab = Lab::with_knobs(Knobs {
+        empty_pages_per_mille: 900,
+        ..Knobs::calm()
+    })
+    .started()
+    .await;
     let desired = desired("web", &["us-east-1"]);
     let id = lab.make(&desired, "us-east-1", capture(&desired)).await;
     for _ in 0..20 {
@@ -161,7 +230,11 @@ async fn a_list_that_is_cut_off_makes_the_place_unreadable_and_never_empty() {
     lab.pass(310).await;
     let unreadable = lab.unreadable(&desired, "us-east-1").await;
     assert_eq!(unreadable.reason, conditions::REGION_UNREADABLE);
-    assert!(unreadable.message.contains("us-east-1"), "{}", unreadable.message);
+    assert!(
+        unreadable.message.contains("us-east-1"),
+        "{}",
+        unreadable.message
+    );
     lab.known(&desired, "eu-west-1").await;
     lab.heal();
     lab.pass(61).await;
@@ -172,7 +245,13 @@ async fn a_list_that_is_cut_off_makes_the_place_unreadable_and_never_empty() {
 async fn one_broken_connection_makes_nothing_unreadable() {
     let lab = Lab::calm().started().await;
     let desired = desired("web", &["us-east-1"]);
-    lab.faults(|call| if call.is_read() && call.number % 2 == 0 { Fault::LostAnswer } else { Fault::None });
+    lab.faults(|call| {
+        if call.is_read() && call.number % 2 == 0 {
+            Fault::LostAnswer
+        } else {
+            Fault::None
+        }
+    });
     for _ in 0..60 {
         lab.pass(60).await;
         lab.known(&desired, "us-east-1").await;
@@ -186,19 +265,29 @@ struct SameTokenForEver(InProcess);
 impl HttpConnector for SameTokenForEver {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let asks_for_images = request.uri().contains("eu-west-1")
-            && request.body().bytes().is_some_and(|body| body.starts_with(b"Action=DescribeImages"));
+            && request
+                .body()
+                .bytes()
+                .is_some_and(|body| body.starts_with(b"Action=DescribeImages"));
         if !asks_for_images {
             return self.0.call(request);
         }
         let page = "<DescribeImagesResponse xmlns=\"http://ec2.amazonaws.com/doc/2016-11-15/\"><requestId>r</requestId>\
                     <imagesSet/><nextToken>again</nextToken></DescribeImagesResponse>";
-        let answer = http::Response::builder().status(200).body(SdkBody::from(page)).expect("an answer");
+        let answer = http::Response::builder()
+            .status(200)
+            .body(SdkBody::from(page))
+            .expect("an answer");
         HttpConnectorFuture::ready(Ok(HttpResponse::try_from(answer).expect("an answer")))
     }
 }
 
 impl HttpClient for SameTokenForEver {
-    fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
+    fn http_connector(
+        &self,
+        _: &HttpConnectorSettings,
+        _: &RuntimeComponents,
+    ) -> SharedHttpConnector {
         SharedHttpConnector::new(self.clone())
     }
 }
@@ -208,7 +297,10 @@ async fn a_token_that_repeats_makes_the_place_unreadable() {
     let lab = Lab::build(Knobs::calm(), SameTokenForEver).started().await;
     let desired = desired("web", &["us-east-1", "eu-west-1"]);
     lab.known(&desired, "us-east-1").await;
-    assert_eq!(lab.unreadable(&desired, "eu-west-1").await.reason, conditions::REGION_UNREADABLE);
+    assert_eq!(
+        lab.unreadable(&desired, "eu-west-1").await.reason,
+        conditions::REGION_UNREADABLE
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -220,16 +312,28 @@ async fn a_snapshot_that_somebody_elses_image_uses_says_so() {
     // Somebody registers an image of their own on our snapshots.
     let theirs = "ami-0000000000000f00d";
     lab.world(|world| {
-        let images = &mut world.regions_mut().get_mut("us-east-1").expect("a region").images;
+        let images = &mut world
+            .regions_mut()
+            .get_mut("us-east-1")
+            .expect("a region")
+            .images;
         let mut image = images[&ours].clone();
         image.id = theirs.to_owned();
         images.insert(theirs.to_owned(), image);
     });
-    lab.perform(&desired, "us-east-1", Action::DeregisterImage { id: ours }).await;
-    assert_eq!(users(&lab.known(&desired, "us-east-1").await.snapshots), [None, None], "not read yet");
+    lab.perform(&desired, "us-east-1", Action::DeregisterImage { id: ours })
+        .await;
+    assert_eq!(
+        users(&lab.known(&desired, "us-east-1").await.snapshots),
+        [None, None],
+        "not read yet"
+    );
     lab.pass(10).await;
     let used = Some(vec![theirs.to_owned()]);
-    assert_eq!(users(&lab.known(&desired, "us-east-1").await.snapshots), [used.clone(), used]);
+    assert_eq!(
+        users(&lab.known(&desired, "us-east-1").await.snapshots),
+        [used.clone(), used]
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -239,15 +343,27 @@ async fn at_rest_a_place_costs_one_call_in_five_minutes() {
     let id = lab.make(&desired, "us-east-1", capture(&desired)).await;
     lab.pass(60).await;
     let known = lab.known(&desired, "us-east-1").await;
-    for of in known.snapshots.iter().map(|snapshot| snapshot.id.clone()).chain([id]) {
+    for of in known
+        .snapshots
+        .iter()
+        .map(|snapshot| snapshot.id.clone())
+        .chain([id])
+    {
         let tags = [("amity.dev/self".to_owned(), of.clone())].into();
-        lab.perform(&desired, "us-east-1", Action::CreateTags { id: of, tags }).await;
+        lab.perform(&desired, "us-east-1", Action::CreateTags { id: of, tags })
+            .await;
     }
     lab.pass(1000).await;
-    let before = (lab.reached("DescribeImages"), lab.reached("DescribeSnapshots"));
+    let before = (
+        lab.reached("DescribeImages"),
+        lab.reached("DescribeSnapshots"),
+    );
     lab.pass(3600).await;
     let images = lab.reached("DescribeImages") - before.0;
-    assert!((5 * 12..=5 * 14).contains(&images), "{images} calls in five regions in an hour");
+    assert!(
+        (5 * 12..=5 * 14).contains(&images),
+        "{images} calls in five regions in an hour"
+    );
     assert_eq!(lab.reached("DescribeSnapshots"), before.1);
 }
 
@@ -272,22 +388,37 @@ async fn a_source_is_read_once_in_half_a_minute() {
     let desired = desired("web", &["us-east-1"]);
     let before = lab.reached("DescribeInstances");
     for _ in 0..20 {
-        let SourceView::Instance(instance) = lab.inventory.observe(&desired, true).await.source else {
+        let SourceView::Instance(instance) = lab.inventory.observe(&desired, true).await.source
+        else {
             panic!("it is an instance");
         };
-        assert_eq!((instance.state.as_str(), instance.tags["Name"].as_str()), ("running", "web"));
+        assert_eq!(
+            (instance.state.as_str(), instance.tags["Name"].as_str()),
+            ("running", "web")
+        );
         lab.pass(1).await;
     }
     assert_eq!(lab.reached("DescribeInstances"), before + 1);
 
     let mut gone = desired.clone();
     gone.origin.id = "i-0000000000000dead".into();
-    assert!(matches!(lab.inventory.observe(&gone, true).await.source, SourceView::Missing { .. }));
+    assert!(matches!(
+        lab.inventory.observe(&gone, true).await.source,
+        SourceView::Missing { .. }
+    ));
     gone.origin.id = "ami-0000000000000dead".into();
-    assert!(matches!(lab.inventory.observe(&gone, true).await.source, SourceView::Missing { .. }));
+    assert!(matches!(
+        lab.inventory.observe(&gone, true).await.source,
+        SourceView::Missing { .. }
+    ));
     gone.origin.id = "ami-0a2b3c4d5e6f70819".into();
-    let SourceView::Image(image) = lab.inventory.observe(&gone, true).await.source else { panic!("a public image") };
-    assert_eq!((image.owner_alias.as_deref(), image.state), (Some("amazon"), ImageState::Available));
+    let SourceView::Image(image) = lab.inventory.observe(&gone, true).await.source else {
+        panic!("a public image")
+    };
+    assert_eq!(
+        (image.owner_alias.as_deref(), image.state),
+        (Some("amazon"), ImageState::Available)
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -306,24 +437,37 @@ async fn an_account_that_is_taken_away_is_read_no_more() {
     let desired = desired("web", &["us-east-1"]);
     lab.inventory.set_accounts([]);
     lab.pass(1).await;
-    assert_eq!(lab.unreadable(&desired, "us-east-1").await.reason, conditions::ACCOUNT_NOT_FOUND);
+    assert_eq!(
+        lab.unreadable(&desired, "us-east-1").await.reason,
+        conditions::ACCOUNT_NOT_FOUND
+    );
     let before = lab.all_calls();
     lab.pass(3600).await;
     assert_eq!(lab.all_calls(), before);
-    lab.inventory.set_accounts([account(json!({"regions": ["us-east-1"]}))]);
+    lab.inventory
+        .set_accounts([account(json!({"regions": ["us-east-1"]}))]);
     lab.pass(10).await;
     lab.known(&desired, "us-east-1").await;
-    assert_eq!(lab.inventory.regions(ACCOUNT), Some(vec!["us-east-1".to_owned()]));
+    assert_eq!(
+        lab.inventory.regions(ACCOUNT),
+        Some(vec!["us-east-1".to_owned()])
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn two_labs_make_the_same_calls() {
     let run = || async {
-        let lab = Lab::with_knobs(Knobs { max_read_lag_seconds: 60, ..Knobs::default() }).started().await;
+        let lab = Lab::with_knobs(Knobs {
+            max_read_lag_seconds: 60,
+            ..Knobs::default()
+        })
+        .started()
+        .await;
         let desired = desired("web", &["us-east-1", "eu-west-1"]);
         let origin = lab.make(&desired, "us-east-1", capture(&desired)).await;
         lab.pass(300).await;
-        lab.perform(&desired, "eu-west-1", copy(&desired, &origin, "eu-west-1")).await;
+        lab.perform(&desired, "eu-west-1", copy(&desired, &origin, "eu-west-1"))
+            .await;
         lab.inventory.poke(&Place::new(ACCOUNT, "us-west-2"));
         lab.pass(3600).await;
         lab.log()

@@ -60,28 +60,50 @@ impl Lab {
     /// A lab whose HTTP client is wrapped.
     pub fn build<C: HttpClient + 'static>(knobs: Knobs, wrap: impl FnOnce(InProcess) -> C) -> Self {
         let clock = Clock::virtual_from("2026-03-01T00:00:00Z".parse().expect("a time"));
-        let world = World::example().expect("the example is a world").with_knobs(knobs);
+        let world = World::example()
+            .expect("the example is a world")
+            .with_knobs(knobs);
         let world = Arc::new(Mutex::new(world));
         let faults: Faults = Arc::new(Mutex::new(Box::new(|_: &CallSummary| Fault::None)));
         let now = clock.clone();
         let decide = Arc::clone(&faults);
-        let ec2 = InProcess::new(Arc::clone(&world), move || now.now())
-            .with_faults(move |call: &CallSummary| decide.lock().unwrap_or_else(PoisonError::into_inner)(call));
+        let ec2 = InProcess::new(Arc::clone(&world), move || now.now()).with_faults(
+            move |call: &CallSummary| decide.lock().unwrap_or_else(PoisonError::into_inner)(call),
+        );
         let config = SdkConfig::builder()
             .behavior_version(BehaviorVersion::v2026_01_12())
             .region(Region::new("us-east-1"))
             .http_client(wrap(ec2.clone()))
             .time_source(clock.clone())
             .sleep_impl(TokioSleep::new())
-            .credentials_provider(SharedCredentialsProvider::new(Credentials::from_keys("AKIAEC2SIMHOME000001", "none", None)))
+            .credentials_provider(SharedCredentialsProvider::new(Credentials::from_keys(
+                "AKIAEC2SIMHOME000001",
+                "none",
+                None,
+            )))
             .build();
         let calls = EC2Calls::default();
         let sessions = Arc::new(Sessions::over(&config, clock.clone(), calls.clone()));
         let budget = Arc::new(Budget::new(clock.clone()));
-        let inventory =
-            Inventory::new(Arc::clone(&sessions), "test", clock.clone(), Settings::default(), Arc::clone(&budget));
+        let inventory = Inventory::new(
+            Arc::clone(&sessions),
+            "test",
+            clock.clone(),
+            Settings::default(),
+            Arc::clone(&budget),
+        );
         let effects = Effects::new(Arc::clone(&sessions), Arc::clone(&inventory), budget);
-        Self { sessions, inventory, effects, calls, clock, ec2, world, faults, running: None }
+        Self {
+            sessions,
+            inventory,
+            effects,
+            calls,
+            clock,
+            ec2,
+            world,
+            faults,
+            running: None,
+        }
     }
 
     /// Lets the inventory run over the default account, and waits until every place was read.
@@ -107,10 +129,6 @@ impl Lab {
         tokio::time::sleep(Duration::from_secs(seconds)).await;
     }
 
-    pub fn knobs(&self, turn: impl FnOnce(&mut Knobs)) {
-        turn(self.world.lock().expect("no test panicked").knobs_mut());
-    }
-
     pub fn world<T>(&self, look: impl FnOnce(&mut World) -> T) -> T {
         look(&mut self.world.lock().expect("no test panicked"))
     }
@@ -122,7 +140,13 @@ impl Lab {
 
     /// From now on, this goes wrong with every call of one action.
     pub fn fail(&self, action: &'static str, fault: Fault) {
-        self.faults(move |call| if call.action == action { fault } else { Fault::None });
+        self.faults(move |call| {
+            if call.action == action {
+                fault
+            } else {
+                Fault::None
+            }
+        });
     }
 
     pub fn heal(&self) {
@@ -131,7 +155,12 @@ impl Lab {
 
     /// How many calls of an action reached EC2.
     pub fn reached(&self, action: &str) -> usize {
-        self.ec2.log().records().iter().filter(|call| call.action == action).count()
+        self.ec2
+            .log()
+            .records()
+            .iter()
+            .filter(|call| call.action == action)
+            .count()
     }
 
     pub fn all_calls(&self) -> usize {
@@ -141,7 +170,10 @@ impl Lab {
     /// Every call that reached EC2: when, where, what and its outcome.
     pub fn log(&self) -> Vec<(Timestamp, String, String, String)> {
         let records = self.ec2.log().records();
-        records.into_iter().map(|call| (call.time, call.region, call.action, call.outcome)).collect()
+        records
+            .into_iter()
+            .map(|call| (call.time, call.region, call.action, call.outcome))
+            .collect()
     }
 
     pub async fn observe(&self, desired: &Desired) -> Observed {
@@ -163,7 +195,11 @@ impl Lab {
     }
 
     async fn view(&self, desired: &Desired, region: &str) -> PlaceView {
-        self.observe(desired).await.places.remove(&Place::new(ACCOUNT, region)).expect("the place is there")
+        self.observe(desired)
+            .await
+            .places
+            .remove(&Place::new(ACCOUNT, region))
+            .expect("the place is there")
     }
 
     /// Performs one step.
@@ -176,7 +212,10 @@ impl Lab {
     /// Performs one step that makes an image, and gives its id.
     pub async fn make(&self, desired: &Desired, region: &str, action: Action) -> String {
         let outcome = self.perform(desired, region, action).await;
-        outcome.made().unwrap_or_else(|| panic!("{:?}", outcome.result)).to_owned()
+        outcome
+            .made()
+            .unwrap_or_else(|| panic!("{:?}", outcome.result))
+            .to_owned()
     }
 
     /// The ids of the live images of the account in a region, whatever lists show.
@@ -236,8 +275,11 @@ pub fn desired(name: &str, regions: &[&str]) -> Desired {
         cluster: "c".into(),
         consistency_window: Settings::default().consistency_window,
     };
-    let references =
-        References { account: Some(&account(json!({}))), namespace_labels: &BTreeMap::new(), account_regions: None };
+    let references = References {
+        account: Some(&account(json!({}))),
+        namespace_labels: &BTreeMap::new(),
+        account_regions: None,
+    };
     Desired::of(&image, &installation, references)
 }
 
@@ -247,7 +289,9 @@ pub fn capture(desired: &Desired) -> Action {
         name: desired.image_name.clone(),
         description: None,
         no_reboot: true,
-        tags: desired.identity.birth_tags(&desired.revision, &desired.origin, &desired.origin),
+        tags: desired
+            .identity
+            .birth_tags(&desired.revision, &desired.origin, &desired.origin),
     }
 }
 
@@ -256,8 +300,12 @@ pub fn copy(desired: &Desired, from: &str, to: &str) -> Action {
     Action::CopyImage {
         name: desired.image_name.clone(),
         description: Some("a copy".into()),
-        token: desired.identity.copy_token(&desired.revision, &Place::new(ACCOUNT, to), 1),
-        tags: desired.identity.birth_tags(&desired.revision, &desired.origin, &from),
+        token: desired
+            .identity
+            .copy_token(&desired.revision, &Place::new(ACCOUNT, to), 1),
+        tags: desired
+            .identity
+            .birth_tags(&desired.revision, &desired.origin, &from),
         from,
     }
 }
@@ -267,10 +315,17 @@ pub fn ids(images: &[Image]) -> Vec<&str> {
 }
 
 pub fn users(snapshots: &[Snapshot]) -> Vec<Option<Vec<String>>> {
-    snapshots.iter().map(|snapshot| snapshot.used_by.clone()).collect()
+    snapshots
+        .iter()
+        .map(|snapshot| snapshot.used_by.clone())
+        .collect()
 }
 
 /// Seconds since the lab began.
 pub fn since_start(time: Timestamp) -> i64 {
-    time.as_second() - "2026-03-01T00:00:00Z".parse::<Timestamp>().expect("a time").as_second()
+    time.as_second()
+        - "2026-03-01T00:00:00Z"
+            .parse::<Timestamp>()
+            .expect("a time")
+            .as_second()
 }

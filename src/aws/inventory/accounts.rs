@@ -22,7 +22,10 @@ struct Tasks<K> {
 
 impl<K: Ord + Clone> Tasks<K> {
     fn new() -> Self {
-        Self { set: JoinSet::new(), running: BTreeMap::new() }
+        Self {
+            set: JoinSet::new(),
+            running: BTreeMap::new(),
+        }
     }
 
     fn start(&mut self, key: &K, task: impl Future<Output = ()> + Send + 'static) {
@@ -32,7 +35,12 @@ impl<K: Ord + Clone> Tasks<K> {
 
     /// Ends those that are not wanted any more, and gives them.
     fn keep(&mut self, wanted: impl Fn(&K) -> bool) -> Vec<K> {
-        let gone: Vec<K> = self.running.keys().filter(|key| !wanted(key)).cloned().collect();
+        let gone: Vec<K> = self
+            .running
+            .keys()
+            .filter(|key| !wanted(key))
+            .cloned()
+            .collect();
         for key in &gone {
             if let Some(handle) = self.running.remove(key) {
                 handle.abort();
@@ -48,7 +56,10 @@ impl<K: Ord + Clone> Tasks<K> {
                 None => return std::future::pending().await,
                 Some(Err(error)) if error.is_cancelled() => {}
                 Some(ended) => {
-                    tracing::error!(?ended, "a reader ended, which is a bug; it is started again");
+                    tracing::error!(
+                        ?ended,
+                        "a reader ended, which is a bug; it is started again"
+                    );
                     self.running.retain(|_, handle| !handle.is_finished());
                     return;
                 }
@@ -73,7 +84,10 @@ impl Inventory {
             for (account, access) in &wanted {
                 if !tasks.running.contains_key(account) {
                     let door = self.door(account);
-                    tasks.start(account, Arc::clone(&self).read_account(access.clone(), door));
+                    tasks.start(
+                        account,
+                        Arc::clone(&self).read_account(access.clone(), door),
+                    );
                 }
             }
             open = wanted;
@@ -125,21 +139,34 @@ impl Inventory {
     fn read_regions(self: &Arc<Self>, session: &Session, readers: &mut Tasks<Place>) {
         let account = session.account_id();
         let mut state = self.state();
-        state.accounts.insert(account.to_owned(), Ok(session.regions().to_vec()));
-        let places: Vec<Place> = session.regions().iter().map(|region| Place::new(account, region.clone())).collect();
+        state
+            .accounts
+            .insert(account.to_owned(), Ok(session.regions().to_vec()));
+        let places: Vec<Place> = session
+            .regions()
+            .iter()
+            .map(|region| Place::new(account, region.clone()))
+            .collect();
         for place in readers.keep(|place| places.contains(place)) {
             state.places.remove(&place);
         }
         // Who waits for a region that the account does not have learns so now.
-        let elsewhere: Vec<Place> =
-            state.waiting.keys().filter(|place| place.account == account && !places.contains(place)).cloned().collect();
+        let elsewhere: Vec<Place> = state
+            .waiting
+            .keys()
+            .filter(|place| place.account == account && !places.contains(place))
+            .cloned()
+            .collect();
         for place in elsewhere {
             let concerned = state.concerned(&place);
             self.changes.add(concerned);
         }
         for place in &places {
             let window = self.settings.consistency_window;
-            let known = state.places.entry(place.clone()).or_insert_with(|| PlaceState::new(place, window));
+            let known = state
+                .places
+                .entry(place.clone())
+                .or_insert_with(|| PlaceState::new(place, window));
             if !readers.running.contains_key(place) {
                 known.read_by(self.clock.now());
                 readers.start(place, Arc::clone(self).read_place(place.clone()));
@@ -150,12 +177,26 @@ impl Inventory {
     /// Makes every place of an account unreadable.
     fn close(&self, account: &str, unreadable: &Unreadable) {
         let mut state = self.state();
-        let before = state.accounts.insert(account.to_owned(), Err(unreadable.clone()));
-        if before.is_some_and(|before| before.is_err_and(|before| before.reason == unreadable.reason)) {
+        let before = state
+            .accounts
+            .insert(account.to_owned(), Err(unreadable.clone()));
+        if before
+            .is_some_and(|before| before.is_err_and(|before| before.reason == unreadable.reason))
+        {
             return;
         }
-        tracing::warn!(account, reason = unreadable.reason.name, message = unreadable.message, "cannot be opened");
-        let mut places: Vec<Place> = state.waiting.keys().chain(state.places.keys()).cloned().collect();
+        tracing::warn!(
+            account,
+            reason = unreadable.reason.name,
+            message = unreadable.message,
+            "cannot be opened"
+        );
+        let mut places: Vec<Place> = state
+            .waiting
+            .keys()
+            .chain(state.places.keys())
+            .cloned()
+            .collect();
         places.retain(|place| place.account == account);
         for place in places {
             if let Some(known) = state.places.get_mut(&place) {

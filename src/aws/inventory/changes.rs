@@ -25,7 +25,11 @@ impl Changes {
     /// Waits for one that has changed, and takes it.
     pub(super) async fn next(&self) -> String {
         loop {
-            let first = self.objects.lock().unwrap_or_else(PoisonError::into_inner).pop_first();
+            let first = self
+                .objects
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .pop_first();
             match first {
                 Some(object) => return object,
                 None => self.any.notified().await,

@@ -65,7 +65,10 @@ impl<T: Tagged> Entry<T> {
 
     /// A list shows it.
     pub(super) fn found(item: T, now: Timestamp) -> Self {
-        Self { listed: true, ..Self::told(item, now) }
+        Self {
+            listed: true,
+            ..Self::told(item, now)
+        }
     }
 
     /// A list shows it again. What was written stays until a list that began after it agrees, or until a
@@ -99,7 +102,11 @@ impl<T: Tagged> Entry<T> {
 
     /// Tags were written or deleted.
     pub(super) fn tagged(&mut self, written: &[(String, Option<String>)], now: Timestamp) {
-        self.written.extend(written.iter().map(|(key, value)| (key.clone(), (value.clone(), now))));
+        self.written.extend(
+            written
+                .iter()
+                .map(|(key, value)| (key.clone(), (value.clone(), now))),
+        );
     }
 
     /// The tags, with what was written laid over what was listed.
@@ -126,9 +133,19 @@ impl<T: Tagged> Entry<T> {
         }
     }
 
-    /// How long until a reading could show something new of it. `pending` holds when EC2 says that it was
-    /// made, if it is still being made.
-    pub(super) fn next_change(&self, pending: Option<Option<Timestamp>>, now: Timestamp, window: SignedDuration) -> Option<SignedDuration> {
+    /// Since when it is known.
+    pub(super) fn since(&self) -> Timestamp {
+        self.since
+    }
+
+    /// How long until a reading could show something new of it, which has been pending since
+    /// `pending` if it is.
+    pub(super) fn next_change(
+        &self,
+        pending: Option<Timestamp>,
+        now: Timestamp,
+        window: SignedDuration,
+    ) -> Option<SignedDuration> {
         let unsettled_since = [
             (!self.listed).then_some(self.since),
             self.missing_since,
@@ -138,17 +155,18 @@ impl<T: Tagged> Entry<T> {
             .into_iter()
             .flatten()
             .map(|since| pace::until_settled(since, now, window));
-        let ends = pending.map(|made| {
-            let (progress, moved) = self.progress;
-            pace::until_done(made.unwrap_or(self.since), progress, moved, now)
-        });
+        let (progress, moved) = self.progress;
+        let ends = pending.map(|since| pace::until_done(since, progress, moved, now));
         settles.chain(ends).min()
     }
 }
 
 impl Grave {
     pub(super) fn new(now: Timestamp) -> Self {
-        Self { since: now, last_listed: now }
+        Self {
+            since: now,
+            last_listed: now,
+        }
     }
 
     /// Until when it is hidden: a window after it was last listed. After two windows, though, a list that

@@ -77,7 +77,14 @@ impl Memory {
 
     /// Takes in a reading, and gives the objects whose part changed.
     pub(super) fn absorb(&mut self, reading: Reading) -> BTreeSet<String> {
-        let Reading { started, ended, images, deregistered, snapshots, names } = reading;
+        let Reading {
+            started,
+            ended,
+            images,
+            deregistered,
+            snapshots,
+            names,
+        } = reading;
         for id in deregistered {
             self.called_deregistered(id, ended);
         }
@@ -105,24 +112,43 @@ impl Memory {
     }
 
     /// Takes in what came of a step for `object`.
-    pub(super) fn wrote(&mut self, object: &str, account: &str, action: &Action, result: &Result<Answer, Failure>, now: Timestamp) {
+    pub(super) fn wrote(
+        &mut self,
+        object: &str,
+        account: &str,
+        action: &Action,
+        result: &Result<Answer, Failure>,
+        now: Timestamp,
+    ) {
         self.last_write = Some(now);
         match (action, result) {
-            (Action::CreateImage { name, tags, .. } | Action::CopyImage { name, tags, .. }, Ok(Answer::Made(id))) => {
+            (
+                Action::CreateImage { name, tags, .. } | Action::CopyImage { name, tags, .. },
+                Ok(Answer::Made(id)),
+            ) => {
                 self.made(object, id, newborn(id, name, account, tags), now);
             }
             (Action::CreateImage { name, .. }, Ok(Answer::NameTaken)) => {
-                self.names.entry(object.to_owned()).or_default().entry(name.clone()).or_insert(None);
+                self.names
+                    .entry(object.to_owned())
+                    .or_default()
+                    .entry(name.clone())
+                    .or_insert(None);
             }
             (Action::CreateTags { id, tags }, Ok(_)) => {
-                let written: Vec<_> = tags.iter().map(|(key, value)| (key.clone(), Some(value.clone()))).collect();
+                let written: Vec<_> = tags
+                    .iter()
+                    .map(|(key, value)| (key.clone(), Some(value.clone())))
+                    .collect();
                 self.tagged(id, &written, now);
             }
             (Action::DeleteTags { id, keys }, Ok(_)) => {
                 let written: Vec<_> = keys.iter().map(|key| (key.clone(), None)).collect();
                 self.tagged(id, &written, now);
             }
-            (Action::DeregisterImage { id } | Action::DeleteSnapshot { id }, Ok(_)) => self.bury(object, id, now),
+            (Action::DeregisterImage { id } | Action::DeleteSnapshot { id }, Ok(_)) => {
+                self.bury(object, id, now);
+            }
             _ => {}
         }
         let mark = self.mark(object);
@@ -136,7 +162,11 @@ impl Memory {
 
     /// The names that the next reading looks up.
     pub(super) fn names_to_look_up(&self) -> BTreeSet<String> {
-        self.names.values().flat_map(BTreeMap::keys).cloned().collect()
+        self.names
+            .values()
+            .flat_map(BTreeMap::keys)
+            .cloned()
+            .collect()
     }
 
     /// The ids that are hidden although EC2 may list them.
@@ -156,11 +186,16 @@ impl Memory {
 
     /// Whether the next reading has to list snapshots too.
     pub(super) fn needs_snapshots(&self, now: Timestamp, strays_interval: SignedDuration) -> bool {
-        let Some(read_at) = self.snapshots_as_of else { return true };
+        let Some(read_at) = self.snapshots_as_of else {
+            return true;
+        };
         let written_since = self.last_write.is_some_and(|written| written >= read_at);
         written_since
             || now >= read_at + strays_interval
-            || self.images.values().any(|entry| entry.is_unsettled() || self.is_unfinished(&entry.item))
+            || self
+                .images
+                .values()
+                .any(|entry| entry.is_unsettled() || self.is_unfinished(&entry.item))
             || self.snapshots.iter().any(|(id, entry)| {
                 entry.is_unsettled()
                     || entry.item.pending
@@ -171,19 +206,24 @@ impl Memory {
 
     /// Pending, or with a snapshot that was not listed.
     fn is_unfinished(&self, image: &Image) -> bool {
-        image.state == ImageState::Pending || image.snapshots.iter().any(|id| !self.snapshots.contains_key(id))
+        image.state == ImageState::Pending
+            || image
+                .snapshots
+                .iter()
+                .any(|id| !self.snapshots.contains_key(id))
     }
 
     /// How long until the next reading could show something new; `None` while nothing goes on.
     pub(super) fn next_change(&self, now: Timestamp) -> Option<SignedDuration> {
         let images = self.images.values().filter_map(|entry| {
             let pending = entry.item.state == ImageState::Pending;
-            entry.next_change(pending.then_some(entry.item.created), now, self.window)
+            let since = pending.then(|| entry.item.created.unwrap_or(entry.since()));
+            entry.next_change(since, now, self.window)
         });
-        let snapshots = self
-            .snapshots
-            .values()
-            .filter_map(|entry| entry.next_change(entry.item.pending.then_some(None), now, self.window));
+        let snapshots = self.snapshots.values().filter_map(|entry| {
+            let since = entry.item.pending.then(|| entry.since());
+            entry.next_change(since, now, self.window)
+        });
         let names = (!self.names.is_empty()).then_some(super::pace::SOON);
         images.chain(snapshots).chain(names).min()
     }
@@ -197,7 +237,12 @@ impl Memory {
     }
 
     /// Leaves out of a list what was deleted a moment ago. What is listed long after that is there again.
-    fn without_buried<T>(&mut self, mut list: BTreeMap<String, T>, started: Timestamp, ended: Timestamp) -> BTreeMap<String, T> {
+    fn without_buried<T>(
+        &mut self,
+        mut list: BTreeMap<String, T>,
+        started: Timestamp,
+        ended: Timestamp,
+    ) -> BTreeMap<String, T> {
         let window = self.window;
         list.retain(|id, _| match self.graves.get_mut(id) {
             Some(grave) if started < grave.until(window) => {
@@ -215,13 +260,19 @@ impl Memory {
 
     fn made(&mut self, object: &str, id: &str, image: Image, now: Timestamp) {
         self.names.remove(object);
-        let known_dead = self.dead.get(object).is_some_and(|dead| dead.contains_key(id));
+        let known_dead = self
+            .dead
+            .get(object)
+            .is_some_and(|dead| dead.contains_key(id));
         if known_dead || self.graves.contains_key(id) {
             // The token of an image that is gone: the next attempt needs another one.
             self.died(id.to_owned(), &image.tags);
         } else if !self.images.contains_key(id) {
             self.images.insert(id.to_owned(), Entry::told(image, now));
-            self.objects.entry(object.to_owned()).or_default().insert(id.to_owned());
+            self.objects
+                .entry(object.to_owned())
+                .or_default()
+                .insert(id.to_owned());
         }
     }
 
@@ -244,7 +295,10 @@ impl Memory {
 
     fn died(&mut self, id: String, tags: &BTreeMap<String, String>) {
         if let (Some(object), Some(revision)) = (tags.get(tag::OBJECT), tags.get(tag::REVISION)) {
-            self.dead.entry(object.clone()).or_default().insert(id, Revision::from(revision.as_str()));
+            self.dead
+                .entry(object.clone())
+                .or_default()
+                .insert(id, Revision::from(revision.as_str()));
         }
     }
 
@@ -254,18 +308,27 @@ impl Memory {
         self.users.clear();
         for (id, entry) in &self.images {
             if let Some(object) = entry.item.tags.get(tag::OBJECT) {
-                self.objects.entry(object.clone()).or_default().insert(id.clone());
+                self.objects
+                    .entry(object.clone())
+                    .or_default()
+                    .insert(id.clone());
                 if let Some(dead) = self.dead.get_mut(object) {
                     dead.remove(id);
                 }
             }
             for snapshot in &entry.item.snapshots {
-                self.users.entry(snapshot.clone()).or_default().insert(id.clone());
+                self.users
+                    .entry(snapshot.clone())
+                    .or_default()
+                    .insert(id.clone());
             }
         }
         for (id, entry) in &self.snapshots {
             if let Some(object) = entry.item.tags.get(tag::OBJECT) {
-                self.objects.entry(object.clone()).or_default().insert(id.clone());
+                self.objects
+                    .entry(object.clone())
+                    .or_default()
+                    .insert(id.clone());
             }
         }
     }
@@ -281,10 +344,20 @@ impl Memory {
                 let alike = [tag::OBJECT, tag::REVISION, tag::SOURCE, tag::VARIANT];
                 entry.item.snapshots.contains(&snapshot.item.id)
                     || entry.item.snapshots.is_empty()
-                        && self.users.get(&snapshot.item.id).is_none_or(|users| users.contains(id))
-                        && alike.iter().all(|key| snapshot.item.tags.get(*key) == entry.item.tags.get(*key))
+                        && self
+                            .users
+                            .get(&snapshot.item.id)
+                            .is_none_or(|users| users.contains(id))
+                        && alike
+                            .iter()
+                            .all(|key| snapshot.item.tags.get(*key) == entry.item.tags.get(*key))
             };
-            entry.item.progress = average_progress(self.snapshots.values().filter(made_of).map(|entry| &entry.item));
+            entry.item.progress = average_progress(
+                self.snapshots
+                    .values()
+                    .filter(made_of)
+                    .map(|entry| &entry.item),
+            );
             entry.moved(entry.item.progress, now);
         }
         for entry in self.snapshots.values_mut() {
@@ -293,7 +366,10 @@ impl Memory {
     }
 
     fn view_as_of(&self, object: &str, as_of: Timestamp) -> Known {
-        let mut known = Known { as_of, ..Known::default() };
+        let mut known = Known {
+            as_of,
+            ..Known::default()
+        };
         for id in self.objects.get(object).into_iter().flatten() {
             if let Some(entry) = self.images.get(id) {
                 known.images.push(shown_image(entry));
@@ -301,10 +377,21 @@ impl Memory {
                 known.snapshots.push(self.shown_snapshot(entry));
             }
         }
-        known.dead = self.dead.get(object).into_iter().flatten().map(|(id, revision)| Dead { id: id.clone(), revision: revision.clone() }).collect();
+        known.dead = self
+            .dead
+            .get(object)
+            .into_iter()
+            .flatten()
+            .map(|(id, revision)| Dead {
+                id: id.clone(),
+                revision: revision.clone(),
+            })
+            .collect();
         for (name, holders) in self.names.get(object).into_iter().flatten() {
             if let Some(holders) = holders {
-                known.name_holders.insert(name.clone(), self.shown_holders(holders));
+                known
+                    .name_holders
+                    .insert(name.clone(), self.shown_holders(holders));
             }
         }
         known
@@ -312,7 +399,12 @@ impl Memory {
 
     fn shown_snapshot(&self, entry: &Entry<Snapshot>) -> Snapshot {
         let not_buried = |id: &&String| !self.graves.contains_key(*id);
-        let listed = self.users.get(&entry.item.id).into_iter().flatten().filter(not_buried);
+        let listed = self
+            .users
+            .get(&entry.item.id)
+            .into_iter()
+            .flatten()
+            .filter(not_buried);
         let asked = entry.item.used_by.iter().flatten().filter(not_buried);
         let users: BTreeSet<String> = listed.chain(asked).cloned().collect();
         let is_known = !users.is_empty() || entry.item.used_by.is_some();
@@ -327,23 +419,36 @@ impl Memory {
         holders
             .iter()
             .filter(|image| !self.graves.contains_key(&image.id))
-            .map(|image| self.images.get(&image.id).map_or_else(|| image.clone(), shown_image))
+            .map(|image| {
+                self.images
+                    .get(&image.id)
+                    .map_or_else(|| image.clone(), shown_image)
+            })
             .collect()
     }
 
     /// The objects that look otherwise than when this was last asked.
     fn changes(&mut self) -> BTreeSet<String> {
-        let known = self.objects.keys().chain(self.dead.keys()).chain(self.names.keys());
+        let known = self
+            .objects
+            .keys()
+            .chain(self.dead.keys())
+            .chain(self.names.keys());
         let objects: BTreeSet<&String> = known.chain(self.shown.keys()).collect();
         let nothing = fingerprint(&Known::default());
-        let marks: BTreeMap<String, u64> =
-            objects.into_iter().map(|object| (object.clone(), self.mark(object))).collect();
+        let marks: BTreeMap<String, u64> = objects
+            .into_iter()
+            .map(|object| (object.clone(), self.mark(object)))
+            .collect();
         let changed = marks
             .iter()
             .filter(|(object, mark)| self.shown.get(*object).unwrap_or(&nothing) != *mark)
             .map(|(object, _)| object.clone())
             .collect();
-        self.shown = marks.into_iter().filter(|(_, mark)| *mark != nothing).collect();
+        self.shown = marks
+            .into_iter()
+            .filter(|(_, mark)| *mark != nothing)
+            .collect();
         changed
     }
 
@@ -360,7 +465,11 @@ fn absorb_list<T: Clone + super::entry::Tagged>(
     ended: Timestamp,
     window: SignedDuration,
 ) -> Vec<(String, Entry<T>)> {
-    let missing: Vec<String> = known.keys().filter(|id| !list.contains_key(*id)).cloned().collect();
+    let missing: Vec<String> = known
+        .keys()
+        .filter(|id| !list.contains_key(*id))
+        .cloned()
+        .collect();
     for (id, item) in list {
         match known.get_mut(&id) {
             Some(entry) => entry.listed(item, started, window),
@@ -375,7 +484,11 @@ fn absorb_list<T: Clone + super::entry::Tagged>(
             let entry = known.get_mut(&id)?;
             entry.not_listed(ended);
             let is_gone = entry.is_gone(started, window);
-            if is_gone { known.remove_entry(&id) } else { None }
+            if is_gone {
+                known.remove_entry(&id)
+            } else {
+                None
+            }
         })
         .collect()
 }
@@ -399,8 +512,14 @@ fn newborn(id: &str, name: &str, account: &str, tags: &BTreeMap<String, String>)
 }
 
 fn shown_image(entry: &Entry<Image>) -> Image {
-    let state = entry.missing_since().map_or(entry.item.state, |since| ImageState::Missing { since });
-    Image { state, tags: entry.tags(), ..entry.item.clone() }
+    let state = entry
+        .missing_since()
+        .map_or(entry.item.state, |since| ImageState::Missing { since });
+    Image {
+        state,
+        tags: entry.tags(),
+        ..entry.item.clone()
+    }
 }
 
 /// The mean of the snapshots, by their size.
@@ -408,7 +527,11 @@ fn average_progress<'a>(snapshots: impl Iterator<Item = &'a Snapshot>) -> Option
     let (mut done, mut size) = (0_i64, 0_i64);
     for snapshot in snapshots {
         let gib = i64::from(snapshot.size_gib.max(1));
-        let progress = if snapshot.pending { snapshot.progress.unwrap_or(0) } else { 100 };
+        let progress = if snapshot.pending {
+            snapshot.progress.unwrap_or(0)
+        } else {
+            100
+        };
         done += gib * i64::from(progress);
         size += gib;
     }

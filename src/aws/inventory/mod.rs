@@ -113,12 +113,25 @@ impl Inventory {
     /// What is known of everything that one object could own or need: from memory, except the source, for
     /// which EC2 is asked when `needs_source` and nobody asked in the last half minute.
     pub async fn observe(&self, desired: &Desired, needs_source: bool) -> Observed {
-        let source = if needs_source { self.source(desired).await } else { SourceView::NotRead };
+        let source = if needs_source {
+            self.source(desired).await
+        } else {
+            SourceView::NotRead
+        };
         let refusals = self.budget.refusals(desired);
         let object = &desired.identity.object;
         let mut state = self.state();
-        let places = state.places_of(desired).into_iter().map(|place| (place.clone(), state.view(&place, object))).collect();
-        Observed { places, source, refusals, last_creation: state.last_creation(object) }
+        let places = state
+            .places_of(desired)
+            .into_iter()
+            .map(|place| (place.clone(), state.view(&place, object)))
+            .collect();
+        Observed {
+            places,
+            source,
+            refusals,
+            last_creation: state.last_creation(object),
+        }
     }
 
     /// The object is as its spec says, so that no call of ours that makes something can be under way.
@@ -153,14 +166,22 @@ impl Inventory {
 
     /// The regions of an account that is open, sorted: what a spec may want.
     pub fn regions(&self, account_id: &str) -> Option<Vec<String>> {
-        self.state().accounts.get(account_id)?.as_ref().ok().cloned()
+        self.state()
+            .accounts
+            .get(account_id)?
+            .as_ref()
+            .ok()
+            .cloned()
     }
 
     /// Whether every account that is wanted was tried, and every place of those that opened was read or
     /// tried: what readiness may wait for.
     pub fn was_read_once(&self) -> bool {
         let state = self.state();
-        self.wanted.borrow().keys().all(|account| state.accounts.contains_key(account))
+        self.wanted
+            .borrow()
+            .keys()
+            .all(|account| state.accounts.contains_key(account))
             && state.places.values().all(PlaceState::was_tried)
     }
 
@@ -181,14 +202,22 @@ impl Inventory {
     }
 
     /// Lays what came of a step over what was listed, and has the place read soon.
-    pub(super) fn wrote(&self, identity: &Identity, place: &Place, action: &Action, result: &Result<Answer, Failure>) {
+    pub(super) fn wrote(
+        &self,
+        identity: &Identity,
+        place: &Place,
+        action: &Action,
+        result: &Result<Answer, Failure>,
+    ) {
         let now = self.clock.now();
         let mut state = self.state();
         if action.creates() {
             state.creations.insert(identity.object.clone(), Some(now));
         }
         if let Some(state) = state.places.get_mut(place) {
-            state.memory.wrote(&identity.object, &place.account, action, result, now);
+            state
+                .memory
+                .wrote(&identity.object, &place.account, action, result, now);
             state.read_by(now + pace::AFTER_WRITE);
         }
         drop(state);
@@ -201,7 +230,7 @@ impl Inventory {
 
     /// Gets credentials and proof of an account anew.
     fn reopen(&self, account: &str) {
-        self.sessions.forget(account);
+        self.sessions.renew(account);
         if let Some(door) = self.state().doors.get(account) {
             door.notify_one();
         }
@@ -217,7 +246,11 @@ impl State {
     fn places_of(&self, desired: &Desired) -> BTreeSet<Place> {
         let account = desired.account_id.as_deref().unwrap_or_default();
         let known = self.places.keys().filter(|place| place.account == account);
-        known.chain(&desired.places).cloned().chain([desired.origin_place()]).collect()
+        known
+            .chain(&desired.places)
+            .cloned()
+            .chain([desired.origin_place()])
+            .collect()
     }
 
     fn view(&mut self, place: &Place, object: &str) -> PlaceView {
@@ -230,7 +263,10 @@ impl State {
         match view {
             Ok(known) => PlaceView::Known(known),
             Err(unreadable) => {
-                self.waiting.entry(place.clone()).or_default().insert(object.to_owned());
+                self.waiting
+                    .entry(place.clone())
+                    .or_default()
+                    .insert(object.to_owned());
                 PlaceView::Unreadable(unreadable)
             }
         }
@@ -257,9 +293,15 @@ fn not_read_yet(place: &Place) -> Unreadable {
     Unreadable {
         reason: conditions::WAITING_FOR_INVENTORY,
         message: if place.account.is_empty() {
-            format!("{} is not read, since its AwsAccount is not known", place.region)
+            format!(
+                "{} is not read, since its AwsAccount is not known",
+                place.region
+            )
         } else {
-            format!("{} of account {} has not been read yet; it will be by itself", place.region, place.account)
+            format!(
+                "{} of account {} has not been read yet; it will be by itself",
+                place.region, place.account
+            )
         },
     }
 }

@@ -20,22 +20,38 @@ pub(super) const RETRY: (SignedDuration, SignedDuration) = (SOON, LATE);
 
 /// Until lists may agree with something that changed at `since`: the longer they do not, the less often
 /// they are read, but once more when the window ends.
-pub(super) fn until_settled(since: Timestamp, now: Timestamp, window: SignedDuration) -> SignedDuration {
+pub(super) fn until_settled(
+    since: Timestamp,
+    now: Timestamp,
+    window: SignedDuration,
+) -> SignedDuration {
     let waited = now.duration_since(since);
-    let decides = since.saturating_add(window).unwrap_or(Timestamp::MAX).duration_since(now);
+    let decides = since
+        .saturating_add(window)
+        .unwrap_or(Timestamp::MAX)
+        .duration_since(now);
     let next = (waited / 2).clamp(SOON, LATE);
-    if decides > SignedDuration::ZERO { next.min(decides.max(SOON)) } else { next }
+    if decides > SignedDuration::ZERO {
+        next.min(decides.max(SOON))
+    } else {
+        next
+    }
 }
 
 /// Until something that was begun at `begun` and was `progress` percent done at `moved` may be finished.
 ///
 /// A third of the time that is left, by what it took so far; less often when it does not move.
-pub(super) fn until_done(begun: Timestamp, progress: Option<u8>, moved: Timestamp, now: Timestamp) -> SignedDuration {
+pub(super) fn until_done(
+    begun: Timestamp,
+    progress: Option<u8>,
+    moved: Timestamp,
+    now: Timestamp,
+) -> SignedDuration {
     let taken = now.duration_since(begun).max(SignedDuration::ZERO);
     let left = match progress.map(i64::from) {
-        Some(done) if (1..=100).contains(&done) => {
-            SignedDuration::from_millis(i64::try_from(taken.as_millis()).unwrap_or(i64::MAX) / done * (100 - done))
-        }
+        Some(done) if (1..=100).contains(&done) => SignedDuration::from_millis(
+            i64::try_from(taken.as_millis()).unwrap_or(i64::MAX) / done * (100 - done),
+        ),
         _ => taken,
     };
     let stands_still = now.duration_since(moved);
@@ -64,7 +80,8 @@ mod tests {
 
     #[test]
     fn a_copy_is_read_often_at_its_end_and_seldom_in_its_middle() {
-        let next = |progress, now| until_done(START, Some(progress), after(now), after(now)).as_secs();
+        let next =
+            |progress, now| until_done(START, Some(progress), after(now), after(now)).as_secs();
         assert_eq!(next(50, 600), 60);
         assert_eq!(next(90, 600), 22);
         assert_eq!(next(99, 600), 2);

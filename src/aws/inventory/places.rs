@@ -75,8 +75,11 @@ impl Inventory {
     /// Sleeps until the next reading is due, which may come nearer meanwhile.
     async fn wait_for_turn(&self, place: &Place) {
         loop {
-            let Some((due, wake)) =
-                self.state().places.get(place).map(|state| (state.next_read, Arc::clone(&state.wake)))
+            let Some((due, wake)) = self
+                .state()
+                .places
+                .get(place)
+                .map(|state| (state.next_read, Arc::clone(&state.wake)))
             else {
                 return std::future::pending().await;
             };
@@ -98,58 +101,82 @@ impl Inventory {
         let now = self.clock.now();
         let ask = {
             let state = self.state();
-            let Some(known) = state.places.get(place) else { return Err(None) };
+            let Some(known) = state.places.get(place) else {
+                return Err(None);
+            };
             Ask {
                 owner: self.owner.clone(),
-                snapshots: known.memory.needs_snapshots(now, self.settings.strays_interval),
+                snapshots: known
+                    .memory
+                    .needs_snapshots(now, self.settings.strays_interval),
                 names: known.memory.names_to_look_up(),
                 buried: known.memory.buried().cloned().collect(),
             }
         };
         let ec2 = session.ec2(&place.region);
-        read::read(&ec2, self.sessions.calls(), &ask, &self.clock).await.map_err(Some)
+        read::read(&ec2, self.sessions.calls(), &ask, &self.clock)
+            .await
+            .map_err(Some)
     }
 
     /// Takes a reading in, or notes why there is none, and sets the time of the next.
     fn take(&self, place: &Place, reading: Result<Reading, Option<(&'static str, Failure)>>) {
-        let now = self.clock.now();
-        let mut state = self.state();
-        let Some(known) = state.places.get_mut(place) else { return };
-        let was_readable = known.readable.is_ok();
-        known.tried = true;
         match reading {
-            Ok(reading) => {
-                known.failures = 0;
-                known.readable = Ok(());
-                let changed = known.memory.absorb(reading);
-                let rest = || pace::at_rest(place, self.settings.rest_interval);
-                known.next_read = now + known.memory.next_change(now).map_or_else(rest, |next| next.min(rest()));
-                self.changes.add(changed);
-                if !was_readable {
-                    tracing::debug!(%place, "readable");
-                    self.changes.add(state.concerned(place));
-                }
-            }
+            Ok(reading) => self.absorb(place, reading),
             Err(failure) => {
-                known.failures += 1;
-                known.next_read = now + doubled(pace::RETRY, known.failures);
-                let before = known.readable.clone().err();
-                // Without a session, the account's own reason stands until the account is open again.
-                let unreadable = failure.as_ref().map(|(action, failure)| failure.unreadable(action, place));
-                let unreadable = unreadable.or_else(|| before.clone()).unwrap_or_else(|| not_read_yet(place));
-                if before.as_ref().map(|before| before.reason) != Some(unreadable.reason) {
-                    tracing::warn!(%place, reason = unreadable.reason.name, message = unreadable.message, "cannot be read");
-                    known.readable = Err(unreadable);
-                    let concerned = state.concerned(place);
-                    self.changes.add(concerned);
-                } else {
-                    known.readable = Err(unreadable);
-                }
-                drop(state);
+                self.could_not_read(place, failure.as_ref());
                 if failure.is_some_and(|(_, failure)| failure.concerns_credentials()) {
                     self.reopen(&place.account);
                 }
             }
+        }
+    }
+
+    fn absorb(&self, place: &Place, reading: Reading) {
+        let now = self.clock.now();
+        let mut state = self.state();
+        let Some(known) = state.places.get_mut(place) else {
+            return;
+        };
+        let was_readable = known.readable.is_ok();
+        known.tried = true;
+        known.failures = 0;
+        known.readable = Ok(());
+        self.changes.add(known.memory.absorb(reading));
+        let rest = pace::at_rest(place, self.settings.rest_interval);
+        known.next_read = now
+            + known
+                .memory
+                .next_change(now)
+                .map_or(rest, |next| next.min(rest));
+        if !was_readable {
+            tracing::debug!(%place, "readable");
+            self.changes.add(state.concerned(place));
+        }
+    }
+
+    /// Without a failure there was no session, and the account's own reason stands until it is open.
+    fn could_not_read(&self, place: &Place, failure: Option<&(&'static str, Failure)>) {
+        let now = self.clock.now();
+        let mut state = self.state();
+        let Some(known) = state.places.get_mut(place) else {
+            return;
+        };
+        known.tried = true;
+        known.failures += 1;
+        known.next_read = now + doubled(pace::RETRY, known.failures);
+        let before = known.readable.clone().err();
+        let unreadable = failure.map(|(action, failure)| failure.unreadable(action, place));
+        let Some(unreadable) = unreadable.or_else(|| before.clone()) else {
+            known.readable = Err(not_read_yet(place));
+            return;
+        };
+        let reason = unreadable.reason;
+        tracing::debug!(%place, reason = reason.name, message = unreadable.message, "cannot be read");
+        known.readable = Err(unreadable);
+        if before.is_none_or(|before| before.reason != reason) {
+            let concerned = state.concerned(place);
+            self.changes.add(concerned);
         }
     }
 }

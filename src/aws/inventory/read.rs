@@ -46,14 +46,22 @@ const IMAGES: &str = "DescribeImages";
 const SNAPSHOTS: &str = "DescribeSnapshots";
 
 /// Reads a place completely, or not at all.
-pub(super) async fn read(ec2: &Ec2, calls: &EC2Calls, ask: &Ask, clock: &Clock) -> Result<Reading, Failed> {
+pub(super) async fn read(
+    ec2: &Ec2,
+    calls: &EC2Calls,
+    ask: &Ask,
+    clock: &Clock,
+) -> Result<Reading, Failed> {
     let started = clock.now();
-    let mut reading = Reading { started, ..Reading::default() };
+    let mut reading = Reading {
+        started,
+        ..Reading::default()
+    };
     // By the key alone, so that one filter serves every owner and nothing is escaped; whose they are is
     // looked at here.
     let by_tag = filter("tag-key", [tag::OWNER.to_owned()]);
     for image in list_images(ec2, calls, by_tag).await? {
-        if !is_ours(&image.tags, &ask.owner) {
+        if !is_ours(&image.image.tags, &ask.owner) {
             continue;
         }
         match image.state {
@@ -66,8 +74,12 @@ pub(super) async fn read(ec2: &Ec2, calls: &EC2Calls, ask: &Ask, clock: &Clock) 
     }
     for name in &ask.names {
         let holders = list_images(ec2, calls, filter("name", [name.clone()])).await?;
-        let live = holders.into_iter().filter(|image| matches!(image.state, State::Shown(_)));
-        reading.names.insert(name.clone(), live.map(|image| image.image).collect());
+        let live = holders
+            .into_iter()
+            .filter(|image| matches!(image.state, State::Shown(_)));
+        reading
+            .names
+            .insert(name.clone(), live.map(|image| image.image).collect());
     }
     reading.ended = clock.now();
     Ok(reading)
@@ -86,13 +98,27 @@ async fn read_snapshots(
             snapshots.insert(snapshot.id.clone(), snapshot);
         }
     }
-    let used: BTreeSet<&String> =
-        images.values().filter(|image| !ask.buried.contains(&image.id)).flat_map(|image| &image.snapshots).collect();
-    let unused: Vec<String> = snapshots.keys().filter(|id| !used.contains(id)).cloned().collect();
+    let used: BTreeSet<&String> = images
+        .values()
+        .filter(|image| !ask.buried.contains(&image.id))
+        .flat_map(|image| &image.snapshots)
+        .collect();
+    let unused: Vec<String> = snapshots
+        .keys()
+        .filter(|id| !used.contains(id))
+        .cloned()
+        .collect();
     for ids in unused.chunks(MOST_VALUES) {
-        let users = list_images(ec2, calls, filter("block-device-mapping.snapshot-id", ids.to_vec())).await?;
+        let users = list_images(
+            ec2,
+            calls,
+            filter("block-device-mapping.snapshot-id", ids.to_vec()),
+        )
+        .await?;
         for id in ids {
-            let using = users.iter().filter(|image| matches!(image.state, State::Shown(_)) && image.image.snapshots.contains(id));
+            let using = users.iter().filter(|image| {
+                matches!(image.state, State::Shown(_)) && image.image.snapshots.contains(id)
+            });
             if let Some(snapshot) = snapshots.get_mut(id) {
                 snapshot.used_by = Some(using.map(|image| image.image.id.clone()).collect());
             }
@@ -104,7 +130,6 @@ async fn read_snapshots(
 /// An image, or one that EC2 still lists although it is deregistered.
 struct Listed {
     image: Image,
-    tags: BTreeMap<String, String>,
     state: State,
 }
 
@@ -116,7 +141,11 @@ pub(super) enum State {
 
 /// Every image of the account that fits: always the account's own, since tags of ours may sit on others'
 /// public images, and disabled ones too, since they hold their snapshots.
-async fn list_images(ec2: &Ec2, calls: &EC2Calls, filter: types::Filter) -> Result<Vec<Listed>, Failed> {
+async fn list_images(
+    ec2: &Ec2,
+    calls: &EC2Calls,
+    filter: types::Filter,
+) -> Result<Vec<Listed>, Failed> {
     let mut all = Vec::new();
     let mut pages = Pages::default();
     loop {
@@ -127,11 +156,16 @@ async fn list_images(ec2: &Ec2, calls: &EC2Calls, filter: types::Filter) -> Resu
             .include_disabled(true)
             .max_results(PAGE)
             .set_next_token(pages.token.clone());
-        let page = calls::read(calls, IMAGES, || request.clone().send()).await.map_err(|failure| (IMAGES, failure))?;
+        let page = calls::read(calls, IMAGES, || request.clone().send())
+            .await
+            .map_err(|failure| (IMAGES, failure))?;
         for image in page.images() {
             all.push(listed(image).map_err(|failure| (IMAGES, failure))?);
         }
-        if pages.is_last(page.next_token()).map_err(|failure| (IMAGES, failure))? {
+        if pages
+            .is_last(page.next_token())
+            .map_err(|failure| (IMAGES, failure))?
+        {
             return Ok(all);
         }
     }
@@ -147,12 +181,16 @@ async fn list_snapshots(ec2: &Ec2, calls: &EC2Calls) -> Result<Vec<Snapshot>, Fa
             .filters(filter("tag-key", [tag::OWNER.to_owned()]))
             .max_results(PAGE)
             .set_next_token(pages.token.clone());
-        let page =
-            calls::read(calls, SNAPSHOTS, || request.clone().send()).await.map_err(|failure| (SNAPSHOTS, failure))?;
+        let page = calls::read(calls, SNAPSHOTS, || request.clone().send())
+            .await
+            .map_err(|failure| (SNAPSHOTS, failure))?;
         for snapshot in page.snapshots() {
             all.push(snapshot_of(snapshot).map_err(|failure| (SNAPSHOTS, failure))?);
         }
-        if pages.is_last(page.next_token()).map_err(|failure| (SNAPSHOTS, failure))? {
+        if pages
+            .is_last(page.next_token())
+            .map_err(|failure| (SNAPSHOTS, failure))?
+        {
             return Ok(all);
         }
     }
@@ -169,9 +207,13 @@ impl Pages {
     /// Takes the token of the next page. One that was there before, or too many, mean that the list has no
     /// end; it is not a short one.
     fn is_last(&mut self, next: Option<&str>) -> Result<bool, Failure> {
-        let Some(next) = next.filter(|token| !token.is_empty()) else { return Ok(true) };
+        let Some(next) = next.filter(|token| !token.is_empty()) else {
+            return Ok(true);
+        };
         if !self.seen.insert(next.to_owned()) || self.seen.len() > MOST_PAGES {
-            return Err(Failure::unknown("EC2's list has no end: the token of a page came a second time"));
+            return Err(Failure::unknown(
+                "EC2's list has no end: the token of a page came a second time",
+            ));
         }
         self.token = Some(next.to_owned());
         Ok(false)
@@ -179,7 +221,10 @@ impl Pages {
 }
 
 fn filter(name: &str, values: impl IntoIterator<Item = String>) -> types::Filter {
-    types::Filter::builder().name(name).set_values(Some(values.into_iter().collect())).build()
+    types::Filter::builder()
+        .name(name)
+        .set_values(Some(values.into_iter().collect()))
+        .build()
 }
 
 fn is_ours(tags: &BTreeMap<String, String>, owner: &str) -> bool {
@@ -193,24 +238,32 @@ fn listed(image: &types::Image) -> Result<Listed, Failure> {
         State::Deregistered => ImageState::Failed,
     };
     let image = image_of(image, shown)?;
-    Ok(Listed { tags: image.tags.clone(), state, image })
+    Ok(Listed { image, state })
 }
 
 /// An image in our own words.
 fn image_of(image: &types::Image, state: ImageState) -> Result<Image, Failure> {
-    let id = image.image_id().filter(|id| is_id("ami-", id)).ok_or_else(|| broken("an image without an id"))?;
+    let id = image
+        .image_id()
+        .filter(|id| is_id("ami-", id))
+        .ok_or_else(|| broken("an image without an id"))?;
     let source_image = image.source_image_region().zip(image.source_image_id());
     Ok(Image {
         id: id.to_owned(),
         name: image.name().unwrap_or_default().to_owned(),
         state,
-        state_reason: image.state_reason().and_then(|reason| reason.message()).map(str::to_owned),
+        state_reason: image
+            .state_reason()
+            .and_then(|reason| reason.message())
+            .map(str::to_owned),
         progress: None,
         created: image.creation_date().and_then(|text| text.parse().ok()),
         owner: image.owner_id().unwrap_or_default().to_owned(),
         source_instance: image.source_instance_id().map(str::to_owned),
         source_image: source_image.map(|(region, id)| Reference::new(region, id)),
-        last_launched: image.last_launched_time().and_then(|text| text.parse::<Timestamp>().ok()),
+        last_launched: image
+            .last_launched_time()
+            .and_then(|text| text.parse::<Timestamp>().ok()),
         snapshots: image
             .block_device_mappings()
             .iter()
@@ -236,12 +289,16 @@ pub(super) fn state_of(image: &types::Image) -> State {
 }
 
 fn snapshot_of(snapshot: &types::Snapshot) -> Result<Snapshot, Failure> {
-    let id =
-        snapshot.snapshot_id().filter(|id| is_id("snap-", id)).ok_or_else(|| broken("a snapshot without an id"))?;
+    let id = snapshot
+        .snapshot_id()
+        .filter(|id| is_id("snap-", id))
+        .ok_or_else(|| broken("a snapshot without an id"))?;
     Ok(Snapshot {
         id: id.to_owned(),
         pending: snapshot.state() == Some(&types::SnapshotState::Pending),
-        progress: snapshot.progress().and_then(|text| text.trim_end_matches('%').parse().ok()),
+        progress: snapshot
+            .progress()
+            .and_then(|text| text.trim_end_matches('%').parse().ok()),
         used_by: None,
         size_gib: snapshot.volume_size().unwrap_or_default(),
         tags: tags_of(snapshot.tags()),
@@ -250,7 +307,14 @@ fn snapshot_of(snapshot: &types::Snapshot) -> Result<Snapshot, Failure> {
 
 /// Tags as a map.
 pub(super) fn tags_of(tags: &[types::Tag]) -> BTreeMap<String, String> {
-    tags.iter().filter_map(|tag| Some((tag.key()?.to_owned(), tag.value().unwrap_or_default().to_owned()))).collect()
+    tags.iter()
+        .filter_map(|tag| {
+            Some((
+                tag.key()?.to_owned(),
+                tag.value().unwrap_or_default().to_owned(),
+            ))
+        })
+        .collect()
 }
 
 fn broken(what: &str) -> Failure {
@@ -280,15 +344,25 @@ mod tests {
 
     #[test]
     fn half_an_id_is_no_image() {
-        let image = types::Image::builder().image_id("ami-0123").state(types::ImageState::Available).build();
+        let image = types::Image::builder()
+            .image_id("ami-0123")
+            .state(types::ImageState::Available)
+            .build();
         assert!(listed(&image).is_err());
     }
 
     #[test]
     fn an_unknown_state_is_waited_for() {
-        let image = types::Image::builder().state(types::ImageState::Transient).build();
-        assert!(matches!(state_of(&image), State::Shown(ImageState::Pending)));
-        let image = types::Image::builder().state(types::ImageState::Deregistered).build();
+        let image = types::Image::builder()
+            .state(types::ImageState::Transient)
+            .build();
+        assert!(matches!(
+            state_of(&image),
+            State::Shown(ImageState::Pending)
+        ));
+        let image = types::Image::builder()
+            .state(types::ImageState::Deregistered)
+            .build();
         assert!(matches!(state_of(&image), State::Deregistered));
     }
 }

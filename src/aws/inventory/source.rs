@@ -7,7 +7,7 @@ use amity_core::image::desired::Desired;
 use amity_core::image::identity::{Place, Reference};
 use amity_core::image::observed::{SourceImage, SourceInstance, SourceView};
 use aws_sdk_ec2::Client as Ec2;
-use aws_sdk_ec2::types::DeviceType;
+use aws_sdk_ec2::types::{DeviceType, Reservation};
 use jiff::{SignedDuration, Timestamp};
 
 use super::read::{State, state_of, tags_of};
@@ -33,8 +33,15 @@ impl Sources {
     }
 
     fn put(&self, key: (String, Reference), view: &SourceView, now: Timestamp) {
-        let fresh = if matches!(view, SourceView::Unreadable(_)) { FAILURE_FRESH } else { FRESH };
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(key, (now + fresh, view.clone()));
+        let fresh = if matches!(view, SourceView::Unreadable(_)) {
+            FAILURE_FRESH
+        } else {
+            FRESH
+        };
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(key, (now + fresh, view.clone()));
     }
 }
 
@@ -58,7 +65,9 @@ impl Inventory {
     fn why_closed(&self, place: &Place) -> amity_core::image::observed::Unreadable {
         let state = self.state();
         let known = state.accounts.get(&place.account);
-        known.and_then(|account| account.as_ref().err().cloned()).unwrap_or_else(|| not_read_yet(place))
+        known
+            .and_then(|account| account.as_ref().err().cloned())
+            .unwrap_or_else(|| not_read_yet(place))
     }
 }
 
@@ -73,8 +82,12 @@ async fn read(ec2: &Ec2, calls: &EC2Calls, source: &Reference, place: &Place) ->
     };
     match read {
         Ok(Some(view)) => view,
-        Ok(None) => SourceView::Missing { message: format!("EC2 shows no {} to account {}", source.id, place.account) },
-        Err(failure) if failure.is_source_not_there() => SourceView::Missing { message: failure.words },
+        Ok(None) => SourceView::Missing {
+            message: format!("EC2 shows no {} to account {}", source.id, place.account),
+        },
+        Err(failure) if failure.is_source_not_there() => SourceView::Missing {
+            message: failure.words,
+        },
         Err(failure) => SourceView::Unreadable(failure.unreadable(action, place)),
     }
 }
@@ -82,8 +95,13 @@ async fn read(ec2: &Ec2, calls: &EC2Calls, source: &Reference, place: &Place) ->
 async fn instance(ec2: &Ec2, calls: &EC2Calls, id: &str) -> Result<Option<SourceView>, Failure> {
     let request = ec2.describe_instances().instance_ids(named(id)?);
     let answer = calls::read(calls, "DescribeInstances", || request.clone().send()).await?;
-    let found = answer.reservations().iter().flat_map(|reservation| reservation.instances());
-    let found = found.into_iter().find(|instance| instance.instance_id() == Some(id));
+    let found = answer
+        .reservations()
+        .iter()
+        .flat_map(Reservation::instances);
+    let found = found
+        .into_iter()
+        .find(|instance| instance.instance_id() == Some(id));
     Ok(found.map(|instance| {
         let state = instance.state().and_then(|state| state.name()).map_or("pending", |name| name.as_str());
         let from_store = instance.root_device_type() == Some(&DeviceType::InstanceStore);
@@ -97,9 +115,18 @@ async fn instance(ec2: &Ec2, calls: &EC2Calls, id: &str) -> Result<Option<Source
 }
 
 async fn image(ec2: &Ec2, calls: &EC2Calls, id: &str) -> Result<Option<SourceView>, Failure> {
-    let request = ec2.describe_images().image_ids(named(id)?).include_disabled(true);
+    let request = ec2
+        .describe_images()
+        .image_ids(named(id)?)
+        .include_disabled(true);
     let answer = calls::read(calls, "DescribeImages", || request.clone().send()).await?;
-    let Some(image) = answer.images().iter().find(|image| image.image_id() == Some(id)) else { return Ok(None) };
+    let Some(image) = answer
+        .images()
+        .iter()
+        .find(|image| image.image_id() == Some(id))
+    else {
+        return Ok(None);
+    };
     Ok(match state_of(image) {
         State::Deregistered => None,
         State::Shown(state) => Some(SourceView::Image(SourceImage {
@@ -112,5 +139,9 @@ async fn image(ec2: &Ec2, calls: &EC2Calls, id: &str) -> Result<Option<SourceVie
 
 /// An id to ask for: none would be a call for everything.
 fn named(id: &str) -> Result<&str, Failure> {
-    if id.is_empty() { Err(Failure::ours("there is no id to read")) } else { Ok(id) }
+    if id.is_empty() {
+        Err(Failure::ours("there is no id to read"))
+    } else {
+        Ok(id)
+    }
 }

@@ -44,9 +44,15 @@ mod tests {
 
     #[test]
     fn an_answer_is_whole_when_its_root_is_closed() {
-        assert!(is_whole(b"<CopyImageResponse><imageId>ami-1</imageId></CopyImageResponse>\n"));
-        assert!(!is_whole(b"<CopyImageResponse><imageId>ami-1</imageId></CopyImageRespon"));
-        assert!(!is_whole(b"<DescribeImagesResponse><imagesSet><item></item>"));
+        assert!(is_whole(
+            b"<CopyImageResponse><imageId>ami-1</imageId></CopyImageResponse>\n"
+        ));
+        assert!(!is_whole(
+            b"<CopyImageResponse><imageId>ami-1</imageId></CopyImageRespon"
+        ));
+        assert!(!is_whole(
+            b"<DescribeImagesResponse><imagesSet><item></item>"
+        ));
         assert!(!is_whole(b""));
     }
 }

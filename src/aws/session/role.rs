@@ -9,7 +9,7 @@ use aws_sdk_sts::Client;
 use crate::aws::calls::{self, EC2Calls};
 use crate::aws::error::Failure;
 
-/// The session name, which CloudTrail shows. Fixed, so that the policies of an account may name it.
+/// The session name, which `CloudTrail` shows. Fixed, so that the policies of an account may name it.
 const SESSION_NAME: &str = "amity";
 
 /// Assumes one role with the controller's own credentials.
@@ -22,8 +22,18 @@ pub(super) struct RoleCredentials {
 }
 
 impl RoleCredentials {
-    pub(super) fn new(sts: Client, role_arn: &str, external_id: Option<&str>, calls: EC2Calls) -> Self {
-        Self { sts, role_arn: role_arn.to_owned(), external_id: external_id.map(str::to_owned), calls }
+    pub(super) fn new(
+        sts: Client,
+        role_arn: &str,
+        external_id: Option<&str>,
+        calls: EC2Calls,
+    ) -> Self {
+        Self {
+            sts,
+            role_arn: role_arn.to_owned(),
+            external_id: external_id.map(str::to_owned),
+            calls,
+        }
     }
 
     async fn assume(&self) -> provider::Result {
@@ -35,12 +45,19 @@ impl RoleCredentials {
                 .set_external_id(self.external_id.clone())
                 .send()
         };
-        let answer =
-            calls::read(&self.calls, "AssumeRole", request).await.map_err(CredentialsError::provider_error)?;
+        let answer = calls::read(&self.calls, "AssumeRole", request)
+            .await
+            .map_err(CredentialsError::provider_error)?;
         let Some(credentials) = answer.credentials() else {
-            return Err(CredentialsError::provider_error(Failure::unknown("AssumeRole gave no credentials")));
+            return Err(CredentialsError::provider_error(Failure::unknown(
+                "AssumeRole gave no credentials",
+            )));
         };
-        let expires = credentials.expiration().to_owned().try_into().map_err(CredentialsError::unhandled)?;
+        let expires = credentials
+            .expiration()
+            .to_owned()
+            .try_into()
+            .map_err(CredentialsError::unhandled)?;
         Ok(Credentials::new(
             credentials.access_key_id(),
             credentials.secret_access_key(),

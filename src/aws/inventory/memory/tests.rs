@@ -15,34 +15,65 @@ fn at(seconds: i64) -> Timestamp {
 }
 
 fn tags() -> BTreeMap<String, String> {
-    [(tag::OWNER, "o"), (tag::OBJECT, OBJECT), (tag::REVISION, "3f9a1c07d2")]
-        .into_iter()
-        .map(|(key, value)| (key.to_owned(), value.to_owned()))
-        .collect()
+    [
+        (tag::OWNER, "o"),
+        (tag::OBJECT, OBJECT),
+        (tag::REVISION, "3f9a1c07d2"),
+    ]
+    .into_iter()
+    .map(|(key, value)| (key.to_owned(), value.to_owned()))
+    .collect()
 }
 
 fn image(id: &str, state: ImageState) -> Image {
-    Image { state, created: Some(at(0)), ..newborn(id, "base-3f9a1c07d2", "111122223333", &tags()) }
+    Image {
+        state,
+        created: Some(at(0)),
+        ..newborn(id, "base-3f9a1c07d2", "111122223333", &tags())
+    }
 }
 
 fn snapshot(id: &str, pending: bool) -> Snapshot {
-    Snapshot { id: id.to_owned(), pending, progress: None, used_by: None, size_gib: 8, tags: tags() }
+    Snapshot {
+        id: id.to_owned(),
+        pending,
+        progress: None,
+        used_by: None,
+        size_gib: 8,
+        tags: tags(),
+    }
 }
 
 /// A reading that began and ended at `seconds`.
 fn reading(seconds: i64, images: impl IntoIterator<Item = Image>) -> Reading {
-    let images = images.into_iter().map(|image| (image.id.clone(), image)).collect();
-    Reading { started: at(seconds), ended: at(seconds), images, ..Reading::default() }
+    let images = images
+        .into_iter()
+        .map(|image| (image.id.clone(), image))
+        .collect();
+    Reading {
+        started: at(seconds),
+        ended: at(seconds),
+        images,
+        ..Reading::default()
+    }
 }
 
 fn with_snapshots(reading: Reading, snapshots: impl IntoIterator<Item = Snapshot>) -> Reading {
-    let snapshots = snapshots.into_iter().map(|snapshot| (snapshot.id.clone(), snapshot)).collect();
-    Reading { snapshots: Some(snapshots), ..reading }
+    let snapshots = snapshots
+        .into_iter()
+        .map(|snapshot| (snapshot.id.clone(), snapshot))
+        .collect();
+    Reading {
+        snapshots: Some(snapshots),
+        ..reading
+    }
 }
 
 fn copy() -> Action {
     Action::CopyImage {
-        from: "us-east-1/ami-00000000000000000".parse().expect("a reference"),
+        from: "us-east-1/ami-00000000000000000"
+            .parse()
+            .expect("a reference"),
         name: "base-3f9a1c07d2".into(),
         description: None,
         token: "t".into(),
@@ -77,7 +108,11 @@ impl Memory {
     }
 
     fn ids(&self) -> Vec<String> {
-        self.known().images.into_iter().map(|image| image.id).collect()
+        self.known()
+            .images
+            .into_iter()
+            .map(|image| image.id)
+            .collect()
     }
 
     fn state(&self) -> ImageState {
@@ -100,7 +135,10 @@ fn what_was_made_is_shown_before_a_list_shows_it() {
     memory.write(&copy(), Answer::Made(AMI.into()), 10);
     let shown = memory.known().images;
     assert_eq!(shown.len(), 1);
-    assert_eq!((shown[0].state, shown[0].created, &shown[0].tags), (ImageState::Pending, None, &tags()));
+    assert_eq!(
+        (shown[0].state, shown[0].created, &shown[0].tags),
+        (ImageState::Pending, None, &tags())
+    );
 
     memory.absorb(reading(20, []));
     assert_eq!(memory.ids(), [AMI], "a list that lags does not hide it");
@@ -113,17 +151,29 @@ fn what_was_made_and_is_denied_for_a_whole_window_is_dead() {
     let mut memory = memory();
     memory.write(&copy(), Answer::Made(AMI.into()), 10);
     memory.absorb(reading(609, []));
-    assert_eq!((memory.ids(), memory.dead()), (vec![AMI.to_owned()], vec![]));
+    assert_eq!(
+        (memory.ids(), memory.dead()),
+        (vec![AMI.to_owned()], vec![])
+    );
     let changed = memory.absorb(reading(610, []));
-    assert_eq!((memory.ids(), memory.dead()), (vec![], vec![AMI.to_owned()]));
-    assert!(changed.contains(OBJECT), "the object is woken for its next attempt");
+    assert_eq!(
+        (memory.ids(), memory.dead()),
+        (vec![], vec![AMI.to_owned()])
+    );
+    assert!(
+        changed.contains(OBJECT),
+        "the object is woken for its next attempt"
+    );
 }
 
 #[test]
 fn a_list_that_began_before_the_window_ended_proves_nothing() {
     let mut memory = memory();
     memory.write(&copy(), Answer::Made(AMI.into()), 10);
-    memory.absorb(Reading { ended: at(700), ..reading(600, []) });
+    memory.absorb(Reading {
+        ended: at(700),
+        ..reading(600, [])
+    });
     assert_eq!(memory.ids(), [AMI]);
 }
 
@@ -132,30 +182,49 @@ fn an_answer_that_names_a_dead_image_counts_as_dead_at_once() {
     let mut memory = memory();
     memory.write(&copy(), Answer::Made(AMI.into()), 10);
     memory.absorb(reading(20, [image(AMI, ImageState::Failed)]));
-    memory.write(&Action::DeregisterImage { id: AMI.into() }, Answer::Changed, 30);
+    memory.write(
+        &Action::DeregisterImage { id: AMI.into() },
+        Answer::Changed,
+        30,
+    );
     assert_eq!((memory.ids(), memory.dead()), (vec![], vec![]));
     memory.write(&copy(), Answer::Made(AMI.into()), 40);
-    assert_eq!((memory.ids(), memory.dead()), (vec![], vec![AMI.to_owned()]));
+    assert_eq!(
+        (memory.ids(), memory.dead()),
+        (vec![], vec![AMI.to_owned()])
+    );
 }
 
 #[test]
 fn what_was_deregistered_is_hidden_while_it_is_still_listed() {
     let mut memory = memory();
     memory.absorb(reading(10, [image(AMI, ImageState::Available)]));
-    memory.write(&Action::DeregisterImage { id: AMI.into() }, Answer::Changed, 20);
+    memory.write(
+        &Action::DeregisterImage { id: AMI.into() },
+        Answer::Changed,
+        20,
+    );
     assert_eq!(memory.ids(), [""; 0]);
     memory.absorb(reading(30, [image(AMI, ImageState::Available)]));
     memory.absorb(reading(600, [image(AMI, ImageState::Available)]));
     memory.absorb(reading(630, []));
     memory.absorb(reading(640, [image(AMI, ImageState::Available)]));
-    assert_eq!(memory.ids(), [""; 0], "the window runs from when it was last listed");
+    assert_eq!(
+        memory.ids(),
+        [""; 0],
+        "the window runs from when it was last listed"
+    );
 }
 
 #[test]
 fn what_is_listed_long_after_it_was_deregistered_was_restored() {
     let mut memory = memory();
     memory.absorb(reading(10, [image(AMI, ImageState::Available)]));
-    memory.write(&Action::DeregisterImage { id: AMI.into() }, Answer::Changed, 20);
+    memory.write(
+        &Action::DeregisterImage { id: AMI.into() },
+        Answer::Changed,
+        20,
+    );
     for seconds in [300, 600, 900, 1200] {
         memory.absorb(reading(seconds, [image(AMI, ImageState::Available)]));
     }
@@ -175,17 +244,30 @@ fn an_image_that_a_list_lacks_is_missing_and_not_gone() {
     assert_eq!(memory.state(), ImageState::Available);
     memory.absorb(reading(50, []));
     memory.absorb(reading(649, []));
-    assert_eq!(memory.state(), ImageState::Missing { since: at(50) }, "it is counted from the last list that had it");
+    assert_eq!(
+        memory.state(),
+        ImageState::Missing { since: at(50) },
+        "it is counted from the last list that had it"
+    );
     memory.absorb(reading(650, []));
-    assert_eq!((memory.ids(), memory.dead()), (vec![], vec![AMI.to_owned()]));
+    assert_eq!(
+        (memory.ids(), memory.dead()),
+        (vec![], vec![AMI.to_owned()])
+    );
 }
 
 #[test]
 fn an_image_that_ec2_calls_deregistered_is_gone_at_once() {
     let mut memory = memory();
     memory.absorb(reading(10, [image(AMI, ImageState::Available)]));
-    memory.absorb(Reading { deregistered: [AMI.to_owned()].into(), ..reading(20, []) });
-    assert_eq!((memory.ids(), memory.dead()), (vec![], vec![AMI.to_owned()]));
+    memory.absorb(Reading {
+        deregistered: [AMI.to_owned()].into(),
+        ..reading(20, [])
+    });
+    assert_eq!(
+        (memory.ids(), memory.dead()),
+        (vec![], vec![AMI.to_owned()])
+    );
 }
 
 #[test]
@@ -196,7 +278,10 @@ fn a_dead_image_that_is_listed_again_lives() {
     memory.absorb(reading(620, []));
     assert_eq!(memory.dead(), [AMI]);
     memory.absorb(reading(630, [image(AMI, ImageState::Available)]));
-    assert_eq!((memory.ids(), memory.dead()), (vec![AMI.to_owned()], vec![]));
+    assert_eq!(
+        (memory.ids(), memory.dead()),
+        (vec![AMI.to_owned()], vec![])
+    );
 }
 
 #[test]
@@ -204,7 +289,14 @@ fn tags_that_were_written_lie_over_lists_until_those_agree() {
     let mut memory = memory();
     memory.absorb(reading(10, [image(AMI, ImageState::Available)]));
     let sealed = BTreeMap::from([(tag::SELF.to_owned(), AMI.to_owned())]);
-    memory.write(&Action::CreateTags { id: AMI.into(), tags: sealed.clone() }, Answer::Changed, 20);
+    memory.write(
+        &Action::CreateTags {
+            id: AMI.into(),
+            tags: sealed.clone(),
+        },
+        Answer::Changed,
+        20,
+    );
     let tag_of = |memory: &Memory| memory.known().images[0].tags.get(tag::SELF).cloned();
     assert_eq!(tag_of(&memory).as_deref(), Some(AMI));
     memory.absorb(reading(30, [image(AMI, ImageState::Available)]));
@@ -214,7 +306,11 @@ fn tags_that_were_written_lie_over_lists_until_those_agree() {
     listed.tags.extend(sealed);
     memory.absorb(reading(40, [listed]));
     memory.absorb(reading(50, [image(AMI, ImageState::Available)]));
-    assert_eq!(tag_of(&memory), None, "once a list agreed, somebody else took it away");
+    assert_eq!(
+        tag_of(&memory),
+        None,
+        "once a list agreed, somebody else took it away"
+    );
 }
 
 #[test]
@@ -223,7 +319,14 @@ fn tags_that_were_deleted_are_hidden_for_a_window_at_most() {
     let mut listed = image(AMI, ImageState::Available);
     listed.tags.insert("team".into(), "web".into());
     memory.absorb(reading(10, [listed.clone()]));
-    memory.write(&Action::DeleteTags { id: AMI.into(), keys: vec!["team".into()] }, Answer::Changed, 20);
+    memory.write(
+        &Action::DeleteTags {
+            id: AMI.into(),
+            keys: vec!["team".into()],
+        },
+        Answer::Changed,
+        20,
+    );
     memory.absorb(reading(619, [listed.clone()]));
     assert!(!memory.known().images[0].tags.contains_key("team"));
     memory.absorb(reading(620, [listed]));
@@ -234,16 +337,31 @@ fn tags_that_were_deleted_are_hidden_for_a_window_at_most() {
 fn a_name_that_is_taken_has_holders_once_it_was_looked_up() {
     let mut memory = memory();
     memory.write(&capture(), Answer::NameTaken, 10);
-    assert_eq!(memory.names_to_look_up(), ["base-3f9a1c07d2".to_owned()].into());
-    assert!(memory.known().name_holders.is_empty(), "not looked up is not nobody");
+    assert_eq!(
+        memory.names_to_look_up(),
+        ["base-3f9a1c07d2".to_owned()].into()
+    );
+    assert!(
+        memory.known().name_holders.is_empty(),
+        "not looked up is not nobody"
+    );
 
     let nobody = BTreeMap::from([("base-3f9a1c07d2".to_owned(), vec![])]);
-    let changed = memory.absorb(Reading { names: nobody, ..reading(20, []) });
+    let changed = memory.absorb(Reading {
+        names: nobody,
+        ..reading(20, [])
+    });
     assert!(changed.contains(OBJECT));
     assert_eq!(memory.known().name_holders["base-3f9a1c07d2"], []);
 
-    let somebody = BTreeMap::from([("base-3f9a1c07d2".to_owned(), vec![image(OTHER, ImageState::Available)])]);
-    memory.absorb(Reading { names: somebody, ..reading(30, []) });
+    let somebody = BTreeMap::from([(
+        "base-3f9a1c07d2".to_owned(),
+        vec![image(OTHER, ImageState::Available)],
+    )]);
+    memory.absorb(Reading {
+        names: somebody,
+        ..reading(30, [])
+    });
     assert_eq!(memory.known().name_holders["base-3f9a1c07d2"][0].id, OTHER);
 
     memory.write(&capture(), Answer::Made(AMI.into()), 40);
@@ -259,13 +377,27 @@ fn what_uses_a_snapshot_is_told_only_when_it_was_read() {
     let used_by = |memory: &Memory| memory.known().snapshots[0].used_by.clone();
     assert_eq!(used_by(&memory), Some(vec![AMI.to_owned()]));
 
-    memory.write(&Action::DeregisterImage { id: AMI.into() }, Answer::Changed, 20);
+    memory.write(
+        &Action::DeregisterImage { id: AMI.into() },
+        Answer::Changed,
+        20,
+    );
     assert_eq!(used_by(&memory), None, "others may use it too");
 
-    let unused = Snapshot { used_by: Some(vec![AMI.to_owned()]), ..snapshot(SNAP, false) };
+    let unused = Snapshot {
+        used_by: Some(vec![AMI.to_owned()]),
+        ..snapshot(SNAP, false)
+    };
     memory.absorb(with_snapshots(reading(30, []), [unused]));
-    assert_eq!(used_by(&memory), Some(vec![]), "the deregistered image uses nothing");
-    let foreign = Snapshot { used_by: Some(vec![OTHER.to_owned()]), ..snapshot(SNAP, false) };
+    assert_eq!(
+        used_by(&memory),
+        Some(vec![]),
+        "the deregistered image uses nothing"
+    );
+    let foreign = Snapshot {
+        used_by: Some(vec![OTHER.to_owned()]),
+        ..snapshot(SNAP, false)
+    };
     memory.absorb(with_snapshots(reading(40, []), [foreign]));
     assert_eq!(used_by(&memory), Some(vec![OTHER.to_owned()]));
 }
@@ -276,7 +408,11 @@ fn a_snapshot_that_a_list_lacks_is_kept_for_a_window() {
     memory.absorb(with_snapshots(reading(10, []), [snapshot(SNAP, false)]));
     memory.absorb(with_snapshots(reading(20, []), []));
     memory.absorb(reading(900, []));
-    assert_eq!(memory.known().snapshots.len(), 1, "images alone say nothing about snapshots");
+    assert_eq!(
+        memory.known().snapshots.len(),
+        1,
+        "images alone say nothing about snapshots"
+    );
     memory.absorb(with_snapshots(reading(620, []), []));
     assert_eq!(memory.known().snapshots, []);
 }
@@ -284,9 +420,19 @@ fn a_snapshot_that_a_list_lacks_is_kept_for_a_window() {
 #[test]
 fn an_image_is_as_far_as_its_snapshots() {
     let mut memory = memory();
-    let big = Snapshot { size_gib: 30, progress: Some(40), ..snapshot(SNAP, true) };
-    let small = Snapshot { size_gib: 10, ..snapshot("snap-00000001", false) };
-    memory.absorb(with_snapshots(reading(10, [image(AMI, ImageState::Pending)]), [big, small]));
+    let big = Snapshot {
+        size_gib: 30,
+        progress: Some(40),
+        ..snapshot(SNAP, true)
+    };
+    let small = Snapshot {
+        size_gib: 10,
+        ..snapshot("snap-00000001", false)
+    };
+    memory.absorb(with_snapshots(
+        reading(10, [image(AMI, ImageState::Pending)]),
+        [big, small],
+    ));
     assert_eq!(memory.known().images[0].progress, Some(55));
 }
 
@@ -294,8 +440,14 @@ fn an_image_is_as_far_as_its_snapshots() {
 fn an_object_is_woken_by_ten_percent_and_not_by_one() {
     let mut memory = memory();
     let at_progress = |seconds, progress| {
-        let listed = Snapshot { progress: Some(progress), ..snapshot(SNAP, true) };
-        with_snapshots(reading(seconds, [image(AMI, ImageState::Pending)]), [listed])
+        let listed = Snapshot {
+            progress: Some(progress),
+            ..snapshot(SNAP, true)
+        };
+        with_snapshots(
+            reading(seconds, [image(AMI, ImageState::Pending)]),
+            [listed],
+        )
     };
     assert!(memory.absorb(at_progress(10, 41)).contains(OBJECT));
     assert!(memory.absorb(at_progress(20, 42)).is_empty());
@@ -307,7 +459,14 @@ fn a_write_that_a_list_confirms_wakes_nobody() {
     let mut memory = memory();
     memory.absorb(reading(10, [image(AMI, ImageState::Available)]));
     let sealed = BTreeMap::from([(tag::SELF.to_owned(), AMI.to_owned())]);
-    memory.write(&Action::CreateTags { id: AMI.into(), tags: sealed.clone() }, Answer::Changed, 20);
+    memory.write(
+        &Action::CreateTags {
+            id: AMI.into(),
+            tags: sealed.clone(),
+        },
+        Answer::Changed,
+        20,
+    );
     let mut listed = image(AMI, ImageState::Available);
     listed.tags.extend(sealed);
     assert!(memory.absorb(reading(30, [listed])).is_empty());
@@ -322,19 +481,35 @@ fn snapshots_are_listed_only_while_something_goes_on_and_daily() {
     user.snapshots = vec![SNAP.into()];
     let mut sealed = snapshot(SNAP, false);
     sealed.tags.insert(tag::SELF.into(), SNAP.into());
-    memory.absorb(with_snapshots(reading(10, [user.clone()]), [sealed.clone()]));
+    memory.absorb(with_snapshots(
+        reading(10, [user.clone()]),
+        [sealed.clone()],
+    ));
     assert!(!memory.needs_snapshots(at(20), day));
     assert!(memory.needs_snapshots(at(10 + 86_400), day), "daily");
 
-    memory.absorb(with_snapshots(reading(30, [user.clone()]), [snapshot(SNAP, false)]));
+    memory.absorb(with_snapshots(
+        reading(30, [user.clone()]),
+        [snapshot(SNAP, false)],
+    ));
     assert!(memory.needs_snapshots(at(40), day), "unsealed");
     memory.absorb(with_snapshots(reading(50, []), [sealed.clone()]));
     assert!(memory.needs_snapshots(at(60), day), "unaccounted for");
-    memory.absorb(with_snapshots(reading(70, [image(OTHER, ImageState::Pending), user.clone()]), [sealed.clone()]));
+    memory.absorb(with_snapshots(
+        reading(70, [image(OTHER, ImageState::Pending), user.clone()]),
+        [sealed.clone()],
+    ));
     assert!(memory.needs_snapshots(at(80), day), "pending");
-    memory.absorb(with_snapshots(reading(90, [image(OTHER, ImageState::Available), user]), [sealed]));
+    memory.absorb(with_snapshots(
+        reading(90, [image(OTHER, ImageState::Available), user]),
+        [sealed],
+    ));
     assert!(!memory.needs_snapshots(at(100), day));
-    memory.write(&Action::DeregisterImage { id: OTHER.into() }, Answer::Changed, 110);
+    memory.write(
+        &Action::DeregisterImage { id: OTHER.into() },
+        Answer::Changed,
+        110,
+    );
     assert!(memory.needs_snapshots(at(120), day), "after a write");
 }
 
