@@ -29,6 +29,7 @@ use tokio::sync::Notify;
 
 use crate::chance::Chance;
 use crate::cluster::{Accident, Cluster};
+use crate::oracles;
 
 /// The account of every story.
 pub const ACCOUNT: &str = "111122223333";
@@ -169,18 +170,20 @@ impl Universe {
             while !done(self) {
                 if let Some(image) = self.cluster.get() {
                     // A stale copy or a lost write is met again at the next look.
-                    let _ = reconcile(&image, &referred, &cx).await;
+                    // Boxed: the compiler gives up on a future that deep.
+                    let _ = Box::pin(reconcile(&image, &referred, &cx)).await;
                     if metrics_say(&metrics, "amity_invariants_broken_total") > 0 {
                         *lock(&self.invariants_broken) += 1;
                     }
                 }
-                tokio::time::sleep(Duration::from_secs(1)).await;
+                let pause = if oracles::is_ready(self) { 60 } else { 1 };
+                tokio::time::sleep(Duration::from_secs(pause)).await;
             }
         };
         tokio::select! {
             biased;
             () = reconciles => {}
-            () = inventory.run() => {}
+            () = Box::pin(inventory.run()) => {}
         }
     }
 

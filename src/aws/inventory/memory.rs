@@ -43,6 +43,8 @@ pub(super) struct Memory {
     graves: BTreeMap<String, Grave>,
     /// Images that EC2 gave out or listed and then denied, by object and id.
     dead: BTreeMap<String, BTreeMap<String, Revision>>,
+    /// The tokens of copies that EC2 says it made, by token: what lists must show, or else is dead.
+    claims: BTreeMap<String, Claim>,
     /// The names that EC2 said were taken, by object; who has them, once that was read.
     names: BTreeMap<String, BTreeMap<String, Option<Vec<Image>>>>,
     /// The ids of each object's images and snapshots.
@@ -56,6 +58,19 @@ pub(super) struct Memory {
     snapshots_as_of: Option<Timestamp>,
 }
 
+/// A copy that EC2 made for a token, of which the answer did not tell the id.
+#[derive(Clone, Debug)]
+struct Claim {
+    tags: BTreeMap<String, String>,
+    first_answer: Timestamp,
+}
+
+impl Claim {
+    fn is_of(&self, image: &Image) -> bool {
+        [tag::OBJECT, tag::REVISION].iter().all(|key| self.tags.get(*key) == image.tags.get(*key))
+    }
+}
+
 impl Memory {
     /// Nothing is known yet.
     pub(super) fn new(window: SignedDuration) -> Self {
@@ -65,6 +80,7 @@ impl Memory {
             snapshots: BTreeMap::new(),
             graves: BTreeMap::new(),
             dead: BTreeMap::new(),
+            claims: BTreeMap::new(),
             names: BTreeMap::new(),
             objects: BTreeMap::new(),
             users: BTreeMap::new(),
@@ -105,6 +121,7 @@ impl Memory {
                 }
             }
         }
+        self.settle_claims(started);
         self.as_of = Some(ended);
         self.index();
         self.note_progress(ended);
@@ -134,6 +151,10 @@ impl Memory {
                     .or_default()
                     .entry(name.clone())
                     .or_insert(None);
+            }
+            (Action::CopyImage { token, tags, .. }, Ok(Answer::AlreadyMade)) => {
+                let claim = Claim { tags: tags.clone(), first_answer: now };
+                self.claims.entry(token.clone()).or_insert(claim);
             }
             (Action::CreateTags { id, tags }, Ok(_)) => {
                 let written: Vec<_> = tags
@@ -256,6 +277,29 @@ impl Memory {
             None => true,
         });
         list
+    }
+
+    /// A copy that was made for a token is listed within the window, or it is gone: the next attempt needs
+    /// another token, for EC2 remembers this one.
+    fn settle_claims(&mut self, started: Timestamp) {
+        let mut dead = Vec::new();
+        self.claims.retain(|token, claim| {
+            // One that was known before is not it: a failed attempt, say, with a token of its own.
+            let is_it = |entry: &Entry<Image>| {
+                claim.is_of(&entry.item) && entry.since() >= claim.first_answer
+            };
+            if self.images.values().any(is_it) {
+                return false;
+            }
+            let is_dead = started >= claim.first_answer + self.window;
+            if is_dead {
+                dead.push((token.clone(), claim.tags.clone()));
+            }
+            !is_dead
+        });
+        for (token, tags) in dead {
+            self.died(token, &tags);
+        }
     }
 
     fn made(&mut self, object: &str, id: &str, image: Image, now: Timestamp) {
