@@ -67,7 +67,9 @@ struct Claim {
 
 impl Claim {
     fn is_of(&self, image: &Image) -> bool {
-        [tag::OBJECT, tag::REVISION].iter().all(|key| self.tags.get(*key) == image.tags.get(*key))
+        [tag::OBJECT, tag::REVISION]
+            .iter()
+            .all(|key| self.tags.get(*key) == image.tags.get(*key))
     }
 }
 
@@ -153,7 +155,10 @@ impl Memory {
                     .or_insert(None);
             }
             (Action::CopyImage { token, tags, .. }, Ok(Answer::AlreadyMade)) => {
-                let claim = Claim { tags: tags.clone(), first_answer: now };
+                let claim = Claim {
+                    tags: tags.clone(),
+                    first_answer: now,
+                };
                 self.claims.entry(token.clone()).or_insert(claim);
             }
             (Action::CreateTags { id, tags }, Ok(_)) => {

@@ -196,6 +196,34 @@ fn an_answer_that_names_a_dead_image_counts_as_dead_at_once() {
 }
 
 #[test]
+fn a_token_that_was_used_for_an_image_that_is_never_listed_is_a_dead_attempt() {
+    let mut memory = memory();
+    memory.absorb(reading(5, [image(OTHER, ImageState::Failed)]));
+    memory.write(&copy(), Answer::AlreadyMade, 10);
+    memory.write(&copy(), Answer::AlreadyMade, 300);
+    memory.absorb(reading(609, [image(OTHER, ImageState::Failed)]));
+    assert_eq!(memory.dead(), [""; 0]);
+    memory.absorb(reading(610, [image(OTHER, ImageState::Failed)]));
+    assert_eq!(
+        memory.dead(),
+        ["t"],
+        "the window runs from the first such answer"
+    );
+}
+
+#[test]
+fn a_token_whose_image_is_listed_after_all_is_no_dead_attempt() {
+    let mut memory = memory();
+    memory.write(&copy(), Answer::AlreadyMade, 10);
+    memory.absorb(reading(20, [image(AMI, ImageState::Pending)]));
+    memory.absorb(reading(610, [image(AMI, ImageState::Available)]));
+    assert_eq!(
+        (memory.ids(), memory.dead()),
+        (vec![AMI.to_owned()], vec![])
+    );
+}
+
+#[test]
 fn what_was_deregistered_is_hidden_while_it_is_still_listed() {
     let mut memory = memory();
     memory.absorb(reading(10, [image(AMI, ImageState::Available)]));
