@@ -48,6 +48,9 @@ const FIRST_BACKOFF: Duration = Duration::from_millis(500);
 /// The longest wait after an error of Kubernetes'.
 const LONGEST_BACKOFF: Duration = Duration::from_mins(2);
 
+/// How soon an image is looked at again that was seen before the accounts and namespaces were.
+const BEFORE_THE_REST: Duration = Duration::from_millis(100);
+
 /// What an operator sets.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -225,6 +228,12 @@ impl Process {
         std::future::pending().await
     }
 
+    /// Whether an account or a label that the caches lack is lacking in the cluster too.
+    fn knows_what_images_refer_to(&self) -> bool {
+        self.accounts.wait_until_ready().now_or_never().is_some()
+            && self.namespaces.wait_until_ready().now_or_never().is_some()
+    }
+
     fn referred(&self, image: &MachineImage) -> Referred {
         let namespace = self.namespaces.get(&ObjectRef::new(image.namespace()));
         Referred {
@@ -338,6 +347,9 @@ async fn reconcile_image(
     image: Arc<Guarded<MachineImage>>,
     process: Arc<Process>,
 ) -> Result<Action, Error> {
+    if !process.knows_what_images_refer_to() {
+        return Ok(Action::requeue(BEFORE_THE_REST));
+    }
     let image = match &image.0 {
         Ok(image) => image,
         Err(invalid) => {
