@@ -31,6 +31,8 @@ pub mod tag {
     pub const SOURCE: &str = "amity.dev/source";
     /// What distinguishes two images of one revision in one place.
     pub const VARIANT: &str = "amity.dev/variant";
+    /// Which attempt to copy to its place it is: failed ones may vanish, and a token must not be used twice.
+    pub const ATTEMPT: &str = "amity.dev/attempt";
     /// The seal: the id of the very image or snapshot that carries it.
     pub const SELF: &str = "amity.dev/self";
     /// When the revision was published; absent while it is not what users should launch.
@@ -395,10 +397,10 @@ mod tests {
     #[test]
     fn the_hash_of_a_revision_never_changes() {
         let source = json!({"instance": {"region": "us-east-1", "instanceId": "i-0a1b2c3d4e5f60718", "reboot": "Never"}});
-        assert_eq!(Revision::of(&source, None).as_str(), "GOLDEN1");
-        assert_eq!(Revision::of(&source, Some("2026-11")).as_str(), "GOLDEN2");
+        assert_eq!(Revision::of(&source, None).as_str(), "8d5de8a2e0");
+        assert_eq!(Revision::of(&source, Some("2026-11")).as_str(), "d484c0cecd");
         let source = json!({"image": {"region": "us-east-1", "imageId": "ami-0feedfacefeedface"}});
-        assert_eq!(Revision::of(&source, None).as_str(), "GOLDEN3");
+        assert_eq!(Revision::of(&source, None).as_str(), "72f3794df3");
     }
 
     #[test]
@@ -407,6 +409,49 @@ mod tests {
         let more = json!({"image": {"imageId": "ami-1", "extra": null, "list": [], "map": {"a": null}, "region": "us-east-1"}});
         assert_eq!(Revision::of(&said, None), Revision::of(&more, None));
         assert_ne!(Revision::of(&said, None), Revision::of(&said, Some("")));
+    }
+
+    #[test]
+    fn the_spec_of_an_object_gives_the_hash_of_its_source() {
+        let source: crate::api::Source = serde_json::from_value(
+            json!({"instance": {"region": "us-east-1", "instanceId": "i-0a1b2c3d4e5f60718", "reboot": "Never"}}),
+        )
+        .unwrap();
+        let written = serde_json::to_value(&source).unwrap();
+        assert_eq!(Revision::of(&written, None).as_str(), "8d5de8a2e0", "a field of the schema changed the hash");
+    }
+
+    #[test]
+    fn the_token_of_a_copy_never_changes() {
+        let identity = Identity { owner: "o".into(), cluster: "c".into(), object: "ns/n".into() };
+        let place = Place::new("111122223333", "eu-west-1");
+        assert_eq!(
+            identity.copy_token(&Revision::from("3f9a1c07d2"), &place, 1),
+            "30f65f4a579c8fca32ff752d166f80db6728fdf3d0cf37bb2a11eb237d65b63a",
+            "after an upgrade, a repeated call would make a second image"
+        );
+    }
+
+    #[test]
+    fn the_tags_of_a_newborn_never_change() {
+        let identity = Identity { owner: "o".into(), cluster: "c".into(), object: "ns/n".into() };
+        let origin = Reference::new("us-east-1", "i-0a1b2c3d4e5f60718");
+        let source = Reference::new("us-east-1", "ami-0feedfacefeedface");
+        let tags = identity.birth_tags(&Revision::from("3f9a1c07d2"), &origin, &source);
+        let written: Vec<_> = tags.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        assert_eq!(
+            written,
+            [
+                "amity.dev/cluster=c",
+                "amity.dev/object=ns/n",
+                "amity.dev/origin=us-east-1/i-0a1b2c3d4e5f60718",
+                "amity.dev/owner=o",
+                "amity.dev/revision=3f9a1c07d2",
+                "amity.dev/source=us-east-1/ami-0feedfacefeedface",
+                "amity.dev/variant=source",
+            ]
+        );
+        assert_eq!(TagKeys::of(&["team".to_owned()]).value(), "7ccc7970");
     }
 
     #[test]

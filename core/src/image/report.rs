@@ -164,7 +164,10 @@ fn is_in_sync(view: &View<'_>, plan: &Plan) -> bool {
         }
         _ => false,
     };
-    !view.desired.is_being_deleted() && plan.findings.is_empty() && plan.steps.iter().all(is_held_up)
+    !view.desired.is_being_deleted()
+        && plan.findings.is_empty()
+        && plan.steps.iter().all(is_held_up)
+        && view.is_published_everywhere()
 }
 
 fn what_cannot_be_read(view: &View<'_>) -> String {

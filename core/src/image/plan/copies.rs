@@ -7,7 +7,7 @@ use super::attributes::tags_with_note;
 use super::step::{Action, Finding, Plan, Step, WaitsFor, Why};
 use super::view::{Owned, View};
 use crate::api::conditions;
-use crate::image::identity::{Place, Reference, Standing};
+use crate::image::identity::{Place, Reference, Standing, tag};
 use crate::image::observed::{ImageState, Known, SourceView};
 
 /// How often a copy that died is made again.
@@ -157,6 +157,7 @@ fn copy_to(view: &View<'_>, place: &Place, known: &Known, source: &CopySource) -
     let attempt = attempt(view, place, known)?;
     let mut tags = desired.identity.birth_tags(&desired.revision, &desired.origin, &source.from);
     tags.extend(tags_with_note(&desired.tags));
+    tags.insert(tag::ATTEMPT.to_owned(), attempt.to_string());
     let action = Action::CopyImage {
         from: source.from.clone(),
         name: desired.image_name.clone(),
@@ -171,7 +172,7 @@ fn copy_to(view: &View<'_>, place: &Place, known: &Known, source: &CopySource) -
     })
 }
 
-/// One more than the attempts that are known to be dead.
+/// One more than the attempts that are known to be dead, and than any that is still shown.
 fn attempt(view: &View<'_>, place: &Place, known: &Known) -> Result<u32, Finding> {
     let failed: Vec<_> = view
         .claimed
@@ -180,7 +181,9 @@ fn attempt(view: &View<'_>, place: &Place, known: &Known) -> Result<u32, Finding
         .filter(|owned| owned.is_of(&view.desired.revision) && !matches!(owned.standing, Standing::Foreign(_)))
         .collect();
     let dead = known.dead.iter().filter(|dead| dead.revision == view.desired.revision).count();
-    let attempt = u32::try_from(failed.len() + dead + 1).unwrap_or(u32::MAX);
+    let counted = u32::try_from(failed.len() + dead).unwrap_or(u32::MAX);
+    let said = failed.iter().filter_map(|owned| owned.image.tags.get(tag::ATTEMPT)?.parse().ok()).max();
+    let attempt = counted.max(said.unwrap_or(0)).saturating_add(1);
     if attempt <= MOST_ATTEMPTS {
         return Ok(attempt);
     }

@@ -10,10 +10,11 @@ use crate::image::observed::ImageState;
 /// Seals proven images, and the snapshots that sealed images are seen to use. Nothing can be retired
 /// before it is sealed, so that this comes first in every place.
 pub(crate) fn seal(view: &View<'_>, plan: &mut Plan) {
-    for owned in view.claimed.iter().filter(|owned| !matches!(owned.image.state, ImageState::Missing { .. })) {
+    for owned in &view.claimed {
+        let is_there = !matches!(owned.image.state, ImageState::Missing { .. });
         match owned.standing {
-            Standing::Newborn => plan.steps.push(Step::at(owned.place, naming_itself(&owned.image.id), Why::ProvenOurs)),
-            Standing::Ours => seal_snapshots(view, owned, plan),
+            Standing::Newborn if is_there => plan.steps.push(Step::at(owned.place, naming_itself(&owned.image.id), Why::ProvenOurs)),
+            Standing::Ours if is_there => seal_snapshots(view, owned, plan),
             Standing::Unproven if may_be_needed(view, owned) => {
                 let step = Step::at(owned.place, naming_itself(&owned.image.id), Why::ProvenOurs);
                 plan.steps.push(step.waiting_for(WaitsFor::Proof(owned.image.id.clone())));

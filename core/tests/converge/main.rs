@@ -1,0 +1,149 @@
+//! From any start, whatever it is: no plan breaks an invariant, and the steps of one plan after the other lead
+//! to rest, with exactly one published image of the wanted revision in each wanted region, nothing else of
+//! ours, and everything of others as it was.
+
+mod ec2;
+mod start;
+
+use std::collections::BTreeSet;
+
+use amity_core::api::conditions;
+use amity_core::image::desired::Desired;
+use amity_core::image::identity::{Standing, standing, tag};
+use amity_core::image::invariants::violations;
+use amity_core::image::observed::{ImageState, Observed};
+use amity_core::image::plan::{Plan, plan};
+use amity_core::image::report::report;
+use proptest::prelude::*;
+
+use ec2::Ec2;
+
+/// More rounds than any start needs: a bound, not an expectation.
+const ROUNDS: usize = 400;
+
+proptest! {
+    #![proptest_config(cases(512))]
+
+    #[test]
+    fn no_plan_of_any_situation_breaks_an_invariant(start in start::anything()) {
+        let world = Ec2::of(&start);
+        let desired = world.desired();
+        let mut observed = world.observed(&desired);
+        start.disturb(&mut observed, world.now);
+        let made = look(&world, &desired, &observed);
+        prop_assert!(made.next_steps().len() <= observed.places.len().max(1));
+    }
+
+}
+
+proptest! {
+    #![proptest_config(cases(96))]
+
+    #[test]
+    fn every_start_comes_to_rest_as_the_spec_says(start in start::mendable()) {
+        let mut world = Ec2::of(&start);
+        let strangers = world.strangers();
+        let foreign_snapshots = world.foreign_snapshots();
+        run(&mut world);
+        let desired = world.desired();
+        prop_assert_eq!(world.published(&desired), world.wanted(), "published where it is wanted, and once");
+        let live = world.ours(&desired);
+        if start.retains {
+            prop_assert!(world.destroyed.is_empty(), "{:?}", world.destroyed);
+        } else {
+            prop_assert_eq!(live.len(), world.wanted().len(), "nothing else of ours: {:?}", live);
+            prop_assert_eq!(world.unused_snapshots(&desired), BTreeSet::new());
+        }
+        prop_assert_eq!(world.strangers(), strangers.clone());
+        prop_assert!(world.captures <= 1, "one reboot per revision at most");
+
+        world.delete();
+        run(&mut world);
+        prop_assert!(!world.has_finalizer);
+        if !start.retains {
+            prop_assert!(world.ours(&world.desired()).is_empty());
+        }
+        if !start.retains {
+            prop_assert_eq!(world.strangers(), strangers);
+            prop_assert_eq!(world.foreign_snapshots(), foreign_snapshots);
+        }
+    }
+}
+
+/// `PROPTEST_CASES`, or so many.
+fn cases(otherwise: u32) -> ProptestConfig {
+    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise);
+    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
+}
+
+/// One plan after the other until there is nothing to do for a whole window. Where nothing can be done now, a
+/// minute goes by.
+fn run(world: &mut Ec2) {
+    let mut trace = Vec::new();
+    let mut quiet = 0;
+    for _ in 0..ROUNDS {
+        let desired = world.desired();
+        let observed = world.observed(&desired);
+        let made = look(world, &desired, &observed);
+        if world.deleted && !world.has_finalizer {
+            return;
+        }
+        quiet = if made.is_at_rest() { quiet + 1 } else { 0 };
+        if quiet > 0 {
+            world.at_rest();
+        }
+        if quiet > 12 {
+            return;
+        }
+        let steps: Vec<_> = made.next_steps().into_iter().cloned().collect();
+        trace.push(format!("{} {steps:?} {:?}", world.now, made.findings));
+        for step in &steps {
+            world.perform(&desired, step);
+        }
+        if steps.is_empty() {
+            world.minute();
+        }
+    }
+    panic!("no rest after {ROUNDS} rounds; the last were\n{}", trace[trace.len() - 6..].join("\n"));
+}
+
+/// What holds of every plan, and of every report of one.
+fn look(world: &Ec2, desired: &Desired, observed: &Observed) -> Plan {
+    let made = plan(desired, observed, world.now);
+    assert_eq!(made, plan(desired, observed, world.now), "the same question has the same answer");
+    assert_eq!(violations(&made, desired, observed), [], "{made:#?}");
+    let next = made.next_steps();
+    let places: BTreeSet<_> = next.iter().map(|step| &step.place).collect();
+    assert_eq!(places.len(), next.len(), "at most one step per place: {next:?}");
+    for step in next.iter().filter(|step| step.action.destroys()) {
+        let known = observed.known_at(step.place.as_ref().unwrap()).unwrap();
+        let id = step.action.target().unwrap();
+        let image = known.images.iter().find(|image| image.id == id).map(|image| standing(image, &desired.identity));
+        let snapshot = known.snapshots.iter().find(|one| one.id == id).map(|one| one.tags.get(tag::SELF) == Some(&one.id));
+        assert!(image == Some(Standing::Ours) || snapshot == Some(true), "{step:?} is of something unsealed");
+    }
+    reported(world, desired, observed, &made);
+    made
+}
+
+fn reported(world: &Ec2, desired: &Desired, observed: &Observed, made: &Plan) {
+    let status = report(&world.image(), desired, observed, made, world.now);
+    let is = |type_: &str| status.conditions.iter().any(|one| one.type_ == type_ && one.status == "True");
+    let (ready, stalled, reconciling) = (is(conditions::READY), is(conditions::STALLED), is(conditions::RECONCILING));
+    assert!(!(stalled && reconciling) && !(ready && (stalled || reconciling)), "{status:#?}");
+    if !desired.suspended && !desired.is_being_deleted() {
+        assert!(ready || stalled || reconciling, "nobody moves: {status:#?}\n{made:#?}");
+    }
+    if ready {
+        for place in &desired.places {
+            let known = observed.known_at(place).expect("what is ready was read");
+            assert!(
+                known.images.iter().any(|image| image.state == ImageState::Available
+                    && standing(image, &desired.identity) == Standing::Ours
+                    && image.tags.get(tag::REVISION).map(String::as_str) == Some(desired.revision.as_str())
+                    && image.tags.contains_key(tag::PUBLISHED)),
+                "Ready, but nothing is published in {place}"
+            );
+        }
+    }
+}

@@ -1,0 +1,333 @@
+//! Where a run starts: any spec, and any images and snapshots that could be there.
+
+use std::collections::BTreeMap;
+
+use amity_core::api::{MachineImage, conditions};
+use amity_core::image::desired::Desired;
+use amity_core::image::identity::{Place, Reference, Revision, TagKeys, tag};
+use amity_core::image::observed::{Image, ImageState, Observed, PlaceView, Refusal, Snapshot, Unreadable};
+use jiff::{SignedDuration, Timestamp};
+use proptest::collection::{btree_map, vec};
+use proptest::prelude::*;
+use serde_json::json;
+
+use crate::ec2::{show, snapshot};
+
+pub const ACCOUNT: &str = "111122223333";
+
+/// The regions of the account; the source is in the first.
+pub const REGIONS: [&str; 3] = ["us-east-1", "eu-west-1", "ap-northeast-1"];
+
+const ACTIONS: [&str; 6] = ["CreateImage", "CopyImage", "CreateTags", "DeleteTags", "DeregisterImage", "DeleteSnapshot"];
+
+/// A spec and a world.
+#[derive(Clone, Debug)]
+pub struct Start {
+    instance: bool,
+    pub wanted: Vec<String>,
+    tags: BTreeMap<String, String>,
+    pub retains: bool,
+    suspended: bool,
+    pub deleted: bool,
+    pub has_finalizer: bool,
+    pub recorded: bool,
+    pub failing_copies: u8,
+    pub images: Vec<Seed>,
+    unreadable: Vec<bool>,
+    refused: Vec<Option<(usize, bool)>>,
+}
+
+/// One image that is there at the start.
+#[derive(Clone, Debug)]
+pub struct Seed {
+    number: usize,
+    region: usize,
+    revision: Option<&'static str>,
+    state: State,
+    whose: Whose,
+    captured: bool,
+    published: bool,
+    launched: bool,
+    tags: BTreeMap<String, String>,
+    noted: bool,
+    snapshots: Vec<Kind>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Pending,
+    Available,
+    Failed,
+    Disabled,
+    Missing,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Whose {
+    Sealed,
+    Newborn,
+    Unproven,
+    UnprovenStranger,
+    CopiedTags,
+    Contradicting,
+    Retained,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Sealed,
+    Unsealed,
+    Untagged,
+}
+
+/// Any situation at all, also such as nobody can mend.
+pub fn anything() -> impl Strategy<Value = Start> {
+    let states = prop::sample::select(vec![
+        State::Pending,
+        State::Available,
+        State::Available,
+        State::Failed,
+        State::Disabled,
+        State::Missing,
+    ]);
+    let odd = (any::<bool>(), any::<bool>(), vec(prop::bool::weighted(0.15), 3));
+    let refused = vec(prop::option::weighted(0.3, (0..ACTIONS.len(), any::<bool>())), 3);
+    (start(seed(states, any::<bool>().boxed())), odd, refused).prop_map(|(start, (suspended, deleted, unreadable), refused)| {
+        Start { suspended: suspended && start.recorded, deleted, unreadable, refused, ..start }
+    })
+}
+
+/// What comes to rest by itself: nothing is disabled, and what is a second image is used by nobody.
+pub fn mendable() -> impl Strategy<Value = Start> {
+    let states = prop::sample::select(vec![
+        State::Pending,
+        State::Available,
+        State::Available,
+        State::Failed,
+        State::Missing,
+    ]);
+    start(seed(states, Just(false).boxed())).prop_map(|mut start| {
+        // One published image of a revision and place; the others are not.
+        let mut published = std::collections::BTreeSet::new();
+        for seed in start.images.iter_mut().filter(|seed| seed.published) {
+            seed.published = published.insert((seed.region, seed.revision));
+        }
+        // A failed capture, and one that was lost, wait for somebody.
+        for seed in &mut start.images {
+            let is_capture = seed.captured && start.instance && seed.region == 0;
+            if is_capture && matches!(seed.state, State::Failed | State::Missing) {
+                seed.state = State::Available;
+            }
+        }
+        // What strangers lose is not ours to tell.
+        for seed in start.images.iter_mut().filter(|seed| seed.is_strange() && seed.state == State::Missing) {
+            seed.state = State::Available;
+        }
+        let is_lasting = |seed: &Seed| {
+            seed.revision.is_none()
+                && matches!(seed.whose, Whose::Sealed | Whose::Newborn | Whose::Unproven)
+                && matches!(seed.state, State::Available | State::Pending)
+        };
+        if start.instance && !start.images.iter().any(is_lasting) {
+            start.images.retain(|seed| seed.revision.is_some());
+        }
+        start
+    })
+}
+
+fn start(seeds: impl Strategy<Value = Seed>) -> impl Strategy<Value = Start> {
+    let wanted = prop::sample::subsequence(REGIONS.to_vec(), 1..=3);
+    let spec = (any::<bool>(), wanted, users_tags(), prop::bool::weighted(0.2));
+    (spec, any::<bool>(), any::<bool>(), 0..4_u8, vec(seeds, 0..7)).prop_map(
+        |((instance, wanted, tags, retains), has_finalizer, recorded, failing_copies, mut images)| {
+            for (number, seed) in images.iter_mut().enumerate() {
+                seed.number = number;
+            }
+            Start {
+                instance,
+                wanted: wanted.into_iter().map(str::to_owned).collect(),
+                tags,
+                retains,
+                suspended: false,
+                deleted: false,
+                // What exists was made with the finalizer stored.
+                has_finalizer: has_finalizer || !images.is_empty(),
+                recorded,
+                failing_copies,
+                images,
+                unreadable: vec![false; 3],
+                refused: vec![None; 3],
+            }
+        },
+    )
+}
+
+fn seed(states: impl Strategy<Value = State>, launched: BoxedStrategy<bool>) -> impl Strategy<Value = Seed> {
+    let revision = prop::sample::select(vec![None, None, Some("old"), Some("older")]);
+    let whose = prop::sample::select(vec![
+        Whose::Sealed,
+        Whose::Sealed,
+        Whose::Sealed,
+        Whose::Newborn,
+        Whose::Unproven,
+        Whose::UnprovenStranger,
+        Whose::CopiedTags,
+        Whose::Contradicting,
+        Whose::Retained,
+    ]);
+    let kinds = vec(prop::sample::select(vec![Kind::Sealed, Kind::Unsealed, Kind::Untagged]), 0..3);
+    let said = (any::<bool>(), any::<bool>(), launched, users_tags(), any::<bool>());
+    (0..3_usize, revision, states, whose, said, kinds).prop_map(
+        |(region, revision, state, whose, (captured, published, launched, tags, noted), snapshots)| Seed {
+            number: 0,
+            region,
+            revision,
+            state,
+            whose,
+            captured,
+            published: published && whose == Whose::Sealed && matches!(state, State::Available | State::Missing),
+            launched,
+            tags,
+            noted,
+            snapshots: if state == State::Pending { Vec::new() } else { snapshots },
+        },
+    )
+}
+
+fn users_tags() -> impl Strategy<Value = BTreeMap<String, String>> {
+    let text = |all: [&'static str; 3]| prop::sample::select(all.map(str::to_owned).to_vec());
+    btree_map(text(["team", "stage", "cost"]), text(["a", "b", "c"]), 0..3)
+}
+
+impl Start {
+    pub fn machine_image(&self) -> MachineImage {
+        let source = if self.instance {
+            json!({"instance": {"region": REGIONS[0], "instanceId": "i-1", "reboot": "Once"}})
+        } else {
+            json!({"image": {"region": REGIONS[0], "imageId": "ami-origin"}})
+        };
+        let regions: Vec<_> = self.wanted.iter().map(|name| json!({"name": name})).collect();
+        let policy = if self.retains { "Retain" } else { "Delete" };
+        let spec = json!({
+            "source": source, "regions": regions, "tags": self.tags, "deletionPolicy": policy, "suspend": self.suspended,
+        });
+        let mut image = MachineImage::new("web", serde_json::from_value(spec).unwrap());
+        image.metadata.namespace = Some("prod".to_owned());
+        image.metadata.generation = Some(1);
+        image
+    }
+
+    /// Makes places unreadable, and refuses.
+    pub fn disturb(&self, observed: &mut Observed, now: Timestamp) {
+        for (region, (unreadable, refused)) in REGIONS.iter().zip(self.unreadable.iter().zip(&self.refused)) {
+            let place = Place::new(ACCOUNT, *region);
+            if *unreadable {
+                let message = format!("{region} cannot be read");
+                let unreadable = Unreadable { reason: conditions::REGION_UNREADABLE, message };
+                observed.places.insert(place.clone(), PlaceView::Unreadable(unreadable));
+            }
+            if let Some((action, later)) = refused {
+                let refusal = Refusal {
+                    action: ACTIONS[*action],
+                    reason: conditions::ACCESS_DENIED,
+                    message: "denied".to_owned(),
+                    certain: *later,
+                    at: now,
+                    retry_at: now + SignedDuration::from_secs(if *later { 30 } else { -30 }),
+                };
+                observed.refusals.insert((place, refusal.action), refusal);
+            }
+        }
+    }
+}
+
+impl Seed {
+    fn is_strange(&self) -> bool {
+        use Whose::{Contradicting, CopiedTags, Newborn, Retained, Sealed, Unproven, UnprovenStranger};
+        match self.whose {
+            Sealed | Newborn | Unproven => false,
+            UnprovenStranger | CopiedTags | Contradicting | Retained => true,
+        }
+    }
+
+    /// The image, its snapshots, and what EC2 does not show of it yet.
+    pub fn image(&self, desired: &Desired, now: Timestamp) -> (Place, Image, Vec<Snapshot>, Option<Reference>) {
+        let place = Place::new(ACCOUNT, REGIONS[self.region]);
+        let is_strange = self.is_strange();
+        let id = format!("ami-{}{}", if is_strange { "stranger" } else { "seed" }, self.number);
+        let revision = self.revision.map_or_else(|| desired.revision.clone(), Revision::from);
+        let is_capture = self.captured && desired.origin.is_instance() && self.region == 0;
+        let source = match (is_capture, desired.origin.is_image()) {
+            (true, _) | (_, true) => desired.origin.clone(),
+            _ => Reference::new(REGIONS[0], "ami-first"),
+        };
+        let mut tags = desired.identity.birth_tags(&revision, &desired.origin, &source);
+        tags.extend(self.tags.clone());
+        if self.noted && !self.tags.is_empty() {
+            tags.insert(tag::TAG_KEYS.to_owned(), TagKeys::of(self.tags.keys()).value());
+        }
+        let mut image_tags = tags.clone();
+        match self.whose {
+            Whose::Sealed | Whose::Retained => drop(image_tags.insert(tag::SELF.to_owned(), id.clone())),
+            Whose::CopiedTags => drop(image_tags.insert(tag::SELF.to_owned(), "ami-another".to_owned())),
+            _ => {}
+        }
+        if self.whose == Whose::Retained {
+            image_tags.insert(tag::RETAINED.to_owned(), "2026-01-01T00:00:00Z".to_owned());
+        }
+        if self.published {
+            image_tags.insert(tag::PUBLISHED.to_owned(), "2026-02-01T00:00:00Z".to_owned());
+        }
+        let age = if self.state == State::Pending { 1 } else { 60 + i64::try_from(self.number).unwrap() };
+        let mut image = Image {
+            id: id.clone(),
+            // Only what was captured holds the name: copies enforce none.
+            name: format!("{revision}-{}", self.number),
+            state: match self.state {
+                State::Pending => ImageState::Pending,
+                State::Available => ImageState::Available,
+                State::Failed => ImageState::Failed,
+                State::Disabled => ImageState::Disabled,
+                State::Missing => ImageState::Missing { since: now - SignedDuration::from_mins(2) },
+            },
+            state_reason: None,
+            progress: None,
+            created: Some(now - SignedDuration::from_mins(age)),
+            owner: ACCOUNT.to_owned(),
+            source_instance: None,
+            source_image: None,
+            last_launched: self.launched.then_some(now),
+            snapshots: Vec::new(),
+            tags: image_tags,
+        };
+        let elsewhere = Reference::new(REGIONS[0], "ami-elsewhere");
+        let shown = match self.whose {
+            Whose::Unproven => Some(source),
+            Whose::UnprovenStranger => Some(elsewhere),
+            Whose::Contradicting => {
+                show(&mut image, elsewhere);
+                None
+            }
+            _ => {
+                show(&mut image, source);
+                None
+            }
+        };
+        let snapshots = self.snapshots.iter().enumerate().map(|(index, kind)| {
+            let id = format!("snap-{}{}-{index}", if is_strange { "stranger" } else { "seed" }, self.number);
+            image.snapshots.push(id.clone());
+            let mut tags = tags.clone();
+            match kind {
+                // A stranger's snapshot may carry the tags, but no seal of its own.
+                Kind::Sealed if is_strange => drop(tags.insert(tag::SELF.to_owned(), "snap-another".to_owned())),
+                Kind::Sealed => drop(tags.insert(tag::SELF.to_owned(), id.clone())),
+                Kind::Unsealed => {}
+                Kind::Untagged => return (id, None),
+            }
+            (id, Some(tags))
+        });
+        let snapshots: Vec<_> = snapshots.collect();
+        let claimed = snapshots.into_iter().filter_map(|(id, tags)| Some(snapshot(&id, tags?))).collect();
+        (place, image, claimed, shown)
+    }
+}
