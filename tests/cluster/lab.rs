@@ -1,0 +1,426 @@
+//! What the tests share. Most live side by side in [`Lab::shared`], each in a namespace of its own
+//! and with an instance of its own. Those that kill the controller, or count what it does, take
+//! [`Alone`]: one after the other, on a second control plane, because every controller acts on the
+//! objects of all namespaces.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use amity_core::api::{MachineImage, conditions};
+use amity_testbed::{
+    Amity, Call, ControlPlane, Ec2Sim, Holdings, Kubectl, Output, Reader, binary,
+    control_plane_assets, eventually, workspace_root,
+};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use serde_json::Value;
+
+/// What no wait should take, with other tests on the same two cores.
+pub const PATIENCE: Duration = Duration::from_secs(90);
+
+/// The account of the home world, in which every namespace of a test may do everything.
+const ACCOUNT: &str = r#"
+apiVersion: amity.dev/v1alpha1
+kind: AwsAccount
+metadata: {name: default}
+spec:
+  accountId: "111122223333"
+  grants:
+    capture: [{namespaces: {matchLabels: {grants: all}}}]
+    sourceOwners: [{namespaces: {matchLabels: {grants: all}}, owners: [self]}]
+"#;
+
+/// A Kubernetes that knows the resources.
+pub struct Cluster {
+    pub control_plane: &'static ControlPlane,
+    pub reader: Reader,
+}
+
+impl Cluster {
+    fn on(control_plane: &'static ControlPlane) -> Self {
+        let kubectl = control_plane.kubectl();
+        apply_crds(kubectl);
+        let reader = Reader::start(kubectl).unwrap();
+        let cluster = Self {
+            control_plane,
+            reader,
+        };
+        cluster.apply_account();
+        cluster
+    }
+
+    /// Makes the `AwsAccount` that the tests use.
+    pub fn apply_account(&self) {
+        self.control_plane.kubectl().apply_yaml(ACCOUNT).unwrap();
+    }
+}
+
+/// Installs the custom resource definitions and waits until they are served.
+pub fn apply_crds(kubectl: &Kubectl) {
+    kubectl.apply(&workspace_root().join("crds")).unwrap();
+    let question = ["get", "machineimages,awsaccounts", "-A"];
+    eventually(PATIENCE, "the resources are served", || {
+        let answer = kubectl.run(&question).and_then(Output::ok);
+        answer.map_err(|error| error.to_string())
+    })
+    .unwrap();
+}
+
+/// A controller with its EC2 and its cluster.
+pub struct Lab {
+    pub ec2: Ec2Sim,
+    pub amity: Amity,
+    /// What users had in EC2 in the beginning.
+    pub before: Value,
+    pub cluster: &'static Cluster,
+}
+
+impl Lab {
+    /// The one that most tests share.
+    pub fn shared() -> &'static Self {
+        static SHARED: OnceLock<Lab> = OnceLock::new();
+        static CLUSTER: OnceLock<Cluster> = OnceLock::new();
+        SHARED.get_or_init(|| {
+            let mut lab = Self::start(CLUSTER.get_or_init(|| Cluster::on(ControlPlane::shared())));
+            lab.amity.wait_ready().unwrap();
+            lab
+        })
+    }
+
+    /// Starts a controller and its EC2; it need not be ready yet.
+    fn start(cluster: &'static Cluster) -> Self {
+        let world = world_file();
+        let ec2 = Ec2Sim::start(
+            &binary("ec2sim"),
+            &["--world", world.path().to_str().unwrap()],
+        )
+        .unwrap();
+        let before = ec2.holdings().unwrap().of_users();
+        let settings = [
+            "--owner-id",
+            "tests",
+            "--consistency-window",
+            "3s",
+            "--rest-interval",
+            "2s",
+        ];
+        let amity = Amity::start(
+            &binary("amity"),
+            cluster.control_plane.controller_kubeconfig(),
+            &ec2.endpoint(),
+            &settings,
+        )
+        .unwrap();
+        Self {
+            ec2,
+            amity,
+            before,
+            cluster,
+        }
+    }
+
+    /// A namespace in which everything is granted.
+    pub fn namespace(&self, name: &str) -> Namespace<'_> {
+        let namespace = self.namespace_without_grants(name);
+        let label = ["label", "namespace", name, "grants=all"];
+        namespace.kubectl.run(&label).unwrap().ok().unwrap();
+        namespace
+    }
+
+    /// A namespace in which nothing is granted.
+    pub fn namespace_without_grants(&self, name: &str) -> Namespace<'_> {
+        let kubectl = self.cluster.control_plane.namespace(name).unwrap();
+        Namespace {
+            lab: self,
+            name: name.to_owned(),
+            kubectl,
+            instance: next_instance(),
+        }
+    }
+
+    /// The namespace that a test has made before.
+    pub fn existing(&self, name: &str) -> Namespace<'_> {
+        let kubectl = self.cluster.control_plane.kubectl().in_namespace(name);
+        Namespace {
+            lab: self,
+            name: name.to_owned(),
+            kubectl,
+            instance: String::new(),
+        }
+    }
+
+    pub fn holdings(&self) -> Holdings {
+        self.ec2.holdings().unwrap()
+    }
+
+    pub fn calls(&self) -> Vec<Call> {
+        self.ec2.call_log().unwrap()
+    }
+}
+
+/// A lab for one test at a time.
+pub struct Alone {
+    pub lab: Lab,
+    _turn: MutexGuard<'static, ()>,
+}
+
+impl Alone {
+    /// Waits for its turn; the controller is ready then.
+    pub fn ready() -> Self {
+        let mut alone = Self::prepared(|_| {});
+        alone.lab.amity.wait_ready().unwrap();
+        alone
+    }
+
+    /// Waits for its turn, and starts the controller when the cluster was prepared.
+    pub fn prepared(prepare: impl FnOnce(&Kubectl)) -> Self {
+        static TURN: Mutex<()> = Mutex::new(());
+        static CONTROL_PLANE: OnceLock<ControlPlane> = OnceLock::new();
+        static CLUSTER: OnceLock<Cluster> = OnceLock::new();
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        let cluster = CLUSTER.get_or_init(|| {
+            Cluster::on(
+                CONTROL_PLANE
+                    .get_or_init(|| ControlPlane::start(&control_plane_assets().unwrap()).unwrap()),
+            )
+        });
+        remove_all_images(cluster);
+        prepare(cluster.control_plane.kubectl());
+        Self {
+            lab: Lab::start(cluster),
+            _turn: turn,
+        }
+    }
+}
+
+/// What an earlier test left, without its controller.
+fn remove_all_images(cluster: &Cluster) {
+    let path = "/apis/amity.dev/v1alpha1/machineimages";
+    let list: Option<Value> = cluster.reader.get(path).unwrap();
+    let kubectl = cluster.control_plane.kubectl();
+    for image in list
+        .iter()
+        .flat_map(|list| list["items"].as_array().unwrap())
+    {
+        let name = image["metadata"]["name"].as_str().unwrap();
+        let kubectl = kubectl.in_namespace(image["metadata"]["namespace"].as_str().unwrap());
+        let _ = kubectl
+            .run(&["delete", "machineimage", name, "--wait=false"])
+            .unwrap();
+        let patch = r#"{"metadata": {"finalizers": null}}"#;
+        let _ = kubectl
+            .run(&["patch", "machineimage", name, "--type=merge", "-p", patch])
+            .unwrap();
+    }
+}
+
+/// The world, with an instance for each test.
+fn world_file() -> tempfile::NamedTempFile {
+    let template = fs::read_to_string(workspace_root().join("tests/cluster/world.yaml")).unwrap();
+    let instances: String = (1..=INSTANCES)
+        .map(|number| {
+            format!(
+                "          {}: {{image: ami-0feedfacefeedface, volumes: [{{device: /dev/xvda, size: 4}}]}}\n",
+                instance_id(number)
+            )
+        })
+        .collect();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    fs::write(
+        file.path(),
+        template.replace("          INSTANCES: {}\n", &instances),
+    )
+    .unwrap();
+    file
+}
+
+const INSTANCES: usize = 60;
+
+fn instance_id(number: usize) -> String {
+    format!("i-{number:017x}")
+}
+
+fn next_instance() -> String {
+    static TAKEN: AtomicUsize = AtomicUsize::new(0);
+    let number = TAKEN.fetch_add(1, Ordering::Relaxed) + 1;
+    assert!(number <= INSTANCES, "the world needs more instances");
+    instance_id(number)
+}
+
+/// Where a test lives.
+pub struct Namespace<'a> {
+    pub lab: &'a Lab,
+    pub name: String,
+    pub kubectl: Kubectl,
+    /// An instance in us-east-1 that no other test takes.
+    pub instance: String,
+}
+
+impl Namespace<'_> {
+    /// Applies a `MachineImage` of the instance in these regions, with further lines of its spec.
+    pub fn apply_of_instance(&self, name: &str, regions: &[&str], more: &str) {
+        let source = format!(
+            "{{instance: {{region: us-east-1, instanceId: {}, reboot: Never}}}}",
+            self.instance
+        );
+        self.apply(name, &source, regions, more);
+    }
+
+    /// Applies a `MachineImage`, with further lines of its spec.
+    pub fn apply(&self, name: &str, source: &str, regions: &[&str], more: &str) {
+        let regions: Vec<_> = regions
+            .iter()
+            .map(|region| format!("{{name: {region}}}"))
+            .collect();
+        let manifest = format!(
+            "apiVersion: amity.dev/v1alpha1\nkind: MachineImage\nmetadata: {{name: {name}}}\n\
+             spec:\n  source: {source}\n  regions: [{}]\n  {more}\n",
+            regions.join(", ")
+        );
+        self.kubectl.apply_yaml(&manifest).unwrap();
+    }
+
+    /// `kubectl patch --type=merge`.
+    pub fn patch(&self, name: &str, patch: &str) {
+        let arguments = ["patch", "machineimage", name, "--type=merge", "-p", patch];
+        self.kubectl.run(&arguments).unwrap().ok().unwrap();
+    }
+
+    /// `kubectl delete`, without waiting.
+    pub fn delete(&self, name: &str) {
+        let arguments = ["delete", "machineimage", name, "--wait=false"];
+        self.kubectl.run(&arguments).unwrap().ok().unwrap();
+    }
+
+    pub fn image(&self, name: &str) -> Option<MachineImage> {
+        let (reader, namespace) = (&self.lab.cluster.reader, &self.name);
+        let path = format!("/apis/amity.dev/v1alpha1/namespaces/{namespace}/machineimages/{name}");
+        reader.get(&path).unwrap()
+    }
+
+    /// What the tag `amity.dev/object` holds.
+    pub fn key(&self, name: &str) -> String {
+        format!("{}/{name}", self.name)
+    }
+
+    /// Looks at the image until `look` finds something in it.
+    pub fn until<T>(
+        &self,
+        name: &str,
+        what: &str,
+        mut look: impl FnMut(&MachineImage) -> Option<T>,
+    ) -> T {
+        let what = format!("{}: {what}", self.key(name));
+        let found = eventually(PATIENCE, &what, || {
+            let image = self.image(name).ok_or("it is not there")?;
+            look(&image).ok_or_else(|| told(&image))
+        });
+        found.unwrap()
+    }
+
+    /// Waits until EC2 matches the spec as it is now.
+    pub fn until_ready(&self, name: &str) -> MachineImage {
+        self.until(name, "is Ready", |image| {
+            is_ready(image).then(|| image.clone())
+        })
+    }
+
+    /// Waits until it is stalled, and gives reason and message.
+    pub fn until_stalled(&self, name: &str) -> (String, String) {
+        self.until(name, "is Stalled", |image| {
+            let stalled = condition(image, conditions::STALLED)?;
+            Some((stalled.reason.clone(), stalled.message.clone()))
+        })
+    }
+
+    pub fn until_gone(&self, name: &str) {
+        eventually(PATIENCE, &format!("{} is gone", self.key(name)), || {
+            self.image(name)
+                .as_ref()
+                .map_or(Ok(()), |image| Err(told(image)))
+        })
+        .unwrap();
+    }
+
+    /// That EC2 has what the status says: one published image in each region, and nothing else.
+    pub fn assert_served(&self, image: &MachineImage, regions: &[&str]) {
+        let published = published(image);
+        assert_eq!(
+            published.keys().map(String::as_str).collect::<Vec<_>>(),
+            regions
+        );
+        let holdings = self.lab.holdings();
+        let there: BTreeMap<_, _> = holdings
+            .images_of(&self.key(image.name()))
+            .into_iter()
+            .filter(|one| one.is_published())
+            .map(|one| (one.region.clone(), one.id.clone()))
+            .collect();
+        assert_eq!(published, there);
+        assert_eq!(
+            holdings.images_of(&self.key(image.name())).len(),
+            there.len(),
+            "there are others"
+        );
+    }
+
+    /// That EC2 has nothing of the object, in this region or, with `None`, in any.
+    pub fn assert_nothing_left(&self, name: &str, region: Option<&str>) {
+        let holdings = self.lab.holdings();
+        let here = |found: &str| region.is_none_or(|region| region == found);
+        let images = holdings.images_of(&self.key(name));
+        let images: Vec<_> = images.iter().filter(|one| here(&one.region)).collect();
+        assert!(images.is_empty(), "{images:?}");
+        let snapshots = holdings.snapshots_of(&self.key(name));
+        let snapshots: Vec<_> = snapshots.iter().filter(|one| here(&one.region)).collect();
+        assert!(snapshots.is_empty(), "{snapshots:?}");
+    }
+}
+
+/// The published image of each region.
+pub fn published(image: &MachineImage) -> BTreeMap<String, String> {
+    let regions = image.status.iter().flat_map(|status| &status.regions);
+    regions
+        .filter_map(|region| Some((region.name.clone(), region.published_image_id.clone()?)))
+        .collect()
+}
+
+/// The published revision.
+pub fn revision(image: &MachineImage) -> &str {
+    let published = image
+        .status
+        .as_ref()
+        .and_then(|status| status.published.as_ref());
+    published.map_or("", |published| &published.revision)
+}
+
+pub fn condition<'a>(image: &'a MachineImage, type_: &str) -> Option<&'a Condition> {
+    image
+        .status
+        .as_ref()?
+        .conditions
+        .iter()
+        .find(|condition| condition.type_ == type_)
+}
+
+pub fn is_true(image: &MachineImage, type_: &str) -> bool {
+    condition(image, type_).is_some_and(|condition| condition.status == "True")
+}
+
+fn is_ready(image: &MachineImage) -> bool {
+    let observed = image
+        .status
+        .as_ref()
+        .map(|status| status.observed_generation);
+    observed == image.metadata.generation && is_true(image, conditions::READY)
+}
+
+/// The status, for the message of a test that fails.
+fn told(image: &MachineImage) -> String {
+    format!(
+        "generation {:?}, status {:#?}",
+        image.metadata.generation, image.status
+    )
+}

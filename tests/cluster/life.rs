@@ -1,0 +1,269 @@
+//! An image from its first day to its last.
+
+use std::collections::BTreeSet;
+
+use amity_core::api::conditions;
+use amity_testbed::eventually;
+
+use crate::lab::{Lab, PATIENCE, is_true, published, revision};
+
+const THREE: [&str; 3] = ["ap-northeast-1", "eu-west-1", "us-east-1"];
+
+#[test]
+fn a_machine_image_becomes_ready_in_three_regions() {
+    let namespace = Lab::shared().namespace("three-regions");
+    namespace.apply_of_instance("web", &THREE, "tags: {team: web}");
+
+    let image = namespace.until_ready("web");
+
+    namespace.assert_served(&image, &THREE);
+    assert!(is_true(&image, conditions::AVAILABLE) && is_true(&image, conditions::SOURCE_RESOLVED));
+    let status = image.status.as_ref().unwrap();
+    assert_eq!(status.regions_ready.as_deref(), Some("3/3"));
+    assert_eq!(status.next_steps, []);
+    let holdings = namespace.lab.holdings();
+    for one in holdings.images_of("three-regions/web") {
+        assert_eq!(one.name, format!("web-{}", revision(&image)));
+        assert_eq!(one.tags["team"], "web");
+    }
+    assert_eq!(holdings.snapshots_of("three-regions/web").len(), 3);
+}
+
+#[test]
+fn a_region_added_is_filled() {
+    let namespace = Lab::shared().namespace("region-added");
+    namespace.apply_of_instance("web", &["us-east-1", "eu-west-1"], "");
+    let before = namespace.until_ready("web");
+
+    namespace.apply_of_instance("web", &["us-east-1", "eu-west-1", "us-west-2"], "");
+    let after = namespace.until(
+        "web",
+        "is Ready in three regions, Available all the time",
+        |image| {
+            assert!(is_true(image, conditions::AVAILABLE), "{:?}", image.status);
+            (published(image).len() == 3).then(|| image.clone())
+        },
+    );
+
+    assert_eq!(revision(&after), revision(&before));
+    for (region, id) in published(&before) {
+        assert_eq!(published(&after)[&region], id, "{region} keeps its image");
+    }
+    let after = namespace.until_ready("web");
+    namespace.assert_served(&after, &["eu-west-1", "us-east-1", "us-west-2"]);
+}
+
+#[test]
+fn a_region_removed_loses_its_image_and_snapshots() {
+    let namespace = Lab::shared().namespace("region-removed");
+    namespace.apply_of_instance("web", &["us-east-1", "eu-west-1"], "");
+    namespace.until_ready("web");
+
+    namespace.apply_of_instance("web", &["us-east-1"], "");
+
+    let image = namespace.until_ready("web");
+    namespace.assert_served(&image, &["us-east-1"]);
+    namespace.assert_nothing_left("web", Some("eu-west-1"));
+}
+
+#[test]
+fn the_region_of_the_source_may_lose_its_image() {
+    let namespace = Lab::shared().namespace("source-region-removed");
+    namespace.apply_of_instance("web", &["eu-west-1"], "");
+    let image = namespace.until_ready("web");
+    namespace.assert_served(&image, &["eu-west-1"]);
+    namespace.assert_nothing_left("web", Some("us-east-1"));
+
+    // The only image is a copy now, and can be copied on.
+    namespace.apply_of_instance("web", &["eu-west-1", "us-west-2"], "");
+    let image = namespace.until_ready("web");
+    namespace.assert_served(&image, &["eu-west-1", "us-west-2"]);
+}
+
+#[test]
+fn a_rebuild_publishes_before_it_retires() {
+    let namespace = Lab::shared().namespace("rebuild");
+    namespace.apply_of_instance("web", &THREE, "");
+    let before = namespace.until_ready("web");
+
+    namespace.patch("web", r#"{"spec": {"rebuild": "again"}}"#);
+    let mut kept: BTreeSet<String> = THREE.map(str::to_owned).into();
+    let after = namespace.until("web", "is Ready with another revision", |image| {
+        let holdings = namespace.lab.holdings();
+        let there = holdings.images_of("rebuild/web");
+        let served: BTreeSet<_> = there
+            .iter()
+            .filter(|one| one.is_published())
+            .map(|one| one.region.clone())
+            .collect();
+        kept = &kept & &served;
+        let ready = is_true(image, conditions::READY) && revision(image) != revision(&before);
+        ready.then(|| image.clone())
+    });
+
+    assert_eq!(
+        kept.len(),
+        3,
+        "at every moment each region had a published image, but only {kept:?} did"
+    );
+    let after_rest = namespace.until_ready("web");
+    assert_eq!(revision(&after_rest), revision(&after));
+    namespace.assert_served(&after_rest, &THREE);
+    let holdings = namespace.lab.holdings();
+    assert_eq!(
+        holdings.snapshots_of("rebuild/web").len(),
+        3,
+        "the old revision's snapshots are gone"
+    );
+}
+
+#[test]
+fn tags_are_kept_as_the_spec_says() {
+    let namespace = Lab::shared().namespace("tags");
+    namespace.apply_of_instance("web", &["us-east-1"], "tags: {team: web, stage: test}");
+    let before = namespace.until_ready("web");
+
+    namespace.patch(
+        "web",
+        r#"{"spec": {"tags": {"team": "shop", "stage": null}}}"#,
+    );
+
+    let after = namespace.until_ready("web");
+    assert_eq!(
+        published(&after),
+        published(&before),
+        "tags make no new image"
+    );
+    let holdings = namespace.lab.holdings();
+    let image = holdings.images_of("tags/web")[0];
+    assert_eq!(image.tags["team"], "shop");
+    assert!(!image.tags.contains_key("stage"));
+}
+
+#[test]
+fn an_image_source_is_copied() {
+    let namespace = Lab::shared().namespace("image-source");
+    let source = "{image: {region: us-east-1, imageId: ami-0feedfacefeedface}}";
+    namespace.apply("base", source, &["us-east-1", "eu-west-1"], "");
+
+    let image = namespace.until_ready("base");
+
+    namespace.assert_served(&image, &["eu-west-1", "us-east-1"]);
+    assert!(
+        !published(&image)
+            .values()
+            .any(|id| id == "ami-0feedfacefeedface")
+    );
+}
+
+#[test]
+fn deletion_leaves_nothing_and_touches_nothing_of_the_user() {
+    let namespace = Lab::shared().namespace("deletion");
+    let source = "{image: {region: us-east-1, imageId: ami-0feedfacefeedface}}";
+    namespace.apply_of_instance("web", &["us-east-1", "eu-west-1"], "");
+    namespace.apply("base", source, &["us-east-1", "eu-west-1"], "");
+    namespace.until_ready("web");
+    namespace.until_ready("base");
+
+    for name in ["web", "base"] {
+        namespace.delete(name);
+    }
+
+    for name in ["web", "base"] {
+        namespace.until_gone(name);
+        namespace.assert_nothing_left(name, None);
+    }
+    assert_eq!(namespace.lab.holdings().of_users(), namespace.lab.before);
+}
+
+#[test]
+fn an_image_can_be_deleted_before_it_is_complete() {
+    let namespace = Lab::shared().namespace("deleted-early");
+    namespace.apply_of_instance("web", &THREE, "");
+    eventually(PATIENCE, "the capture is under way", || {
+        let holdings = namespace.lab.holdings();
+        if holdings.images_of("deleted-early/web").is_empty() {
+            Err("nothing yet".to_owned())
+        } else {
+            Ok(())
+        }
+    })
+    .unwrap();
+
+    namespace.delete("web");
+
+    namespace.until_gone("web");
+    namespace.assert_nothing_left("web", None);
+}
+
+#[test]
+fn a_namespace_terminates() {
+    let namespace = Lab::shared().namespace("terminates");
+    namespace.apply_of_instance("web", &["us-east-1", "eu-west-1"], "");
+    namespace.until_ready("web");
+
+    namespace
+        .kubectl
+        .run(&["delete", "namespace", "terminates", "--wait=false"])
+        .unwrap()
+        .ok()
+        .unwrap();
+
+    eventually(PATIENCE, "the namespace is gone", || {
+        let answer = namespace
+            .kubectl
+            .run(&["get", "namespace", "terminates"])
+            .map_err(|error| error.to_string())?;
+        if answer.stderr.contains("NotFound") {
+            Ok(())
+        } else {
+            Err(answer.to_string())
+        }
+    })
+    .unwrap();
+    namespace.assert_nothing_left("web", None);
+}
+
+#[test]
+fn retain_leaves_the_images() {
+    let namespace = Lab::shared().namespace("retain");
+    namespace.apply_of_instance("web", &["us-east-1", "eu-west-1"], "deletionPolicy: Retain");
+    let image = namespace.until_ready("web");
+
+    namespace.delete("web");
+
+    namespace.until_gone("web");
+    let holdings = namespace.lab.holdings();
+    let left = holdings.images_of("retain/web");
+    let ids: BTreeSet<_> = left.iter().map(|one| one.id.clone()).collect();
+    assert_eq!(ids, published(&image).into_values().collect());
+    assert!(
+        left.iter()
+            .all(|one| one.tags.contains_key("amity.dev/retained")),
+        "{left:?}"
+    );
+    assert_eq!(holdings.snapshots_of("retain/web").len(), 2);
+}
+
+#[test]
+fn a_status_that_was_deleted_comes_back() {
+    let namespace = Lab::shared().namespace("status-deleted");
+    namespace.apply_of_instance("web", &["us-east-1", "eu-west-1"], "");
+    let before = namespace.until_ready("web");
+
+    let patch = [
+        "patch",
+        "machineimage",
+        "web",
+        "--subresource=status",
+        "--type=merge",
+        "-p",
+        r#"{"status": null}"#,
+    ];
+    namespace.kubectl.run(&patch).unwrap().ok().unwrap();
+
+    let after = namespace.until_ready("web");
+    assert_eq!(published(&after), published(&before));
+    assert_eq!(revision(&after), revision(&before));
+    namespace.assert_served(&after, &["eu-west-1", "us-east-1"]);
+}

@@ -1,0 +1,288 @@
+//! The process itself: killed, stopped, started before the resources are there, left alone.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use amity_testbed::{Kubectl, Output, eventually, get_text};
+use serde_json::Value;
+
+use crate::lab::{Alone, Lab, PATIENCE, apply_crds, published, revision};
+
+const THREE: [&str; 3] = ["ap-northeast-1", "eu-west-1", "us-east-1"];
+
+/// After how many writes to EC2 the controller is killed, start by start.
+const MOMENTS: [&[usize]; 3] = [&[1, 1, 1, 1, 1, 1], &[2, 3, 2, 4], &[4, 1, 5]];
+
+#[test]
+fn kill_9_at_any_moment_doubles_nothing() {
+    let mut alone = Alone::ready();
+    for (number, moments) in MOMENTS.iter().enumerate() {
+        let name = format!("killed-{number}");
+        alone
+            .lab
+            .namespace(&name)
+            .apply_of_instance("web", &THREE, "");
+        kill_at(&mut alone.lab, moments);
+        let namespace = alone.lab.existing(&name);
+        let image = namespace.until_ready("web");
+        namespace.assert_served(&image, &THREE);
+
+        namespace.patch("web", r#"{"spec": {"rebuild": "again"}}"#);
+        kill_at(&mut alone.lab, moments);
+        let namespace = alone.lab.existing(&name);
+        let rebuilt = namespace.until("web", "is rebuilt", |now| {
+            (revision(now) != revision(&image)).then(|| now.clone())
+        });
+        assert_eq!(published(&rebuilt).len(), 3);
+        namespace.until_ready("web");
+
+        namespace.delete("web");
+        kill_at(&mut alone.lab, &moments[..2]);
+        let namespace = alone.lab.existing(&name);
+        namespace.until_gone("web");
+        namespace.assert_nothing_left("web", None);
+
+        let mut made: BTreeMap<_, usize> = BTreeMap::new();
+        let holdings = alone.lab.holdings();
+        for one in holdings
+            .images
+            .iter()
+            .filter(|one| one.is_of(&format!("{name}/web")))
+        {
+            *made.entry((one.revision(), &one.region)).or_default() += 1;
+        }
+        assert_eq!(made.len(), 6, "two revisions in three regions: {made:?}");
+        assert!(
+            made.values().all(|&count| count == 1),
+            "nothing was made twice: {made:?}"
+        );
+    }
+    assert_eq!(alone.lab.holdings().of_users(), alone.lab.before);
+}
+
+/// Kills the controller as soon as EC2 has taken so many writes more, again and again.
+fn kill_at(lab: &mut Lab, moments: &[usize]) {
+    for &moment in moments {
+        let written = |lab: &Lab| {
+            lab.calls()
+                .iter()
+                .filter(|call| call.is_write() && call.succeeded())
+                .count()
+        };
+        let before = written(lab);
+        // Where fewer writes are left than that, it is killed at another moment, which is as good.
+        let _ = eventually(Duration::from_secs(4), "writes", || {
+            match written(lab) - before {
+                done if done >= moment => Ok(()),
+                done => Err(done.to_string()),
+            }
+        });
+        lab.amity.restart().unwrap();
+    }
+    lab.amity.wait_ready().unwrap();
+}
+
+#[test]
+fn a_reboot_that_is_allowed_happens_once() {
+    let mut alone = Alone::ready();
+    let namespace = alone.lab.namespace("reboot");
+    let instance = namespace.instance.clone();
+    let source =
+        format!("{{instance: {{region: us-east-1, instanceId: {instance}, reboot: Once}}}}");
+    namespace.apply("web", &source, &["us-east-1"], "");
+    kill_at(&mut alone.lab, &[1, 1]);
+    alone.lab.existing("reboot").until_ready("web");
+
+    let world = alone.lab.ec2.world().unwrap();
+    let place = &world["accounts"]["111122223333"]["regions"]["us-east-1"];
+    assert_eq!(
+        place["instances"][&instance]["reboots"]
+            .as_array()
+            .unwrap()
+            .len(),
+        1
+    );
+}
+
+#[test]
+fn at_rest_nothing_is_written() {
+    let alone = Alone::ready();
+    let namespace = alone.lab.namespace("at-rest");
+    namespace.apply_of_instance("web", &["us-east-1", "eu-west-1"], "tags: {team: web}");
+    namespace.until_ready("web");
+    // What is still being read after the last write has been read when every region was three times.
+    let read_three_times = || {
+        let before = reads(&alone.lab);
+        eventually(PATIENCE, "every region is read three times", || {
+            let now = reads(&alone.lab);
+            let done = before
+                .iter()
+                .all(|(region, count)| now[region] >= count + 3);
+            if done {
+                Ok(())
+            } else {
+                Err(format!("{before:?} {now:?}"))
+            }
+        })
+        .unwrap();
+    };
+    let versions = || {
+        let kubectl = &namespace.kubectl;
+        let image = kubectl.get_json(&["machineimage", "web"]).unwrap();
+        let account = kubectl.get_json(&["awsaccount", "default"]).unwrap();
+        [image, account].map(|object| object["metadata"]["resourceVersion"].clone())
+    };
+    let (calls, before) = (alone.lab.calls().len(), versions());
+
+    read_three_times();
+
+    let written: Vec<_> = alone
+        .lab
+        .calls()
+        .split_off(calls)
+        .into_iter()
+        .filter(amity_testbed::Call::is_write)
+        .collect();
+    assert!(written.is_empty(), "{written:?}");
+    assert_eq!(versions(), before, "a status was written");
+}
+
+fn reads(lab: &Lab) -> BTreeMap<String, usize> {
+    let mut reads = BTreeMap::new();
+    for call in lab.calls() {
+        if call.action == "DescribeImages" {
+            *reads.entry(call.region).or_default() += 1;
+        }
+    }
+    reads
+}
+
+#[test]
+fn sigterm_stops_cleanly() {
+    let mut alone = Alone::ready();
+    let namespace = alone.lab.namespace("sigterm");
+    namespace.apply_of_instance("web", &THREE, "");
+    eventually(PATIENCE, "the roll-out has begun", || {
+        let begun = alone.lab.calls().iter().any(amity_testbed::Call::is_write);
+        if begun {
+            Ok(())
+        } else {
+            Err("no write".to_owned())
+        }
+    })
+    .unwrap();
+
+    let status = alone.lab.amity.terminate().unwrap();
+
+    assert_eq!(status.code(), Some(0), "{}", alone.lab.amity.log());
+    alone.lab.amity.restart().unwrap();
+    alone.lab.existing("sigterm").until_ready("web");
+}
+
+#[test]
+fn readyz_waits_for_the_custom_resource_definitions() {
+    let mut alone = Alone::prepared(|kubectl: &Kubectl| {
+        let delete = [
+            "delete",
+            "crd",
+            "machineimages.amity.dev",
+            "awsaccounts.amity.dev",
+        ];
+        kubectl.run(&delete).unwrap().ok().unwrap();
+    });
+    let page = |page: &str| get_text(&format!("http://{}/{page}", alone.lab.amity.address()));
+    eventually(PATIENCE, "it lives", || {
+        page("healthz").map_err(|error| error.to_string())
+    })
+    .unwrap();
+    let error = page("readyz").unwrap_err().to_string();
+    assert!(
+        error.contains("503") && error.contains("custom resource definitions"),
+        "{error}"
+    );
+
+    apply_crds(alone.lab.cluster.control_plane.kubectl());
+    alone.lab.cluster.apply_account();
+
+    alone.lab.amity.wait_ready().unwrap();
+    let namespace = alone.lab.namespace("before-the-crds");
+    namespace.apply_of_instance("web", &["us-east-1"], "");
+    namespace.until_ready("web");
+}
+
+#[test]
+fn metrics_are_served() {
+    let lab = Lab::shared();
+    let namespace = lab.namespace("metrics");
+    namespace.apply_of_instance("web", &["us-east-1"], "");
+    namespace.until_ready("web");
+
+    let metrics = lab.amity.metrics().unwrap();
+
+    for line in [
+        "amity_reconciles_total{outcome=\"ok\"}",
+        "amity_status_writes_total",
+        "amity_invariants_broken_total 0",
+    ] {
+        assert!(metrics.contains(line), "{line} is not in:\n{metrics}");
+    }
+    assert!(
+        metrics.contains("CreateImage"),
+        "calls are counted by action:\n{metrics}"
+    );
+    assert!(!metrics.contains("web"), "no label is an object's name");
+}
+
+#[test]
+fn the_rights_of_the_manifest_are_enough_and_no_more() {
+    let lab = Lab::shared();
+    let namespace = lab.namespace("rights");
+    namespace.apply_of_instance("web", &["us-east-1"], "");
+    namespace.until_ready("web");
+
+    eventually(PATIENCE, "events tell what was done", || {
+        let events: Value = namespace
+            .kubectl
+            .get_json(&["events"])
+            .map_err(|error| error.to_string())?;
+        let reasons: Vec<_> = events["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|event| event["reason"].clone())
+            .collect();
+        let told = ["CreateImage", "InSync"]
+            .iter()
+            .all(|reason| reasons.iter().any(|found| found == reason));
+        if told {
+            Ok(())
+        } else {
+            Err(format!("{reasons:?}"))
+        }
+    })
+    .unwrap();
+    assert!(
+        !lab.amity.log().contains("forbidden"),
+        "{}",
+        lab.amity.log()
+    );
+    let may = |question: &[&str]| {
+        let question = [&["auth", "can-i"], question].concat();
+        let answer = lab
+            .cluster
+            .control_plane
+            .controller_kubectl()
+            .run(&question);
+        answer.and_then(Output::ok).is_ok()
+    };
+    assert!(may(&["patch", "machineimages.amity.dev", "-A"]));
+    for question in [
+        ["delete", "machineimages.amity.dev", "-A"],
+        ["create", "machineimages.amity.dev", "-A"],
+        ["update", "awsaccounts.amity.dev", "-A"],
+        ["get", "secrets", "-A"],
+        ["create", "pods", "-A"],
+    ] {
+        assert!(!may(&question), "{question:?}");
+    }
+}
