@@ -27,7 +27,7 @@ use k8s_openapi::api::core::v1::Namespace;
 use kube::core::{DeserializeGuard, PartialObjectMeta};
 use kube::runtime::controller::{Action, Config, Controller};
 use kube::runtime::reflector::{self, ObjectRef, Store};
-use kube::runtime::{WatchStreamExt, watcher};
+use kube::runtime::{WatchStreamExt, controller, watcher};
 use kube::{Api, Client, Resource, ResourceExt};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -170,11 +170,11 @@ async fn control(
     let account_events = accounts
         .graceful_shutdown_on(stop.clone())
         .run(reconcile_account, after_error, process.clone())
-        .for_each(|_| ready(()));
+        .for_each(|outcome| ready(tell_of_watch(outcome)));
     let image_events = images
         .graceful_shutdown_on(stop)
         .run(reconcile_image, after_error, process.clone())
-        .for_each(|_| ready(()));
+        .for_each(|outcome| ready(tell_of_watch(outcome)));
     let reconciled = async { tokio::join!(image_events, account_events) };
     tokio::select! {
         biased;
@@ -182,6 +182,16 @@ async fn control(
         () = namespace_events => Err("the watch of namespaces ended".into()),
         () = inventory.run() => Err("the inventory ended".into()),
         () = process.say_when_ready(&readiness) => Ok(()),
+    }
+}
+
+/// What keeps the cluster from being read is told here; what came of a reconcile was told where it was known.
+fn tell_of_watch<T, E>(outcome: Result<T, controller::Error<E, watcher::Error>>)
+where
+    E: std::error::Error + 'static,
+{
+    if let Err(controller::Error::QueueError(error)) = outcome {
+        tracing::warn!(%error, "the cluster cannot be read; are the custom resource definitions there?");
     }
 }
 

@@ -1,9 +1,10 @@
 //! The process itself: killed, stopped, started before the resources are there, left alone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::time::Duration;
 
-use amity_testbed::{Kubectl, Output, eventually, get_text};
+use amity_testbed::{Kubectl, Output, eventually, get_text, workspace_root};
 use serde_json::Value;
 
 use crate::lab::{Alone, Lab, PATIENCE, apply_crds, published, revision};
@@ -200,6 +201,15 @@ fn readyz_waits_for_the_custom_resource_definitions() {
         error.contains("503") && error.contains("custom resource definitions"),
         "{error}"
     );
+    eventually(PATIENCE, "the log says why", || {
+        let log = alone.lab.amity.log();
+        if log.contains("custom resource definitions") {
+            Ok(())
+        } else {
+            Err(log)
+        }
+    })
+    .unwrap();
 
     apply_crds(alone.lab.cluster.control_plane.kubectl());
     alone.lab.cluster.apply_account();
@@ -285,4 +295,42 @@ fn the_rights_of_the_manifest_are_enough_and_no_more() {
     ] {
         assert!(!may(&question), "{question:?}");
     }
+}
+
+#[test]
+fn the_iam_policy_names_every_call_and_no_other() {
+    let lab = Lab::shared();
+    let namespace = lab.namespace("iam");
+    namespace.apply_of_instance(
+        "web",
+        &["us-east-1", "eu-west-1"],
+        "tags: {team: web, stage: test}",
+    );
+    namespace.until_ready("web");
+    namespace.patch("web", r#"{"spec": {"tags": {"stage": null}}}"#);
+    namespace.until_ready("web");
+    namespace.delete("web");
+    namespace.until_gone("web");
+
+    let sts = ["GetCallerIdentity", "AssumeRole"];
+    let calls = lab.calls().into_iter().map(|call| call.action);
+    let made: BTreeSet<String> = calls
+        .filter(|action| !sts.contains(&action.as_str()))
+        .collect();
+
+    let policy = fs::read_to_string(workspace_root().join("deploy/iam/controller.json")).unwrap();
+    let policy: Value = serde_json::from_str(&policy).unwrap();
+    let statements = policy["Statement"].as_array().unwrap().iter();
+    let actions = statements.flat_map(|statement| match &statement["Action"] {
+        Value::Array(actions) => actions.clone(),
+        action => vec![action.clone()],
+    });
+    let actions: Vec<_> = actions
+        .map(|action| action.as_str().unwrap().to_owned())
+        .collect();
+    let named: BTreeSet<_> = actions
+        .iter()
+        .filter_map(|action| action.strip_prefix("ec2:").map(str::to_owned))
+        .collect();
+    assert_eq!(made, named);
 }

@@ -26,8 +26,8 @@ pub fn show(stage: &mut Stage, first: &Took) -> Told<()> {
 
     println!("\nThe calls it took\n-----------------");
     tell::say(&format!(
-        "The first image, from kubectl apply to Ready in three regions, in {} s. A reading of a \
-         region is one page of each list; regions at rest are read every 10 s here, every 5 \
+        "The first image took {} s from kubectl apply to Ready in three regions. Most calls are \
+         readings: every few seconds where something goes on; else every 10 s here, and every 5 \
          minutes by default.",
         first.time.as_secs()
     ));

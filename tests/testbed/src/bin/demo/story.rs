@@ -252,16 +252,21 @@ pub fn a_mistake_is_explained(stage: &Stage) -> Told<()> {
         "A manifest that cannot be right is refused at once, in words that say what to write.",
     );
     let manifest = fs::read_to_string(workspace_root().join(FILE))?;
-    let spec = manifest.split_once("spec:").map_or("", |(_, spec)| spec);
+    let regions = manifest
+        .split_once("  regions:")
+        .map_or("", |(_, regions)| regions);
     println!();
-    tell::quote(&format!("spec:{spec}"));
+    tell::quote(&format!("  regions:{regions}"));
     let answer = stage.kubectl_refused(&["apply", "-f", FILE])?;
     println!();
     ensure(
         answer.contains("availability zone"),
         "the answer should name the mistake",
     )?;
-    ensure(stage.image("bad")?.is_none(), "nothing should have been stored")?;
+    ensure(
+        stage.image("bad")?.is_none(),
+        "nothing should have been stored",
+    )?;
     tell::seen("nothing was stored");
     Ok(())
 }

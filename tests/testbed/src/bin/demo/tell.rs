@@ -4,6 +4,9 @@ use std::time::Duration;
 
 const WIDTH: usize = 80;
 
+/// How far the second line of a text about what goes on stands in.
+const INDENT: usize = 5;
+
 /// The title of the whole.
 pub fn title(text: &str) {
     println!("{text}\n{}", "=".repeat(text.chars().count()));
@@ -37,10 +40,14 @@ pub fn quote(text: &str) {
 
 /// What is going on, after so long.
 pub fn progress(after: Duration, text: &str) {
-    let mut margin = format!("  {:>3} s  ", after.as_secs());
-    for line in wrapped(text, WIDTH - margin.len()) {
-        println!("{margin}{line}");
-        margin = " ".repeat(margin.len());
+    let margin = format!("  {:>3} s  ", after.as_secs());
+    let inner = " ".repeat(margin.len() + INDENT);
+    let lines = wrapped(text, WIDTH - margin.len());
+    println!("{margin}{}", lines[0]);
+    for line in wrapped(&lines[1..].join(" "), WIDTH - inner.len()) {
+        if !line.is_empty() {
+            println!("{inner}{line}");
+        }
     }
 }
 

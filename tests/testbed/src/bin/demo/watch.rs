@@ -1,10 +1,13 @@
-//! Waiting for a `MachineImage`, with a line for every change of what its status says.
+//! Waiting for a `MachineImage`, with a line for every change of what its status says, and for every
+//! image or snapshot that EC2 made or removed for it.
 
 use std::collections::BTreeMap;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use amity_core::api::{MachineImage, MachineImageStatus, conditions};
+
+use amity_testbed::Call;
 
 use super::stage::{Stage, Told, ensure};
 use super::tell;
@@ -45,11 +48,18 @@ pub fn follow<T>(
 ) -> Told<T> {
     let begun = Instant::now();
     let mut told = String::new();
+    let mut calls = stage.ec2.call_log()?.len();
     loop {
         let image = stage.image(name)?;
-        let says = image
-            .as_ref()
-            .map_or_else(|| format!("{name} is gone"), says);
+        let log = stage.ec2.call_log()?;
+        for done in effects(&log[calls..]) {
+            tell::progress(begun.elapsed(), &done);
+        }
+        calls = log.len();
+        let says = match &image {
+            None => format!("{name} is gone"),
+            Some(image) => says(image).unwrap_or_else(|| told.clone()),
+        };
         if says != told {
             tell::progress(begun.elapsed(), &says);
             told = says;
@@ -107,16 +117,43 @@ pub fn is_ready(image: &MachineImage) -> bool {
     observed == image.metadata.generation && holds(image, conditions::READY)
 }
 
-/// The status in a line: how many regions stand, and what comes next.
-fn says(image: &MachineImage) -> String {
-    let Some(status) = &image.status else {
-        return "-  not looked at yet".to_owned();
-    };
-    let regions = status.regions_ready.as_deref().unwrap_or("-");
-    format!("{regions}  {}", next(status))
+/// What these calls made or removed, those of a kind in a line.
+fn effects(calls: &[Call]) -> Vec<String> {
+    let told = [
+        "CreateImage",
+        "CopyImage",
+        "DeregisterImage",
+        "DeleteSnapshot",
+    ];
+    let mut regions: BTreeMap<usize, Vec<&str>> = BTreeMap::new();
+    for call in calls.iter().filter(|call| call.succeeded()) {
+        if let Some(kind) = told.iter().position(|action| *action == call.action) {
+            regions.entry(kind).or_default().push(&call.region);
+        }
+    }
+    let lines = regions.into_iter().map(|(kind, mut regions)| {
+        regions.sort_unstable();
+        regions.dedup();
+        format!("→    {} in {}", told[kind], regions.join(", "))
+    });
+    lines.collect()
 }
 
-fn next(status: &MachineImageStatus) -> String {
+/// The status in a line, if it is about the spec as it is now: how many regions stand, and what is
+/// awaited.
+fn says(image: &MachineImage) -> Option<String> {
+    let status = image.status.as_ref()?;
+    if Some(status.observed_generation) != image.metadata.generation {
+        return None;
+    }
+    let regions = status.regions_ready.as_deref().unwrap_or("-");
+    Some(format!(
+        "{regions:<3}  {}",
+        awaited(status).replace(" %", "%")
+    ))
+}
+
+fn awaited(status: &MachineImageStatus) -> String {
     let mut conditions = status.conditions.iter();
     let Some(ready) = conditions.find(|condition| condition.type_ == conditions::READY) else {
         return "not looked at yet".to_owned();
@@ -128,24 +165,12 @@ fn next(status: &MachineImageStatus) -> String {
     if !busy.contains(&ready.reason.as_str()) {
         return format!("{}: {}", ready.reason, ready.message);
     }
-    // What is being done first; else what is waited for.
     let mut steps = status.next_steps.iter();
-    let now: Vec<_> = steps
-        .clone()
-        .filter(|step| step.waits_for.is_none())
-        .collect();
-    if let Some(first) = now.first() {
-        let same = now.iter().filter(|step| step.step == first.step);
-        let regions: Vec<_> = same.filter_map(|step| step.region.as_deref()).collect();
-        return format!("{} {}", first.step, regions.join(", "))
-            .trim_end()
-            .to_owned();
+    if let Some(step) = steps.clone().find(|step| step.waits_for.is_none()) {
+        return format!("next: {} ({})", step.step, step.why);
     }
-    match steps.next() {
-        Some(step) => {
-            let waits_for = step.waits_for.as_deref().unwrap_or_default();
-            format!("{} waits for {waits_for}", step.step)
-        }
+    match steps.find_map(|step| step.waits_for.as_deref()) {
+        Some(waits_for) => format!("waits for {waits_for}"),
         None => ready.message.clone(),
     }
 }
