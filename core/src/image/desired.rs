@@ -101,16 +101,28 @@ pub struct SourceGrants {
 
 impl Desired {
     /// What `image` asks for.
-    pub fn of(image: &MachineImage, installation: &Installation, references: References<'_>) -> Self {
+    pub fn of(
+        image: &MachineImage,
+        installation: &Installation,
+        references: References<'_>,
+    ) -> Self {
         let spec = &image.spec;
-        let account_id = references.account.map(|account| account.spec.account_id.clone());
+        let account_id = references
+            .account
+            .map(|account| account.spec.account_id.clone());
         let source = serde_json::to_value(&spec.source).unwrap_or_default();
         let revision = Revision::of(&source, spec.rebuild.as_deref());
         let mut refusals = refusals_of_references(image, references);
-        let image_name = image.image_name(revision.as_str()).unwrap_or_else(|too_long| {
-            refusals.push(Finding { reason: conditions::INVALID_SPEC, place: None, message: too_long.to_string() });
-            String::new()
-        });
+        let image_name = image
+            .image_name(revision.as_str())
+            .unwrap_or_else(|too_long| {
+                refusals.push(Finding {
+                    reason: conditions::INVALID_SPEC,
+                    place: None,
+                    message: too_long.to_string(),
+                });
+                String::new()
+            });
         let place = |region: &str| Place::new(account_id.clone().unwrap_or_default(), region);
         Self {
             identity: Identity {
@@ -131,9 +143,22 @@ impl Desired {
             tags: spec.tags.clone(),
             deletion_policy: spec.deletion_policy,
             suspended: spec.suspend,
-            deleted_since: image.metadata.deletion_timestamp.as_ref().map(|time| time.0),
-            has_finalizer: image.metadata.finalizers.iter().flatten().any(|name| name == FINALIZER),
-            captured: image.metadata.annotations.as_ref().and_then(|all| Captured::parse(all.get(CAPTURED)?)),
+            deleted_since: image
+                .metadata
+                .deletion_timestamp
+                .as_ref()
+                .map(|time| time.0),
+            has_finalizer: image
+                .metadata
+                .finalizers
+                .iter()
+                .flatten()
+                .any(|name| name == FINALIZER),
+            captured: image
+                .metadata
+                .annotations
+                .as_ref()
+                .and_then(|all| Captured::parse(all.get(CAPTURED)?)),
             consistency_window: installation.consistency_window,
             refusals,
             grants: SourceGrants {
@@ -147,7 +172,10 @@ impl Desired {
 
     /// The place that a capture is made in.
     pub fn origin_place(&self) -> Place {
-        Place::new(self.account_id.clone().unwrap_or_default(), self.origin.region.clone())
+        Place::new(
+            self.account_id.clone().unwrap_or_default(),
+            self.origin.region.clone(),
+        )
     }
 
     /// Whether the spec wants an image in `place`.
@@ -165,7 +193,10 @@ impl Captured {
     /// Reads the annotation; what cannot be read records nothing.
     fn parse(text: &str) -> Option<Self> {
         let (revision, time) = text.split_once(' ')?;
-        Some(Self { revision: Revision::from(revision), at: time.parse().ok()? })
+        Some(Self {
+            revision: Revision::from(revision),
+            at: time.parse().ok()?,
+        })
     }
 
     /// The annotation's value.
@@ -191,8 +222,17 @@ impl SourceGrants {
         &self,
         ask: impl FnOnce(&AwsAccount, Namespace<'_>) -> Result<(), E>,
     ) -> Result<(), Finding> {
-        let Some(account) = &self.account else { return Ok(()) };
-        ask(account, Namespace { name: &self.namespace, labels: &self.labels }).map_err(|missing| Finding {
+        let Some(account) = &self.account else {
+            return Ok(());
+        };
+        ask(
+            account,
+            Namespace {
+                name: &self.namespace,
+                labels: &self.labels,
+            },
+        )
+        .map_err(|missing| Finding {
             reason: conditions::NOT_GRANTED,
             place: None,
             message: missing.to_string(),
@@ -202,12 +242,20 @@ impl SourceGrants {
 
 /// What of the spec's references forbids to make anything.
 fn refusals_of_references(image: &MachineImage, references: References<'_>) -> Vec<Finding> {
-    let refuse = |reason: Reason, message: String| vec![Finding { reason, place: None, message }];
+    let refuse = |reason: Reason, message: String| {
+        vec![Finding {
+            reason,
+            place: None,
+            message,
+        }]
+    };
     let name = &image.spec.account_name;
     let Some(account) = references.account else {
         return refuse(
             conditions::ACCOUNT_NOT_FOUND,
-            format!("there is no AwsAccount {name:?}: create it, or name one that exists (kubectl get awsaccounts)"),
+            format!(
+                "there is no AwsAccount {name:?}: create it, or name one that exists (kubectl get awsaccounts)"
+            ),
         );
     };
     let outside: Vec<_> = image
@@ -216,7 +264,9 @@ fn refusals_of_references(image: &MachineImage, references: References<'_>) -> V
         .chain([image.spec.source.region()])
         .filter(|region| {
             !account.may_use(region)
-                || references.account_regions.is_some_and(|enabled| !enabled.iter().any(|name| name == region))
+                || references
+                    .account_regions
+                    .is_some_and(|enabled| !enabled.iter().any(|name| name == region))
         })
         .collect();
     if let Some(region) = outside.first() {

@@ -58,7 +58,10 @@ pub struct Place {
 impl Place {
     /// The place of a region in an account.
     pub fn new(account: impl Into<String>, region: impl Into<String>) -> Self {
-        Self { account: account.into(), region: region.into() }
+        Self {
+            account: account.into(),
+            region: region.into(),
+        }
     }
 }
 
@@ -84,7 +87,10 @@ pub struct Reference {
 impl Reference {
     /// A reference to `id` in `region`.
     pub fn new(region: impl Into<String>, id: impl Into<String>) -> Self {
-        Self { region: region.into(), id: id.into() }
+        Self {
+            region: region.into(),
+            id: id.into(),
+        }
     }
 
     /// Whether it names an instance (and not an image or a snapshot).
@@ -158,7 +164,10 @@ impl fmt::Display for Revision {
 fn write_canonical(value: &Value, out: &mut String) {
     match value {
         Value::Object(fields) => {
-            let said: BTreeMap<_, _> = fields.iter().filter(|(_, value)| !is_unsaid(value)).collect();
+            let said: BTreeMap<_, _> = fields
+                .iter()
+                .filter(|(_, value)| !is_unsaid(value))
+                .collect();
             out.push('{');
             for (index, (key, value)) in said.into_iter().enumerate() {
                 if index > 0 {
@@ -200,11 +209,14 @@ fn hex_digest<'a>(parts: impl IntoIterator<Item = &'a str>) -> String {
         hasher.update((part.len() as u64).to_be_bytes());
         hasher.update(part.as_bytes());
     }
-    hasher.finalize().iter().fold(String::new(), |mut hex, byte| {
-        use fmt::Write;
-        write!(hex, "{byte:02x}").expect("writing to a String cannot fail");
-        hex
-    })
+    hasher
+        .finalize()
+        .iter()
+        .fold(String::new(), |mut hex, byte| {
+            use fmt::Write;
+            write!(hex, "{byte:02x}").expect("writing to a String cannot fail");
+            hex
+        })
 }
 
 /// Who makes images here, and for which object.
@@ -220,7 +232,12 @@ pub struct Identity {
 
 impl Identity {
     /// The tags that every image and snapshot of `revision` carries from birth.
-    pub fn birth_tags(&self, revision: &Revision, origin: &Reference, source: &Reference) -> BTreeMap<String, String> {
+    pub fn birth_tags(
+        &self,
+        revision: &Revision,
+        origin: &Reference,
+        source: &Reference,
+    ) -> BTreeMap<String, String> {
         [
             (tag::OWNER, self.owner.clone()),
             (tag::CLUSTER, self.cluster.clone()),
@@ -273,7 +290,13 @@ impl TagKeys {
     /// Reads the tag's value; what does not parse notes nothing, so that nothing is removed.
     pub fn read(tags: &BTreeMap<String, String>) -> Self {
         let value = tags.get(tag::TAG_KEYS).map_or("", String::as_str);
-        Self(value.as_bytes().chunks_exact(8).map(|hash| String::from_utf8_lossy(hash).into_owned()).collect())
+        Self(
+            value
+                .as_bytes()
+                .chunks_exact(8)
+                .map(|hash| String::from_utf8_lossy(hash).into_owned())
+                .collect(),
+        )
     }
 
     /// The tag's value.
@@ -328,7 +351,9 @@ impl fmt::Display for Foreign {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::SealOfAnother => "its tags were copied from another image",
-            Self::MadeFromSomethingElse => "EC2 says that it was made from something else than its tags claim",
+            Self::MadeFromSomethingElse => {
+                "EC2 says that it was made from something else than its tags claim"
+            }
             Self::Retained => "it was retained when the object that made it was deleted",
             Self::TagsIncomplete => "tags that Amity always writes are missing from it",
         })
@@ -369,7 +394,11 @@ fn newborn_standing(image: &Image, source: &Reference) -> Standing {
         (None, Some(made_from)) => made_from == source,
         (None, None) => return Standing::Unproven,
     };
-    if proven { Standing::Newborn } else { Standing::Foreign(Foreign::MadeFromSomethingElse) }
+    if proven {
+        Standing::Newborn
+    } else {
+        Standing::Foreign(Foreign::MadeFromSomethingElse)
+    }
 }
 
 /// Whether a snapshot carries the seal and the claim, and so may be deleted for this object.
@@ -398,7 +427,10 @@ mod tests {
     fn the_hash_of_a_revision_never_changes() {
         let source = json!({"instance": {"region": "us-east-1", "instanceId": "i-0a1b2c3d4e5f60718", "reboot": "Never"}});
         assert_eq!(Revision::of(&source, None).as_str(), "8d5de8a2e0");
-        assert_eq!(Revision::of(&source, Some("2026-11")).as_str(), "d484c0cecd");
+        assert_eq!(
+            Revision::of(&source, Some("2026-11")).as_str(),
+            "d484c0cecd"
+        );
         let source = json!({"image": {"region": "us-east-1", "imageId": "ami-0feedfacefeedface"}});
         assert_eq!(Revision::of(&source, None).as_str(), "72f3794df3");
     }
@@ -418,12 +450,20 @@ mod tests {
         )
         .unwrap();
         let written = serde_json::to_value(&source).unwrap();
-        assert_eq!(Revision::of(&written, None).as_str(), "8d5de8a2e0", "a field of the schema changed the hash");
+        assert_eq!(
+            Revision::of(&written, None).as_str(),
+            "8d5de8a2e0",
+            "a field of the schema changed the hash"
+        );
     }
 
     #[test]
     fn the_token_of_a_copy_never_changes() {
-        let identity = Identity { owner: "o".into(), cluster: "c".into(), object: "ns/n".into() };
+        let identity = Identity {
+            owner: "o".into(),
+            cluster: "c".into(),
+            object: "ns/n".into(),
+        };
         let place = Place::new("111122223333", "eu-west-1");
         assert_eq!(
             identity.copy_token(&Revision::from("3f9a1c07d2"), &place, 1),
@@ -434,11 +474,18 @@ mod tests {
 
     #[test]
     fn the_tags_of_a_newborn_never_change() {
-        let identity = Identity { owner: "o".into(), cluster: "c".into(), object: "ns/n".into() };
+        let identity = Identity {
+            owner: "o".into(),
+            cluster: "c".into(),
+            object: "ns/n".into(),
+        };
         let origin = Reference::new("us-east-1", "i-0a1b2c3d4e5f60718");
         let source = Reference::new("us-east-1", "ami-0feedfacefeedface");
         let tags = identity.birth_tags(&Revision::from("3f9a1c07d2"), &origin, &source);
-        let written: Vec<_> = tags.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        let written: Vec<_> = tags
+            .iter()
+            .map(|(key, value)| format!("{key}={value}"))
+            .collect();
         assert_eq!(
             written,
             [
@@ -456,15 +503,29 @@ mod tests {
 
     #[test]
     fn a_token_is_what_ec2_takes_and_differs_by_place_and_attempt() {
-        let identity = Identity { owner: "o".into(), cluster: "c".into(), object: "ns/n".into() };
+        let identity = Identity {
+            owner: "o".into(),
+            cluster: "c".into(),
+            object: "ns/n".into(),
+        };
         let revision = Revision::from("3f9a1c07d2");
         let place = Place::new("111122223333", "eu-west-1");
         let token = identity.copy_token(&revision, &place, 1);
         assert!(token.len() <= 64 && token.is_ascii());
         assert_ne!(token, identity.copy_token(&revision, &place, 2));
-        assert_ne!(token, identity.copy_token(&revision, &Place::new("111122223333", "eu-west-2"), 1));
-        let rebuilt = Identity { cluster: "another".into(), ..identity.clone() };
-        assert_eq!(token, rebuilt.copy_token(&revision, &place, 1), "a rebuilt cluster repeats the same call");
+        assert_ne!(
+            token,
+            identity.copy_token(&revision, &Place::new("111122223333", "eu-west-2"), 1)
+        );
+        let rebuilt = Identity {
+            cluster: "another".into(),
+            ..identity.clone()
+        };
+        assert_eq!(
+            token,
+            rebuilt.copy_token(&revision, &place, 1),
+            "a rebuilt cluster repeats the same call"
+        );
     }
 
     #[test]

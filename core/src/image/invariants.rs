@@ -45,7 +45,10 @@ const RULES: &[(u8, Rule)] = &[
     (2, nothing_retired_or_captured_while_a_place_is_unknown),
     (3, one_live_image_per_place),
     (3, a_second_image_that_may_be_used_stays),
-    (4, a_published_image_goes_only_when_it_is_replaced_or_unwanted),
+    (
+        4,
+        a_published_image_goes_only_when_it_is_replaced_or_unwanted,
+    ),
     (5, the_last_image_of_a_wanted_revision_stays),
     (5, an_image_that_is_being_copied_stays),
     (6, retain_destroys_nothing),
@@ -57,14 +60,23 @@ const RULES: &[(u8, Rule)] = &[
 
 /// Every invariant that the steps to be taken now would break.
 pub fn violations(plan: &Plan, desired: &Desired, observed: &Observed) -> Vec<Violation> {
-    let facts = Facts { plan, desired, observed };
-    let effects = facts.effects().filter_map(|step| step.place.as_ref().map(|place| (place, step)));
+    let facts = Facts {
+        plan,
+        desired,
+        observed,
+    };
+    let effects = facts
+        .effects()
+        .filter_map(|step| step.place.as_ref().map(|place| (place, step)));
     let in_places = effects.flat_map(|(place, step)| {
         let facts = &facts;
         RULES.iter().filter_map(move |(invariant, rule)| {
             let wrong = rule(facts, place, step)?;
             let message = format!("{} in {}: {wrong}", step.action, place.region);
-            Some(Violation { invariant: *invariant, message })
+            Some(Violation {
+                invariant: *invariant,
+                message,
+            })
         })
     });
     in_places.chain(released_too_early(&facts)).collect()
@@ -73,20 +85,33 @@ pub fn violations(plan: &Plan, desired: &Desired, observed: &Observed) -> Vec<Vi
 impl<'a> Facts<'a> {
     /// The steps to be taken now.
     fn effects(&self) -> impl Iterator<Item = &'a Step> + use<'a> {
-        self.plan.steps.iter().filter(|step| step.waits_for.is_none())
+        self.plan
+            .steps
+            .iter()
+            .filter(|step| step.waits_for.is_none())
     }
 
     fn image(&self, place: &Place, id: &str) -> Option<&'a Image> {
-        self.observed.known_at(place)?.images.iter().find(|image| image.id == id)
+        self.observed
+            .known_at(place)?
+            .images
+            .iter()
+            .find(|image| image.id == id)
     }
 
     fn standing(&self, image: &Image) -> Option<Standing> {
-        self.desired.identity.is_claimed_by(&image.tags).then(|| standing(image, &self.desired.identity))
+        self.desired
+            .identity
+            .is_claimed_by(&image.tags)
+            .then(|| standing(image, &self.desired.identity))
     }
 
     /// Whether the image is proven ours, sealed or not.
     fn is_ours(&self, image: &Image) -> bool {
-        matches!(self.standing(image), Some(Standing::Ours | Standing::Newborn))
+        matches!(
+            self.standing(image),
+            Some(Standing::Ours | Standing::Newborn)
+        )
     }
 
     fn is_of_wanted_revision(&self, image: &Image) -> bool {
@@ -97,7 +122,10 @@ impl<'a> Facts<'a> {
     fn is_sibling(&self, image: &Image) -> bool {
         self.is_of_wanted_revision(image)
             && image.state != ImageState::Failed
-            && matches!(self.standing(image), Some(Standing::Ours | Standing::Newborn | Standing::Unproven))
+            && matches!(
+                self.standing(image),
+                Some(Standing::Ours | Standing::Newborn | Standing::Unproven)
+            )
     }
 }
 
@@ -114,7 +142,11 @@ impl Plan {
             place: None,
             message: violation.to_string(),
         });
-        Self { steps: Vec::new(), findings: broken.chain(self.findings).collect(), notes: self.notes }
+        Self {
+            steps: Vec::new(),
+            findings: broken.chain(self.findings).collect(),
+            notes: self.notes,
+        }
     }
 }
 
@@ -129,15 +161,25 @@ fn only_what_is_proven_ours(facts: &Facts<'_>, place: &Place, step: &Step) -> Op
     let allowed = if target.starts_with("snap-") {
         let used_by_ours = || {
             known.images.iter().any(|image| {
-                facts.standing(image) == Some(Standing::Ours) && image.snapshots.iter().any(|id| id == target)
+                facts.standing(image) == Some(Standing::Ours)
+                    && image.snapshots.iter().any(|id| id == target)
             })
         };
-        known.snapshots.iter().find(|snapshot| snapshot.id == target).is_some_and(|snapshot| {
-            is_sealed_snapshot(snapshot, identity)
-                || is_sealing(&step.action) && identity.is_claimed_by(&snapshot.tags) && used_by_ours()
-        })
+        known
+            .snapshots
+            .iter()
+            .find(|snapshot| snapshot.id == target)
+            .is_some_and(|snapshot| {
+                is_sealed_snapshot(snapshot, identity)
+                    || is_sealing(&step.action)
+                        && identity.is_claimed_by(&snapshot.tags)
+                        && used_by_ours()
+            })
     } else {
-        match facts.image(place, target).and_then(|image| facts.standing(image)) {
+        match facts
+            .image(place, target)
+            .and_then(|image| facts.standing(image))
+        {
             Some(Standing::Ours) => true,
             Some(Standing::Newborn) => is_sealing(&step.action),
             _ => false,
@@ -148,18 +190,24 @@ fn only_what_is_proven_ours(facts: &Facts<'_>, place: &Place, step: &Step) -> Op
 
 fn a_seal_names_its_bearer_and_stays(_: &Facts<'_>, _: &Place, step: &Step) -> Option<String> {
     match &step.action {
-        Action::CreateTags { id, tags } => {
-            tags.get(tag::SELF).filter(|seal| *seal != id).map(|seal| format!("it would name {seal}"))
+        Action::CreateTags { id, tags } => tags
+            .get(tag::SELF)
+            .filter(|seal| *seal != id)
+            .map(|seal| format!("it would name {seal}")),
+        Action::CreateImage { tags, .. } | Action::CopyImage { tags, .. } => tags
+            .get(tag::SELF)
+            .map(|seal| format!("it would be born with the seal of {seal}")),
+        Action::DeleteTags { keys, .. } if keys.is_empty() => {
+            Some("no keys are every key to EC2".to_owned())
         }
-        Action::CreateImage { tags, .. } | Action::CopyImage { tags, .. } => {
-            tags.get(tag::SELF).map(|seal| format!("it would be born with the seal of {seal}"))
-        }
-        Action::DeleteTags { keys, .. } if keys.is_empty() => Some("no keys are every key to EC2".to_owned()),
         Action::DeleteTags { keys, .. } => {
             let may_go = |key: &&String| {
-                !key.starts_with(tag::PREFIX) || [tag::PUBLISHED, tag::TAG_KEYS].contains(&key.as_str())
+                !key.starts_with(tag::PREFIX)
+                    || [tag::PUBLISHED, tag::TAG_KEYS].contains(&key.as_str())
             };
-            keys.iter().find(|key| !may_go(key)).map(|key| format!("{key} is part of whose it is"))
+            keys.iter()
+                .find(|key| !may_go(key))
+                .map(|key| format!("{key} is part of whose it is"))
         }
         _ => None,
     }
@@ -179,7 +227,9 @@ fn nothing_retired_or_captured_while_a_place_is_unknown(
 ) -> Option<String> {
     let (place, _) = facts.observed.unreadable().next()?;
     match step.action {
-        Action::CreateImage { .. } => Some(format!("{place} cannot be read and may hold an image of the revision")),
+        Action::CreateImage { .. } => Some(format!(
+            "{place} cannot be read and may hold an image of the revision"
+        )),
         // A deletion takes everything, so that no place can need another's.
         Action::DeregisterImage { .. } if !facts.desired.is_being_deleted() => {
             Some(format!("{place} cannot be read and may still need it"))
@@ -192,17 +242,29 @@ fn one_live_image_per_place(facts: &Facts<'_>, place: &Place, step: &Step) -> Op
     if !step.action.creates() {
         return None;
     }
-    let other = facts.observed.known_at(place)?.images.iter().find(|image| facts.is_sibling(image))?;
+    let other = facts
+        .observed
+        .known_at(place)?
+        .images
+        .iter()
+        .find(|image| facts.is_sibling(image))?;
     Some(format!("{} of the same revision is there", other.id))
 }
 
-fn a_second_image_that_may_be_used_stays(facts: &Facts<'_>, place: &Place, step: &Step) -> Option<String> {
-    let Action::DeregisterImage { id } = &step.action else { return None };
+fn a_second_image_that_may_be_used_stays(
+    facts: &Facts<'_>,
+    place: &Place,
+    step: &Step,
+) -> Option<String> {
+    let Action::DeregisterImage { id } = &step.action else {
+        return None;
+    };
     let going = facts.image(place, id)?;
     let may_be_used = going.tags.contains_key(tag::PUBLISHED) || going.last_launched.is_some();
     let is_wanted = facts.is_of_wanted_revision(going) && facts.desired.wants(place);
     let is_alive = going.state != ImageState::Failed && !facts.desired.is_being_deleted();
-    (may_be_used && is_wanted && is_alive).then(|| "it was published or launched, and may be in use".to_owned())
+    (may_be_used && is_wanted && is_alive)
+        .then(|| "it was published or launched, and may be in use".to_owned())
 }
 
 fn a_published_image_goes_only_when_it_is_replaced_or_unwanted(
@@ -210,37 +272,61 @@ fn a_published_image_goes_only_when_it_is_replaced_or_unwanted(
     place: &Place,
     step: &Step,
 ) -> Option<String> {
-    let Action::DeregisterImage { id } = &step.action else { return None };
-    let going = facts.image(place, id).filter(|going| going.tags.contains_key(tag::PUBLISHED))?;
+    let Action::DeregisterImage { id } = &step.action else {
+        return None;
+    };
+    let going = facts
+        .image(place, id)
+        .filter(|going| going.tags.contains_key(tag::PUBLISHED))?;
     let replaces = |other: &Image| {
         other.id != *id
             && facts.is_ours(other)
             && other.tags.contains_key(tag::PUBLISHED)
             && other.tags.get(tag::REVISION) != going.tags.get(tag::REVISION)
     };
-    let replaced = || facts.observed.known_at(place).is_some_and(|known| known.images.iter().any(replaces));
-    (facts.desired.wants(place) && !facts.desired.is_being_deleted() && !replaced())
+    let has_successor = || {
+        facts
+            .observed
+            .known_at(place)
+            .is_some_and(|known| known.images.iter().any(replaces))
+    };
+    (facts.desired.wants(place) && !facts.desired.is_being_deleted() && !has_successor())
         .then(|| "it is published and nothing replaces it".to_owned())
 }
 
 /// What goes in the same plan does not count as staying.
-fn the_last_image_of_a_wanted_revision_stays(facts: &Facts<'_>, place: &Place, step: &Step) -> Option<String> {
-    let Action::DeregisterImage { id } = &step.action else { return None };
+fn the_last_image_of_a_wanted_revision_stays(
+    facts: &Facts<'_>,
+    place: &Place,
+    step: &Step,
+) -> Option<String> {
+    let Action::DeregisterImage { id } = &step.action else {
+        return None;
+    };
     let going = facts.image(place, id)?;
-    let counts = |image: &Image| facts.is_of_wanted_revision(image) && image.state == ImageState::Available;
+    let counts =
+        |image: &Image| facts.is_of_wanted_revision(image) && image.state == ImageState::Available;
     if facts.desired.is_being_deleted() || !counts(going) {
         return None;
     }
     let goes = |image: &Image| {
-        facts.effects().any(|step| matches!(&step.action, Action::DeregisterImage { id } if *id == image.id))
+        facts
+            .effects()
+            .any(|step| matches!(&step.action, Action::DeregisterImage { id } if *id == image.id))
     };
     let mut all = facts.observed.known().flat_map(|(_, known)| &known.images);
     let stays = all.any(|image| counts(image) && facts.is_ours(image) && !goes(image));
     (!stays).then(|| "it is the last available image of the wanted revision".to_owned())
 }
 
-fn an_image_that_is_being_copied_stays(facts: &Facts<'_>, place: &Place, step: &Step) -> Option<String> {
-    let Action::DeregisterImage { id } = &step.action else { return None };
+fn an_image_that_is_being_copied_stays(
+    facts: &Facts<'_>,
+    place: &Place,
+    step: &Step,
+) -> Option<String> {
+    let Action::DeregisterImage { id } = &step.action else {
+        return None;
+    };
     let itself = Reference::new(place.region.clone(), id.clone());
     let mut all = facts.observed.known().flat_map(|(_, known)| &known.images);
     let reader = all.find(|image| image.is_being_copied_from(&itself))?;
@@ -252,14 +338,24 @@ fn retain_destroys_nothing(facts: &Facts<'_>, _: &Place, step: &Step) -> Option<
         .then(|| "spec.deletionPolicy is Retain".to_owned())
 }
 
-fn a_snapshot_goes_only_when_it_is_ours_and_unused(facts: &Facts<'_>, place: &Place, step: &Step) -> Option<String> {
-    let Action::DeleteSnapshot { id } = &step.action else { return None };
+fn a_snapshot_goes_only_when_it_is_ours_and_unused(
+    facts: &Facts<'_>,
+    place: &Place,
+    step: &Step,
+) -> Option<String> {
+    let Action::DeleteSnapshot { id } = &step.action else {
+        return None;
+    };
     let known = facts.observed.known_at(place)?;
     let snapshot = known.snapshots.iter().find(|snapshot| snapshot.id == *id)?;
     if !is_sealed_snapshot(snapshot, &facts.desired.identity) {
         return Some("it is not sealed".to_owned());
     }
-    if let Some(user) = known.images.iter().find(|image| image.snapshots.contains(id)) {
+    if let Some(user) = known
+        .images
+        .iter()
+        .find(|image| image.snapshots.contains(id))
+    {
         return Some(format!("{} uses it", user.id));
     }
     match &snapshot.used_by {
@@ -268,26 +364,38 @@ fn a_snapshot_goes_only_when_it_is_ours_and_unused(facts: &Facts<'_>, place: &Pl
         Some(_) => {}
     }
     let revision = snapshot.tags.get(tag::REVISION);
-    let pending = known
-        .images
-        .iter()
-        .find(|image| image.state == ImageState::Pending && image.tags.get(tag::REVISION) == revision)?;
+    let pending = known.images.iter().find(|image| {
+        image.state == ImageState::Pending && image.tags.get(tag::REVISION) == revision
+    })?;
     Some(format!("{} of its revision is pending", pending.id))
 }
 
 fn a_capture_is_recorded_first(facts: &Facts<'_>, _: &Place, step: &Step) -> Option<String> {
     let wanted = &facts.desired.revision;
-    let recorded = facts.desired.captured.as_ref().is_some_and(|captured| captured.revision == *wanted);
-    (matches!(step.action, Action::CreateImage { .. }) && !recorded).then(|| "it is not recorded".to_owned())
+    let recorded = facts
+        .desired
+        .captured
+        .as_ref()
+        .is_some_and(|captured| captured.revision == *wanted);
+    (matches!(step.action, Action::CreateImage { .. }) && !recorded)
+        .then(|| "it is not recorded".to_owned())
 }
 
 fn nothing_is_captured_twice(facts: &Facts<'_>, _: &Place, step: &Step) -> Option<String> {
-    let Action::CreateImage { .. } = &step.action else { return None };
+    let Action::CreateImage { .. } = &step.action else {
+        return None;
+    };
     let mut all = facts.observed.known().flat_map(|(_, known)| &known.images);
-    let made = all.find(|image| facts.is_sibling(image)).map(|image| image.id.clone());
+    let made = all
+        .find(|image| facts.is_sibling(image))
+        .map(|image| image.id.clone());
     let mut dead = facts.observed.known().flat_map(|(_, known)| &known.dead);
-    let died = || dead.find(|dead| dead.revision == facts.desired.revision).map(|dead| dead.id.clone());
-    made.or_else(died).map(|id| format!("{id} was made of the same revision"))
+    let died = || {
+        dead.find(|dead| dead.revision == facts.desired.revision)
+            .map(|dead| dead.id.clone())
+    };
+    made.or_else(died)
+        .map(|id| format!("{id} was made of the same revision"))
 }
 
 fn grants_gate_creation(facts: &Facts<'_>, place: &Place, step: &Step) -> Option<String> {
@@ -299,7 +407,9 @@ fn grants_gate_creation(facts: &Facts<'_>, place: &Place, step: &Step) -> Option
         (Action::CreateImage { .. }, SourceView::Instance(instance)) => {
             facts.desired.grants.check_instance(instance).err()
         }
-        (Action::CopyImage { .. }, SourceView::Image(image)) => facts.desired.grants.check_image(image).err(),
+        (Action::CopyImage { .. }, SourceView::Image(image)) => {
+            facts.desired.grants.check_image(image).err()
+        }
         _ => None,
     };
     if let Some(finding) = facts.desired.refusals.first().cloned().or_else(refused) {
@@ -312,13 +422,29 @@ fn grants_gate_creation(facts: &Facts<'_>, place: &Place, step: &Step) -> Option
 /// The finalizer is what keeps an object until nothing of it is left; an unreadable place may hold something
 /// (invariant 2). With `Retain` it never blocks (invariant 6).
 fn released_too_early(facts: &Facts<'_>) -> Option<Violation> {
-    let releases = facts.effects().any(|step| matches!(step.action, Action::ReleaseFinalizer));
+    let releases = facts
+        .effects()
+        .any(|step| matches!(step.action, Action::ReleaseFinalizer));
     if !releases || facts.desired.deletion_policy == DeletionPolicy::Retain {
         return None;
     }
-    let unreadable = || facts.observed.unreadable().map(|(place, _)| format!("{place} cannot be read")).next();
+    let unreadable = || {
+        facts
+            .observed
+            .unreadable()
+            .map(|(place, _)| format!("{place} cannot be read"))
+            .next()
+    };
     let mut all = facts.observed.known().flat_map(|(_, known)| &known.images);
-    let left = all.find(|image| facts.is_ours(image)).map(|image| format!("{} is left", image.id));
+    let left = all
+        .find(|image| facts.is_ours(image))
+        .map(|image| format!("{} is left", image.id));
     let wrong = left.or_else(unreadable)?;
-    Some(Violation { invariant: 2, message: format!("{}: {wrong}", Action::ReleaseFinalizer) })
+    Some(Violation {
+        invariant: 2,
+        message: format!("{}: {wrong}", Action::ReleaseFinalizer),
+    })
 }
+
+#[cfg(test)]
+mod tests;

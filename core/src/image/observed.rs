@@ -98,7 +98,11 @@ impl Image {
     /// Whether it is being copied from `source`, by what its tags say or what EC2 shows. `SourceImageId` of
     /// an image with a `SourceInstanceId` is only what the instance was launched from.
     pub fn is_being_copied_from(&self, source: &Reference) -> bool {
-        let tagged = || self.tags.get(tag::SOURCE).is_some_and(|text| *text == source.to_string());
+        let tagged = || {
+            self.tags
+                .get(tag::SOURCE)
+                .is_some_and(|text| *text == source.to_string())
+        };
         let shown = || self.source_instance.is_none() && self.source_image.as_ref() == Some(source);
         self.state == ImageState::Pending && (tagged() || shown())
     }

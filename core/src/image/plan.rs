@@ -34,7 +34,10 @@ pub(crate) use view::{Owned, View};
 /// What is to be done so that EC2 matches `desired`, given what is known of it at `now`.
 pub fn plan(desired: &Desired, observed: &Observed, now: Timestamp) -> Plan {
     let view = View::new(desired, observed, now);
-    let mut plan = Plan { notes: notes(&view), ..Plan::default() };
+    let mut plan = Plan {
+        notes: notes(&view),
+        ..Plan::default()
+    };
     if let Some(finding) = held_by_other_cluster(&view) {
         plan.findings.push(finding);
         if !(desired.is_being_deleted() && view.retains()) {
@@ -71,7 +74,10 @@ pub fn needs_source(desired: &Desired, observed: &Observed, now: Timestamp) -> b
     !desired.is_being_deleted()
         && !desired.suspended
         && desired.refusals.is_empty()
-        && desired.places.iter().any(|place| view.keeper(place).is_none())
+        && desired
+            .places
+            .iter()
+            .any(|place| view.keeper(place).is_none())
         && (desired.reboot.is_none() || !view.has_sibling())
 }
 
@@ -79,7 +85,10 @@ pub fn needs_source(desired: &Desired, observed: &Observed, now: Timestamp) -> b
 fn store_finalizer_first(desired: &Desired, plan: &mut Plan) {
     let takes_effect = plan.steps.iter().any(|step| step.waits_for.is_none());
     if !desired.has_finalizer && !desired.is_being_deleted() && takes_effect {
-        plan.steps.insert(0, Step::on_object(Action::StoreFinalizer, Why::NothingMayBeLeftBehind));
+        plan.steps.insert(
+            0,
+            Step::on_object(Action::StoreFinalizer, Why::NothingMayBeLeftBehind),
+        );
     }
 }
 
@@ -89,7 +98,10 @@ fn unreadable_places(view: &View<'_>, plan: &mut Plan) {
         return;
     }
     let holds_up_the_capture = plan.steps.iter().any(|step| {
-        matches!((&step.action, &step.waits_for), (Action::CreateImage { .. }, Some(WaitsFor::Readable(_))))
+        matches!(
+            (&step.action, &step.waits_for),
+            (Action::CreateImage { .. }, Some(WaitsFor::Readable(_)))
+        )
     });
     for (place, unreadable) in view.observed.unreadable() {
         if view.desired.wants(place) || holds_up_the_capture {
@@ -108,7 +120,9 @@ fn hold_back_refused(view: &View<'_>, plan: &mut Plan) {
         let mut refused = plan
             .steps
             .iter_mut()
-            .filter(|step| step.place.as_ref() == Some(place) && step.action.name() == refusal.action)
+            .filter(|step| {
+                step.place.as_ref() == Some(place) && step.action.name() == refusal.action
+            })
             .filter(|step| matches!(step.waits_for, None | Some(WaitsFor::Retry { .. })))
             .peekable();
         if refused.peek().is_none() {
@@ -116,7 +130,9 @@ fn hold_back_refused(view: &View<'_>, plan: &mut Plan) {
         }
         for step in refused {
             if refusal.retry_at > view.now {
-                step.waits_for = Some(WaitsFor::Retry { until: refusal.retry_at });
+                step.waits_for = Some(WaitsFor::Retry {
+                    until: refusal.retry_at,
+                });
             }
         }
         plan.findings.push(Finding {
@@ -147,22 +163,35 @@ fn held_by_other_cluster(view: &View<'_>) -> Option<Finding> {
 
 /// Images and snapshots that carry our tags but are not proven ours: reported, never touched.
 fn notes(view: &View<'_>) -> Vec<Finding> {
-    let foreign = view.claimed.iter().filter_map(|owned| match owned.standing {
-        Standing::Foreign(why) => Some(Finding {
-            reason: conditions::FOREIGN_IMAGE,
-            place: Some(owned.place.clone()),
-            message: format!(
-                "{} in {} carries this object's tags, but is left alone: {why}",
-                owned.image.id, owned.place.region
-            ),
-        }),
-        _ => None,
-    });
-    foreign.chain(view.observed.known().flat_map(|(place, known)| strays(view, place, known))).collect()
+    let foreign = view
+        .claimed
+        .iter()
+        .filter_map(|owned| match owned.standing {
+            Standing::Foreign(why) => Some(Finding {
+                reason: conditions::FOREIGN_IMAGE,
+                place: Some(owned.place.clone()),
+                message: format!(
+                    "{} in {} carries this object's tags, but is left alone: {why}",
+                    owned.image.id, owned.place.region
+                ),
+            }),
+            _ => None,
+        });
+    foreign
+        .chain(
+            view.observed
+                .known()
+                .flat_map(|(place, known)| strays(view, place, known)),
+        )
+        .collect()
 }
 
 /// Snapshots with our tags that no image of ours was seen to use.
-fn strays<'a>(view: &'a View<'_>, place: &'a Place, known: &'a Known) -> impl Iterator<Item = Finding> + 'a {
+fn strays<'a>(
+    view: &'a View<'_>,
+    place: &'a Place,
+    known: &'a Known,
+) -> impl Iterator<Item = Finding> + 'a {
     let identity = &view.desired.identity;
     known
         .snapshots
@@ -182,7 +211,10 @@ fn strays<'a>(view: &'a View<'_>, place: &'a Place, known: &'a Known) -> impl It
 
 /// Whether the snapshot is the image's, or may yet turn out to be: which snapshots a copy gets shows late.
 fn may_use(owned: &Owned<'_>, snapshot: &Snapshot) -> bool {
-    let is_unfinished = matches!(owned.image.state, ImageState::Pending | ImageState::Missing { .. });
+    let is_unfinished = matches!(
+        owned.image.state,
+        ImageState::Pending | ImageState::Missing { .. }
+    );
     let is_alike = owned.image.tags.get(tag::REVISION) == snapshot.tags.get(tag::REVISION);
     !matches!(owned.standing, Standing::Foreign(_))
         && (owned.image.snapshots.contains(&snapshot.id) || is_unfinished && is_alike)

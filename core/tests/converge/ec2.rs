@@ -3,13 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use amity_core::api::{AwsAccount, MachineImage};
-use amity_core::image::desired::{CAPTURED, Captured, Desired, FINALIZER, Installation, References};
+use amity_core::image::desired::{
+    CAPTURED, Captured, Desired, FINALIZER, Installation, References,
+};
 use amity_core::image::identity::{Place, Reference, Standing, standing, tag};
 use amity_core::image::observed::{
-    Dead, Image, ImageState, Known, Observed, PlaceView, Snapshot, SourceImage, SourceInstance, SourceView,
+    Dead, Image, ImageState, Known, Observed, PlaceView, Snapshot, SourceImage, SourceInstance,
+    SourceView,
 };
-use amity_core::image::plan::step::{Action, Step};
 use amity_core::image::plan::needs_source;
+use amity_core::image::plan::step::{Action, Step};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::json;
@@ -54,7 +57,10 @@ impl Ec2 {
             has_finalizer: start.has_finalizer,
             deleted: start.deleted,
             captured: None,
-            places: REGIONS.iter().map(|region| (Place::new(ACCOUNT, *region), Known::default())).collect(),
+            places: REGIONS
+                .iter()
+                .map(|region| (Place::new(ACCOUNT, *region), Known::default()))
+                .collect(),
             unshown: BTreeMap::new(),
             doomed: BTreeSet::new(),
             tokens: BTreeMap::new(),
@@ -66,7 +72,10 @@ impl Ec2 {
         };
         let desired = world.desired();
         if start.recorded {
-            world.captured = Some(Captured::annotation(&desired.revision, world.now - SignedDuration::from_mins(1)));
+            world.captured = Some(Captured::annotation(
+                &desired.revision,
+                world.now - SignedDuration::from_mins(1),
+            ));
         }
         for seed in &start.images {
             let (place, image, snapshots, shown) = seed.image(&desired, world.now);
@@ -83,30 +92,51 @@ impl Ec2 {
     pub fn image(&self) -> MachineImage {
         let mut image = self.object.clone();
         image.metadata.finalizers = self.has_finalizer.then(|| vec![FINALIZER.to_owned()]);
-        image.metadata.deletion_timestamp = self.deleted.then(|| Time(self.now - SignedDuration::from_secs(1)));
-        image.metadata.annotations =
-            self.captured.clone().map(|captured| BTreeMap::from([(CAPTURED.to_owned(), captured)]));
+        image.metadata.deletion_timestamp = self
+            .deleted
+            .then(|| Time(self.now - SignedDuration::from_secs(1)));
+        image.metadata.annotations = self
+            .captured
+            .clone()
+            .map(|captured| BTreeMap::from([(CAPTURED.to_owned(), captured)]));
         image
     }
 
     pub fn desired(&self) -> Desired {
-        let installation =
-            Installation { owner: "o1".to_owned(), cluster: "c1".to_owned(), consistency_window: WINDOW };
+        let installation = Installation {
+            owner: "o1".to_owned(),
+            cluster: "c1".to_owned(),
+            consistency_window: WINDOW,
+        };
         let labels = BTreeMap::new();
-        let references =
-            References { account: Some(&self.account), namespace_labels: &labels, account_regions: None };
+        let references = References {
+            account: Some(&self.account),
+            namespace_labels: &labels,
+            account_regions: None,
+        };
         Desired::of(&self.image(), &installation, references)
     }
 
     pub fn observed(&self, desired: &Desired) -> Observed {
-        let mut observed = Observed { last_creation: self.last_creation, ..Observed::default() };
+        let mut observed = Observed {
+            last_creation: self.last_creation,
+            ..Observed::default()
+        };
         for (place, known) in &self.places {
-            let mut known = Known { as_of: self.now, ..known.clone() };
+            let mut known = Known {
+                as_of: self.now,
+                ..known.clone()
+            };
             for snapshot in &mut known.snapshots {
-                let users = known.images.iter().filter(|image| image.snapshots.contains(&snapshot.id));
+                let users = known
+                    .images
+                    .iter()
+                    .filter(|image| image.snapshots.contains(&snapshot.id));
                 snapshot.used_by = Some(users.map(|image| image.id.clone()).collect());
             }
-            observed.places.insert(place.clone(), PlaceView::Known(known));
+            observed
+                .places
+                .insert(place.clone(), PlaceView::Known(known));
         }
         if needs_source(desired, &observed, self.now) {
             observed.source = match desired.reboot {
@@ -135,28 +165,56 @@ impl Ec2 {
 
     /// What the step does. EC2 refuses what cannot be; a plan that asks for it is wrong.
     pub fn perform(&mut self, desired: &Desired, step: &Step) {
-        let Some(place) = &step.place else { return self.write(&step.action) };
+        let Some(place) = &step.place else {
+            return self.write(&step.action);
+        };
         match &step.action {
-            Action::CreateImage { instance, name, tags, .. } => {
-                assert!(self.places[place].images.iter().all(|image| image.name != *name), "the name is taken");
+            Action::CreateImage {
+                instance,
+                name,
+                tags,
+                ..
+            } => {
+                assert!(
+                    self.places[place]
+                        .images
+                        .iter()
+                        .all(|image| image.name != *name),
+                    "the name is taken"
+                );
                 self.captures += 1;
                 let id = self.make(place, name, tags, false);
                 let image = self.image_mut(place, &id);
                 image.source_instance = Some(instance.clone());
                 image.source_image = Some(Reference::new(place.region.clone(), "ami-launched"));
             }
-            Action::CopyImage { from, name, token, tags, .. } => {
+            Action::CopyImage {
+                from,
+                name,
+                token,
+                tags,
+                ..
+            } => {
                 let source = Place::new(ACCOUNT, from.region.clone());
                 let is_there = *from == desired.origin
-                    || self.places[&source].images.iter().any(|image| image.id == from.id && image.state == ImageState::Available);
+                    || self.places[&source]
+                        .images
+                        .iter()
+                        .any(|image| image.id == from.id && image.state == ImageState::Available);
                 assert!(is_there, "{from} cannot be copied");
                 if self.tokens.contains_key(token) {
                     // The answer names the image of then; the inventory knows that it is dead.
                     let id = self.tokens[token].clone();
                     let known = self.places.get_mut(place).unwrap();
-                    assert!(known.images.iter().all(|image| image.id != id), "made already, and there");
+                    assert!(
+                        known.images.iter().all(|image| image.id != id),
+                        "made already, and there"
+                    );
                     if known.dead.iter().all(|dead| dead.id != id) {
-                        known.dead.push(Dead { id, revision: desired.revision.clone() });
+                        known.dead.push(Dead {
+                            id,
+                            revision: desired.revision.clone(),
+                        });
                     }
                     return;
                 }
@@ -166,7 +224,9 @@ impl Ec2 {
                 self.image_mut(place, &id).source_image = Some(from.clone());
             }
             Action::CreateTags { id, tags } => self.tags_mut(place, id).extend(tags.clone()),
-            Action::DeleteTags { id, keys } => self.tags_mut(place, id).retain(|key, _| !keys.contains(key)),
+            Action::DeleteTags { id, keys } => self
+                .tags_mut(place, id)
+                .retain(|key, _| !keys.contains(key)),
             Action::DeregisterImage { id } => {
                 self.destroyed.push(id.clone());
                 let images = &mut self.places.get_mut(place).unwrap().images;
@@ -177,7 +237,13 @@ impl Ec2 {
             Action::DeleteSnapshot { id } => {
                 self.destroyed.push(id.clone());
                 let known = self.places.get_mut(place).unwrap();
-                assert!(known.images.iter().all(|image| !image.snapshots.contains(id)), "{id} is in use");
+                assert!(
+                    known
+                        .images
+                        .iter()
+                        .all(|image| !image.snapshots.contains(id)),
+                    "{id} is in use"
+                );
                 known.snapshots.retain(|snapshot| snapshot.id != *id);
             }
             on_object => panic!("{on_object} has no place"),
@@ -188,13 +254,24 @@ impl Ec2 {
         match action {
             Action::StoreFinalizer => self.has_finalizer = true,
             Action::ReleaseFinalizer => self.has_finalizer = false,
-            Action::RecordCapture { revision } => self.captured = Some(Captured::annotation(revision, self.now)),
+            Action::RecordCapture { revision } => {
+                self.captured = Some(Captured::annotation(revision, self.now));
+            }
             other => panic!("{other} is no write to the object"),
         }
     }
 
-    fn make(&mut self, place: &Place, name: &str, tags: &BTreeMap<String, String>, fails: bool) -> String {
-        assert!(self.has_finalizer, "the finalizer comes before the first effect");
+    fn make(
+        &mut self,
+        place: &Place,
+        name: &str,
+        tags: &BTreeMap<String, String>,
+        fails: bool,
+    ) -> String {
+        assert!(
+            self.has_finalizer,
+            "the finalizer comes before the first effect"
+        );
         self.made += 1;
         self.last_creation = Some(self.now);
         let id = format!("ami-made{}", self.made);
@@ -202,7 +279,9 @@ impl Ec2 {
             self.doomed.insert(id.clone());
         }
         let known = self.places.get_mut(place).unwrap();
-        known.snapshots.push(snapshot(&format!("snap-made{}", self.made), tags.clone()));
+        known
+            .snapshots
+            .push(snapshot(&format!("snap-made{}", self.made), tags.clone()));
         known.images.push(Image {
             id: id.clone(),
             name: name.to_owned(),
@@ -228,8 +307,11 @@ impl Ec2 {
             for image in &mut known.images {
                 let since = image.created.unwrap();
                 if image.state == ImageState::Pending && now >= since + A_WHILE {
-                    image.state =
-                        if self.doomed.contains(&image.id) { ImageState::Failed } else { ImageState::Available };
+                    image.state = if self.doomed.contains(&image.id) {
+                        ImageState::Failed
+                    } else {
+                        ImageState::Available
+                    };
                     if let Some(number) = image.id.strip_prefix("ami-made") {
                         image.snapshots = vec![format!("snap-made{number}")];
                     }
@@ -247,31 +329,58 @@ impl Ec2 {
             let gone: Vec<Image> = gone;
             known.dead.extend(gone.into_iter().filter_map(|image| {
                 let revision = image.tags.get(tag::REVISION)?.as_str().into();
-                Some(Dead { id: image.id, revision })
+                Some(Dead {
+                    id: image.id,
+                    revision,
+                })
             }));
         }
     }
 
     fn image_mut(&mut self, place: &Place, id: &str) -> &mut Image {
-        self.places.get_mut(place).unwrap().images.iter_mut().find(|image| image.id == id).unwrap()
+        self.places
+            .get_mut(place)
+            .unwrap()
+            .images
+            .iter_mut()
+            .find(|image| image.id == id)
+            .unwrap()
     }
 
     fn tags_mut(&mut self, place: &Place, id: &str) -> &mut BTreeMap<String, String> {
         let known = self.places.get_mut(place).unwrap();
-        let images = known.images.iter_mut().map(|image| (&image.id, &mut image.tags));
-        let snapshots = known.snapshots.iter_mut().map(|snapshot| (&snapshot.id, &mut snapshot.tags));
-        images.chain(snapshots).find(|(other, _)| *other == id).expect("what is tagged is there").1
+        let images = known
+            .images
+            .iter_mut()
+            .map(|image| (&image.id, &mut image.tags));
+        let snapshots = known
+            .snapshots
+            .iter_mut()
+            .map(|snapshot| (&snapshot.id, &mut snapshot.tags));
+        images
+            .chain(snapshots)
+            .find(|(other, _)| *other == id)
+            .expect("what is tagged is there")
+            .1
     }
 
     pub fn wanted(&self) -> BTreeMap<String, usize> {
-        self.start.wanted.iter().map(|region| (region.clone(), 1)).collect()
+        self.start
+            .wanted
+            .iter()
+            .map(|region| (region.clone(), 1))
+            .collect()
     }
 
     /// How many images of the wanted revision are published, by region.
     pub fn published(&self, desired: &Desired) -> BTreeMap<String, usize> {
         let mut published = BTreeMap::new();
-        for (place, image) in self.all().filter(|(_, image)| standing(image, &desired.identity) == Standing::Ours) {
-            let current = image.tags.get(tag::REVISION).map(String::as_str) == Some(desired.revision.as_str());
+        for (place, image) in self
+            .all()
+            .filter(|(_, image)| standing(image, &desired.identity) == Standing::Ours)
+        {
+            let current = image.tags.get(tag::REVISION).map(String::as_str)
+                == Some(desired.revision.as_str());
             let counts = current && image.tags.contains_key(tag::PUBLISHED) && desired.wants(place);
             if counts && image.state == ImageState::Available {
                 *published.entry(place.region.clone()).or_default() += 1;
@@ -284,9 +393,15 @@ impl Ec2 {
     pub fn ours(&self, desired: &Desired) -> Vec<String> {
         let is_ours = |image: &Image| {
             desired.identity.is_claimed_by(&image.tags)
-                && matches!(standing(image, &desired.identity), Standing::Ours | Standing::Newborn | Standing::Unproven)
+                && matches!(
+                    standing(image, &desired.identity),
+                    Standing::Ours | Standing::Newborn | Standing::Unproven
+                )
         };
-        self.all().filter(|(_, image)| is_ours(image)).map(|(_, image)| image.id.clone()).collect()
+        self.all()
+            .filter(|(_, image)| is_ours(image))
+            .map(|(_, image)| image.id.clone())
+            .collect()
     }
 
     /// Sealed snapshots that no image uses.
@@ -295,7 +410,8 @@ impl Ec2 {
         let all = self.places.values().flat_map(|known| &known.snapshots);
         all.filter(|snapshot| !used.contains(&snapshot.id))
             .filter(|snapshot| {
-                desired.identity.is_claimed_by(&snapshot.tags) && snapshot.tags.get(tag::SELF) == Some(&snapshot.id)
+                desired.identity.is_claimed_by(&snapshot.tags)
+                    && snapshot.tags.get(tag::SELF) == Some(&snapshot.id)
             })
             .map(|snapshot| snapshot.id.clone())
             .collect()
@@ -303,19 +419,27 @@ impl Ec2 {
 
     /// The images that are somebody else's, with every tag.
     pub fn strangers(&self) -> BTreeMap<String, BTreeMap<String, String>> {
-        let strangers = self.all().filter(|(_, image)| image.id.starts_with("ami-stranger"));
-        strangers.map(|(_, image)| (image.id.clone(), image.tags.clone())).collect()
+        let strangers = self
+            .all()
+            .filter(|(_, image)| image.id.starts_with("ami-stranger"));
+        strangers
+            .map(|(_, image)| (image.id.clone(), image.tags.clone()))
+            .collect()
     }
 
     /// The snapshots that are somebody else's, with every tag.
     pub fn foreign_snapshots(&self) -> BTreeMap<String, BTreeMap<String, String>> {
         let all = self.places.values().flat_map(|known| &known.snapshots);
         let foreign = all.filter(|snapshot| snapshot.id.starts_with("snap-stranger"));
-        foreign.map(|snapshot| (snapshot.id.clone(), snapshot.tags.clone())).collect()
+        foreign
+            .map(|snapshot| (snapshot.id.clone(), snapshot.tags.clone()))
+            .collect()
     }
 
     fn all(&self) -> impl Iterator<Item = (&Place, &Image)> {
-        self.places.iter().flat_map(|(place, known)| known.images.iter().map(move |image| (place, image)))
+        self.places
+            .iter()
+            .flat_map(|(place, known)| known.images.iter().map(move |image| (place, image)))
     }
 }
 
@@ -331,7 +455,14 @@ fn account() -> AwsAccount {
 
 /// A snapshot with these tags.
 pub fn snapshot(id: &str, tags: BTreeMap<String, String>) -> Snapshot {
-    Snapshot { id: id.to_owned(), pending: false, progress: None, used_by: None, size_gib: 8, tags }
+    Snapshot {
+        id: id.to_owned(),
+        pending: false,
+        progress: None,
+        used_by: None,
+        size_gib: 8,
+        tags,
+    }
 }
 
 /// EC2 shows what the image was made from.

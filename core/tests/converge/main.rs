@@ -72,8 +72,15 @@ proptest! {
 
 /// `PROPTEST_CASES`, or so many.
 fn cases(otherwise: u32) -> ProptestConfig {
-    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise);
-    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
+    let cases = std::env::var("PROPTEST_CASES")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(otherwise);
+    ProptestConfig {
+        cases,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
 }
 
 /// One plan after the other until there is nothing to do for a whole window. Where nothing can be done now, a
@@ -104,23 +111,45 @@ fn run(world: &mut Ec2) {
             world.minute();
         }
     }
-    panic!("no rest after {ROUNDS} rounds; the last were\n{}", trace[trace.len() - 6..].join("\n"));
+    panic!(
+        "no rest after {ROUNDS} rounds; the last were\n{}",
+        trace[trace.len() - 6..].join("\n")
+    );
 }
 
 /// What holds of every plan, and of every report of one.
 fn look(world: &Ec2, desired: &Desired, observed: &Observed) -> Plan {
     let made = plan(desired, observed, world.now);
-    assert_eq!(made, plan(desired, observed, world.now), "the same question has the same answer");
+    assert_eq!(
+        made,
+        plan(desired, observed, world.now),
+        "the same question has the same answer"
+    );
     assert_eq!(violations(&made, desired, observed), [], "{made:#?}");
     let next = made.next_steps();
     let places: BTreeSet<_> = next.iter().map(|step| &step.place).collect();
-    assert_eq!(places.len(), next.len(), "at most one step per place: {next:?}");
+    assert_eq!(
+        places.len(),
+        next.len(),
+        "at most one step per place: {next:?}"
+    );
     for step in next.iter().filter(|step| step.action.destroys()) {
         let known = observed.known_at(step.place.as_ref().unwrap()).unwrap();
         let id = step.action.target().unwrap();
-        let image = known.images.iter().find(|image| image.id == id).map(|image| standing(image, &desired.identity));
-        let snapshot = known.snapshots.iter().find(|one| one.id == id).map(|one| one.tags.get(tag::SELF) == Some(&one.id));
-        assert!(image == Some(Standing::Ours) || snapshot == Some(true), "{step:?} is of something unsealed");
+        let image = known
+            .images
+            .iter()
+            .find(|image| image.id == id)
+            .map(|image| standing(image, &desired.identity));
+        let snapshot = known
+            .snapshots
+            .iter()
+            .find(|one| one.id == id)
+            .map(|one| one.tags.get(tag::SELF) == Some(&one.id));
+        assert!(
+            image == Some(Standing::Ours) || snapshot == Some(true),
+            "{step:?} is of something unsealed"
+        );
     }
     reported(world, desired, observed, &made);
     made
@@ -128,20 +157,39 @@ fn look(world: &Ec2, desired: &Desired, observed: &Observed) -> Plan {
 
 fn reported(world: &Ec2, desired: &Desired, observed: &Observed, made: &Plan) {
     let status = report(&world.image(), desired, observed, made, world.now);
-    let is = |type_: &str| status.conditions.iter().any(|one| one.type_ == type_ && one.status == "True");
-    let (ready, stalled, reconciling) = (is(conditions::READY), is(conditions::STALLED), is(conditions::RECONCILING));
-    assert!(!(stalled && reconciling) && !(ready && (stalled || reconciling)), "{status:#?}");
+    let is = |type_: &str| {
+        status
+            .conditions
+            .iter()
+            .any(|one| one.type_ == type_ && one.status == "True")
+    };
+    let (ready, stalled, reconciling) = (
+        is(conditions::READY),
+        is(conditions::STALLED),
+        is(conditions::RECONCILING),
+    );
+    assert!(
+        !(stalled && reconciling) && !(ready && (stalled || reconciling)),
+        "{status:#?}"
+    );
     if !desired.suspended && !desired.is_being_deleted() {
-        assert!(ready || stalled || reconciling, "nobody moves: {status:#?}\n{made:#?}");
+        assert!(
+            ready || stalled || reconciling,
+            "nobody moves: {status:#?}\n{made:#?}"
+        );
     }
     if ready {
         for place in &desired.places {
             let known = observed.known_at(place).expect("what is ready was read");
             assert!(
-                known.images.iter().any(|image| image.state == ImageState::Available
-                    && standing(image, &desired.identity) == Standing::Ours
-                    && image.tags.get(tag::REVISION).map(String::as_str) == Some(desired.revision.as_str())
-                    && image.tags.contains_key(tag::PUBLISHED)),
+                known
+                    .images
+                    .iter()
+                    .any(|image| image.state == ImageState::Available
+                        && standing(image, &desired.identity) == Standing::Ours
+                        && image.tags.get(tag::REVISION).map(String::as_str)
+                            == Some(desired.revision.as_str())
+                        && image.tags.contains_key(tag::PUBLISHED)),
                 "Ready, but nothing is published in {place}"
             );
         }

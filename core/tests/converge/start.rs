@@ -1,11 +1,18 @@
 //! Where a run starts: any spec, and any images and snapshots that could be there.
 
+#![expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a peculiarity of its own"
+)]
+
 use std::collections::BTreeMap;
 
 use amity_core::api::{MachineImage, conditions};
 use amity_core::image::desired::Desired;
 use amity_core::image::identity::{Place, Reference, Revision, TagKeys, tag};
-use amity_core::image::observed::{Image, ImageState, Observed, PlaceView, Refusal, Snapshot, Unreadable};
+use amity_core::image::observed::{
+    Image, ImageState, Observed, PlaceView, Refusal, Snapshot, Unreadable,
+};
 use jiff::{SignedDuration, Timestamp};
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
@@ -18,7 +25,14 @@ pub const ACCOUNT: &str = "111122223333";
 /// The regions of the account; the source is in the first.
 pub const REGIONS: [&str; 3] = ["us-east-1", "eu-west-1", "ap-northeast-1"];
 
-const ACTIONS: [&str; 6] = ["CreateImage", "CopyImage", "CreateTags", "DeleteTags", "DeregisterImage", "DeleteSnapshot"];
+const ACTIONS: [&str; 6] = [
+    "CreateImage",
+    "CopyImage",
+    "CreateTags",
+    "DeleteTags",
+    "DeregisterImage",
+    "DeleteSnapshot",
+];
 
 /// A spec and a world.
 #[derive(Clone, Debug)]
@@ -90,11 +104,24 @@ pub fn anything() -> impl Strategy<Value = Start> {
         State::Disabled,
         State::Missing,
     ]);
-    let odd = (any::<bool>(), any::<bool>(), vec(prop::bool::weighted(0.15), 3));
-    let refused = vec(prop::option::weighted(0.3, (0..ACTIONS.len(), any::<bool>())), 3);
-    (start(seed(states, any::<bool>().boxed())), odd, refused).prop_map(|(start, (suspended, deleted, unreadable), refused)| {
-        Start { suspended: suspended && start.recorded, deleted, unreadable, refused, ..start }
-    })
+    let odd = (
+        any::<bool>(),
+        any::<bool>(),
+        vec(prop::bool::weighted(0.15), 3),
+    );
+    let refused = vec(
+        prop::option::weighted(0.3, (0..ACTIONS.len(), any::<bool>())),
+        3,
+    );
+    (start(seed(states, any::<bool>().boxed())), odd, refused).prop_map(
+        |(start, (suspended, deleted, unreadable), refused)| Start {
+            suspended: suspended && start.recorded,
+            deleted,
+            unreadable,
+            refused,
+            ..start
+        },
+    )
 }
 
 /// What comes to rest by itself: nothing is disabled, and what is a second image is used by nobody.
@@ -120,7 +147,11 @@ pub fn mendable() -> impl Strategy<Value = Start> {
             }
         }
         // What strangers lose is not ours to tell.
-        for seed in start.images.iter_mut().filter(|seed| seed.is_strange() && seed.state == State::Missing) {
+        for seed in start
+            .images
+            .iter_mut()
+            .filter(|seed| seed.is_strange() && seed.state == State::Missing)
+        {
             seed.state = State::Available;
         }
         let is_lasting = |seed: &Seed| {
@@ -137,32 +168,53 @@ pub fn mendable() -> impl Strategy<Value = Start> {
 
 fn start(seeds: impl Strategy<Value = Seed>) -> impl Strategy<Value = Start> {
     let wanted = prop::sample::subsequence(REGIONS.to_vec(), 1..=3);
-    let spec = (any::<bool>(), wanted, users_tags(), prop::bool::weighted(0.2));
-    (spec, any::<bool>(), any::<bool>(), 0..4_u8, vec(seeds, 0..7)).prop_map(
-        |((instance, wanted, tags, retains), has_finalizer, recorded, failing_copies, mut images)| {
-            for (number, seed) in images.iter_mut().enumerate() {
-                seed.number = number;
-            }
-            Start {
-                instance,
-                wanted: wanted.into_iter().map(str::to_owned).collect(),
-                tags,
-                retains,
-                suspended: false,
-                deleted: false,
-                // What exists was made with the finalizer stored.
-                has_finalizer: has_finalizer || !images.is_empty(),
+    let spec = (
+        any::<bool>(),
+        wanted,
+        users_tags(),
+        prop::bool::weighted(0.2),
+    );
+    (
+        spec,
+        any::<bool>(),
+        any::<bool>(),
+        0..4_u8,
+        vec(seeds, 0..7),
+    )
+        .prop_map(
+            |(
+                (instance, wanted, tags, retains),
+                has_finalizer,
                 recorded,
                 failing_copies,
-                images,
-                unreadable: vec![false; 3],
-                refused: vec![None; 3],
-            }
-        },
-    )
+                mut images,
+            )| {
+                for (number, seed) in images.iter_mut().enumerate() {
+                    seed.number = number;
+                }
+                Start {
+                    instance,
+                    wanted: wanted.into_iter().map(str::to_owned).collect(),
+                    tags,
+                    retains,
+                    suspended: false,
+                    deleted: false,
+                    // What exists was made with the finalizer stored.
+                    has_finalizer: has_finalizer || !images.is_empty(),
+                    recorded,
+                    failing_copies,
+                    images,
+                    unreadable: vec![false; 3],
+                    refused: vec![None; 3],
+                }
+            },
+        )
 }
 
-fn seed(states: impl Strategy<Value = State>, launched: BoxedStrategy<bool>) -> impl Strategy<Value = Seed> {
+fn seed(
+    states: impl Strategy<Value = State>,
+    launched: BoxedStrategy<bool>,
+) -> impl Strategy<Value = Seed> {
     let revision = prop::sample::select(vec![None, None, Some("old"), Some("older")]);
     let whose = prop::sample::select(vec![
         Whose::Sealed,
@@ -175,21 +227,43 @@ fn seed(states: impl Strategy<Value = State>, launched: BoxedStrategy<bool>) -> 
         Whose::Contradicting,
         Whose::Retained,
     ]);
-    let kinds = vec(prop::sample::select(vec![Kind::Sealed, Kind::Unsealed, Kind::Untagged]), 0..3);
-    let said = (any::<bool>(), any::<bool>(), launched, users_tags(), any::<bool>());
+    let kinds = vec(
+        prop::sample::select(vec![Kind::Sealed, Kind::Unsealed, Kind::Untagged]),
+        0..3,
+    );
+    let said = (
+        any::<bool>(),
+        any::<bool>(),
+        launched,
+        users_tags(),
+        any::<bool>(),
+    );
     (0..3_usize, revision, states, whose, said, kinds).prop_map(
-        |(region, revision, state, whose, (captured, published, launched, tags, noted), snapshots)| Seed {
+        |(
+            region,
+            revision,
+            state,
+            whose,
+            (captured, published, launched, tags, noted),
+            snapshots,
+        )| Seed {
             number: 0,
             region,
             revision,
             state,
             whose,
             captured,
-            published: published && whose == Whose::Sealed && matches!(state, State::Available | State::Missing),
+            published: published
+                && whose == Whose::Sealed
+                && matches!(state, State::Available | State::Missing),
             launched,
             tags,
             noted,
-            snapshots: if state == State::Pending { Vec::new() } else { snapshots },
+            snapshots: if state == State::Pending {
+                Vec::new()
+            } else {
+                snapshots
+            },
         },
     )
 }
@@ -206,7 +280,11 @@ impl Start {
         } else {
             json!({"image": {"region": REGIONS[0], "imageId": "ami-origin"}})
         };
-        let regions: Vec<_> = self.wanted.iter().map(|name| json!({"name": name})).collect();
+        let regions: Vec<_> = self
+            .wanted
+            .iter()
+            .map(|name| json!({"name": name}))
+            .collect();
         let policy = if self.retains { "Retain" } else { "Delete" };
         let spec = json!({
             "source": source, "regions": regions, "tags": self.tags, "deletionPolicy": policy, "suspend": self.suspended,
@@ -219,12 +297,20 @@ impl Start {
 
     /// Makes places unreadable, and refuses.
     pub fn disturb(&self, observed: &mut Observed, now: Timestamp) {
-        for (region, (unreadable, refused)) in REGIONS.iter().zip(self.unreadable.iter().zip(&self.refused)) {
+        for (region, (unreadable, refused)) in REGIONS
+            .iter()
+            .zip(self.unreadable.iter().zip(&self.refused))
+        {
             let place = Place::new(ACCOUNT, *region);
             if *unreadable {
                 let message = format!("{region} cannot be read");
-                let unreadable = Unreadable { reason: conditions::REGION_UNREADABLE, message };
-                observed.places.insert(place.clone(), PlaceView::Unreadable(unreadable));
+                let unreadable = Unreadable {
+                    reason: conditions::REGION_UNREADABLE,
+                    message,
+                };
+                observed
+                    .places
+                    .insert(place.clone(), PlaceView::Unreadable(unreadable));
             }
             if let Some((action, later)) = refused {
                 let refusal = Refusal {
@@ -243,7 +329,9 @@ impl Start {
 
 impl Seed {
     fn is_strange(&self) -> bool {
-        use Whose::{Contradicting, CopiedTags, Newborn, Retained, Sealed, Unproven, UnprovenStranger};
+        use Whose::{
+            Contradicting, CopiedTags, Newborn, Retained, Sealed, Unproven, UnprovenStranger,
+        };
         match self.whose {
             Sealed | Newborn | Unproven => false,
             UnprovenStranger | CopiedTags | Contradicting | Retained => true,
@@ -251,25 +339,44 @@ impl Seed {
     }
 
     /// The image, its snapshots, and what EC2 does not show of it yet.
-    pub fn image(&self, desired: &Desired, now: Timestamp) -> (Place, Image, Vec<Snapshot>, Option<Reference>) {
+    pub fn image(
+        &self,
+        desired: &Desired,
+        now: Timestamp,
+    ) -> (Place, Image, Vec<Snapshot>, Option<Reference>) {
         let place = Place::new(ACCOUNT, REGIONS[self.region]);
         let is_strange = self.is_strange();
-        let id = format!("ami-{}{}", if is_strange { "stranger" } else { "seed" }, self.number);
-        let revision = self.revision.map_or_else(|| desired.revision.clone(), Revision::from);
+        let id = format!(
+            "ami-{}{}",
+            if is_strange { "stranger" } else { "seed" },
+            self.number
+        );
+        let revision = self
+            .revision
+            .map_or_else(|| desired.revision.clone(), Revision::from);
         let is_capture = self.captured && desired.origin.is_instance() && self.region == 0;
         let source = match (is_capture, desired.origin.is_image()) {
             (true, _) | (_, true) => desired.origin.clone(),
             _ => Reference::new(REGIONS[0], "ami-first"),
         };
-        let mut tags = desired.identity.birth_tags(&revision, &desired.origin, &source);
+        let mut tags = desired
+            .identity
+            .birth_tags(&revision, &desired.origin, &source);
         tags.extend(self.tags.clone());
         if self.noted && !self.tags.is_empty() {
-            tags.insert(tag::TAG_KEYS.to_owned(), TagKeys::of(self.tags.keys()).value());
+            tags.insert(
+                tag::TAG_KEYS.to_owned(),
+                TagKeys::of(self.tags.keys()).value(),
+            );
         }
         let mut image_tags = tags.clone();
         match self.whose {
-            Whose::Sealed | Whose::Retained => drop(image_tags.insert(tag::SELF.to_owned(), id.clone())),
-            Whose::CopiedTags => drop(image_tags.insert(tag::SELF.to_owned(), "ami-another".to_owned())),
+            Whose::Sealed | Whose::Retained => {
+                drop(image_tags.insert(tag::SELF.to_owned(), id.clone()));
+            }
+            Whose::CopiedTags => {
+                drop(image_tags.insert(tag::SELF.to_owned(), "ami-another".to_owned()));
+            }
             _ => {}
         }
         if self.whose == Whose::Retained {
@@ -278,7 +385,11 @@ impl Seed {
         if self.published {
             image_tags.insert(tag::PUBLISHED.to_owned(), "2026-02-01T00:00:00Z".to_owned());
         }
-        let age = if self.state == State::Pending { 1 } else { 60 + i64::try_from(self.number).unwrap() };
+        let age = if self.state == State::Pending {
+            1
+        } else {
+            60 + i64::try_from(self.number).unwrap()
+        };
         let mut image = Image {
             id: id.clone(),
             // Only what was captured holds the name: copies enforce none.
@@ -288,7 +399,9 @@ impl Seed {
                 State::Available => ImageState::Available,
                 State::Failed => ImageState::Failed,
                 State::Disabled => ImageState::Disabled,
-                State::Missing => ImageState::Missing { since: now - SignedDuration::from_mins(2) },
+                State::Missing => ImageState::Missing {
+                    since: now - SignedDuration::from_mins(2),
+                },
             },
             state_reason: None,
             progress: None,
@@ -314,12 +427,18 @@ impl Seed {
             }
         };
         let snapshots = self.snapshots.iter().enumerate().map(|(index, kind)| {
-            let id = format!("snap-{}{}-{index}", if is_strange { "stranger" } else { "seed" }, self.number);
+            let id = format!(
+                "snap-{}{}-{index}",
+                if is_strange { "stranger" } else { "seed" },
+                self.number
+            );
             image.snapshots.push(id.clone());
             let mut tags = tags.clone();
             match kind {
                 // A stranger's snapshot may carry the tags, but no seal of its own.
-                Kind::Sealed if is_strange => drop(tags.insert(tag::SELF.to_owned(), "snap-another".to_owned())),
+                Kind::Sealed if is_strange => {
+                    drop(tags.insert(tag::SELF.to_owned(), "snap-another".to_owned()));
+                }
                 Kind::Sealed => drop(tags.insert(tag::SELF.to_owned(), id.clone())),
                 Kind::Unsealed => {}
                 Kind::Untagged => return (id, None),
@@ -327,7 +446,10 @@ impl Seed {
             (id, Some(tags))
         });
         let snapshots: Vec<_> = snapshots.collect();
-        let claimed = snapshots.into_iter().filter_map(|(id, tags)| Some(snapshot(&id, tags?))).collect();
+        let claimed = snapshots
+            .into_iter()
+            .filter_map(|(id, tags)| Some(snapshot(&id, tags?)))
+            .collect();
         (place, image, claimed, shown)
     }
 }

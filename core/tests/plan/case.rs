@@ -4,6 +4,11 @@
 //! Times are relative to now: `-3m`, `+30s`, `-2h`, `-1d`. Ids may be short. `revision: current` (the default)
 //! is what the spec asks for; any other name stands for another hash.
 
+#![expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a peculiarity of its own"
+)]
+
 use std::collections::BTreeMap;
 
 use serde::Deserialize;

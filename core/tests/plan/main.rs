@@ -31,17 +31,29 @@ fn every_case_is_planned_as_it_says() {
     assert!(!cases.is_empty(), "no cases were found");
     for path in cases {
         if let Err(why) = check(&path, update) {
-            writeln!(wrong, "== {}\n{why}", path.file_stem().unwrap_or_default().display()).unwrap();
+            writeln!(
+                wrong,
+                "== {}\n{why}",
+                path.file_stem().unwrap_or_default().display()
+            )
+            .unwrap();
         }
     }
-    assert!(wrong.is_empty(), "\n{wrong}\nIf this is as it should be: UPDATE_PLANS=1 cargo test -p amity-core --test plan");
+    assert!(
+        wrong.is_empty(),
+        "\n{wrong}\nIf this is as it should be: UPDATE_PLANS=1 cargo test -p amity-core --test plan"
+    );
 }
 
 fn cases() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/plan/cases");
-    let entries = std::fs::read_dir(&folder).unwrap_or_else(|why| panic!("{}: {why}", folder.display()));
+    let entries =
+        std::fs::read_dir(&folder).unwrap_or_else(|why| panic!("{}: {why}", folder.display()));
     let mut cases: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
-    cases.retain(|path| path.extension().is_some_and(|extension| extension == "yaml"));
+    cases.retain(|path| {
+        path.extension()
+            .is_some_and(|extension| extension == "yaml")
+    });
     cases.sort();
     cases
 }
@@ -55,7 +67,8 @@ fn check(path: &Path, update: bool) -> Result<(), String> {
     let case: Case = serde_saphyr::from_str(input).map_err(|why| why.to_string())?;
     let situation = read::situation(&case)?;
     let actual = outcome(&situation)?;
-    let _: serde_json::Value = serde_saphyr::from_str(&actual).map_err(|why| format!("{actual}\nis no YAML: {why}"))?;
+    let _: serde_json::Value =
+        serde_saphyr::from_str(&actual).map_err(|why| format!("{actual}\nis no YAML: {why}"))?;
     if actual == expected {
         return Ok(());
     }
@@ -68,7 +81,12 @@ fn check(path: &Path, update: bool) -> Result<(), String> {
 
 /// What the planner and the report make of the situation, after what must hold of every plan was checked.
 fn outcome(situation: &Situation) -> Result<String, String> {
-    let Situation { image, desired, observed, now } = situation;
+    let Situation {
+        image,
+        desired,
+        observed,
+        now,
+    } = situation;
     let plan = plan(desired, observed, *now);
     let broken = violations(&plan, desired, observed);
     if !broken.is_empty() {
@@ -79,33 +97,55 @@ fn outcome(situation: &Situation) -> Result<String, String> {
     if status != again {
         return Err("two reports of the same differ".to_owned());
     }
-    well_formed(&status, desired.suspended || (desired.is_being_deleted() && plan.is_at_rest()))?;
+    well_formed(
+        &status,
+        desired.suspended || (desired.is_being_deleted() && plan.is_at_rest()),
+    )?;
     Ok(render::outcome(desired, &plan, &status))
 }
 
 /// What kstatus and the schema take for granted.
 fn well_formed(status: &MachineImageStatus, may_rest_unready: bool) -> Result<(), String> {
-    let status_of = |type_| status.conditions.iter().find(|one| one.type_ == type_).map(|one| one.status.as_str());
+    let status_of = |type_| {
+        status
+            .conditions
+            .iter()
+            .find(|one| one.type_ == type_)
+            .map(|one| one.status.as_str())
+    };
     let is_ready = status_of(conditions::READY) == Some("True");
-    let moves = [conditions::RECONCILING, conditions::STALLED].map(|type_| status_of(type_) == Some("True"));
+    let moves = [conditions::RECONCILING, conditions::STALLED]
+        .map(|type_| status_of(type_) == Some("True"));
     match (is_ready, moves) {
         (true, [false, false]) | (false, [true, false] | [false, true]) => {}
         (false, [false, false]) if may_rest_unready => {}
-        _ => return Err(format!("Ready {is_ready}, Reconciling and Stalled {moves:?}")),
+        _ => {
+            return Err(format!(
+                "Ready {is_ready}, Reconciling and Stalled {moves:?}"
+            ));
+        }
     }
     for condition in &status.conditions {
-        let reason = Reason::named(&condition.reason).ok_or_else(|| format!("{} is no reason", condition.reason))?;
+        let reason = Reason::named(&condition.reason)
+            .ok_or_else(|| format!("{} is no reason", condition.reason))?;
         if !reason.conditions.contains(&condition.type_.as_str()) {
             return Err(format!("{reason} may not stand at {}", condition.type_));
         }
         if condition.message.is_empty() || condition.message.chars().count() > 1024 {
-            return Err(format!("the message of {} has {} bytes", condition.type_, condition.message.len()));
+            return Err(format!(
+                "the message of {} has {} bytes",
+                condition.type_,
+                condition.message.len()
+            ));
         }
         if condition.observed_generation != Some(status.observed_generation) {
             return Err(format!("{} is of another generation", condition.type_));
         }
     }
-    let texts = status.next_steps.iter().flat_map(|step| step.waits_for.iter().chain([&step.why]));
+    let texts = status
+        .next_steps
+        .iter()
+        .flat_map(|step| step.waits_for.iter().chain([&step.why]));
     match texts.max_by_key(|text| text.chars().count()) {
         Some(text) if text.chars().count() > 256 => Err(format!("too long for nextSteps: {text}")),
         _ => Ok(()),

@@ -7,8 +7,8 @@ use amity_core::api::{AwsAccount, MachineImage, MachineImageStatus, RegionStatus
 use amity_core::image::desired::{CAPTURED, Desired, FINALIZER, Installation, References};
 use amity_core::image::identity::{Place, Reference, Revision, TagKeys, tag};
 use amity_core::image::observed::{
-    Dead, Image, ImageState, Known, Observed, PlaceView, Refusal, Snapshot, SourceImage, SourceInstance, SourceView,
-    Unreadable,
+    Dead, Image, ImageState, Known, Observed, PlaceView, Refusal, Snapshot, SourceImage,
+    SourceInstance, SourceView, Unreadable,
 };
 use amity_core::image::plan::needs_source;
 use jiff::{SignedDuration, Timestamp};
@@ -34,7 +34,9 @@ pub struct Situation {
 /// The situation that a case describes.
 pub fn situation(case: &Case) -> Result<Situation, String> {
     let mut image = machine_image(case)?;
-    let account = (!case.account.missing).then(|| aws_account(case)).transpose()?;
+    let account = (!case.account.missing)
+        .then(|| aws_account(case))
+        .transpose()?;
     let of = |image: &MachineImage| {
         let references = References {
             account: account.as_ref(),
@@ -58,7 +60,12 @@ pub fn situation(case: &Case) -> Result<Situation, String> {
     let names = Names(desired.clone());
     let mut observed = observed(case, &names)?;
     observed.source = source(case, &desired, &observed)?;
-    Ok(Situation { image, desired, observed, now: now() })
+    Ok(Situation {
+        image,
+        desired,
+        observed,
+        now: now(),
+    })
 }
 
 /// The time at which every case is planned.
@@ -68,7 +75,9 @@ pub fn now() -> Timestamp {
 
 fn time(relative: &str) -> Result<Timestamp, String> {
     let complain = || format!("{relative:?} is no time such as -3m or +30s");
-    let (number, unit) = relative.split_at_checked(relative.len() - 1).ok_or_else(complain)?;
+    let (number, unit) = relative
+        .split_at_checked(relative.len() - 1)
+        .ok_or_else(complain)?;
     let number: i64 = number.parse().map_err(|_| complain())?;
     let seconds = match unit {
         "s" => 1,
@@ -82,7 +91,10 @@ fn time(relative: &str) -> Result<Timestamp, String> {
 
 fn machine_image(case: &Case) -> Result<MachineImage, String> {
     let wanted = &case.desired;
-    let split = |text: &str| text.parse::<Reference>().map_err(|()| format!("{text} is not region/id"));
+    let split = |text: &str| {
+        text.parse::<Reference>()
+            .map_err(|()| format!("{text} is not region/id"))
+    };
     let source = match (&wanted.source.instance, &wanted.source.image) {
         (Some(instance), None) => {
             let it = split(instance)?;
@@ -95,7 +107,11 @@ fn machine_image(case: &Case) -> Result<MachineImage, String> {
         }
         _ => return Err("a source is either an instance or an image".to_owned()),
     };
-    let regions: Vec<_> = wanted.regions.iter().map(|name| json!({"name": name})).collect();
+    let regions: Vec<_> = wanted
+        .regions
+        .iter()
+        .map(|name| json!({"name": name}))
+        .collect();
     let mut spec = json!({"source": source, "regions": regions, "tags": wanted.tags, "suspend": wanted.suspend});
     let said = [
         ("rebuild", &wanted.rebuild),
@@ -145,7 +161,9 @@ fn aws_account(case: &Case) -> Result<AwsAccount, String> {
     let everybody = json!({"all": true});
     let capture = match case.account.grants {
         Grants::All => json!([{"namespaces": everybody}]),
-        Grants::TaggedInstances => json!([{"namespaces": everybody, "instanceTags": {"amity-capture": "allowed"}}]),
+        Grants::TaggedInstances => {
+            json!([{"namespaces": everybody, "instanceTags": {"amity-capture": "allowed"}}])
+        }
         Grants::None => json!([]),
     };
     let owners = match case.account.grants {
@@ -157,7 +175,10 @@ fn aws_account(case: &Case) -> Result<AwsAccount, String> {
         "regions": case.account.regions,
         "grants": {"capture": capture, "sourceOwners": owners},
     });
-    Ok(AwsAccount::new("default", serde_json::from_value(spec).map_err(|why| why.to_string())?))
+    Ok(AwsAccount::new(
+        "default",
+        serde_json::from_value(spec).map_err(|why| why.to_string())?,
+    ))
 }
 
 fn source(case: &Case, desired: &Desired, observed: &Observed) -> Result<SourceView, String> {
@@ -176,7 +197,9 @@ fn source(case: &Case, desired: &Desired, observed: &Observed) -> Result<SourceV
         return Ok(SourceView::NotRead);
     }
     if let Some(message) = &said.missing {
-        return Ok(SourceView::Missing { message: message.clone() });
+        return Ok(SourceView::Missing {
+            message: message.clone(),
+        });
     }
     if let Some(message) = &said.unreadable {
         return Ok(SourceView::Unreadable(unreadable(message, None)?));
@@ -205,10 +228,19 @@ fn source(case: &Case, desired: &Desired, observed: &Observed) -> Result<SourceV
 fn observed(case: &Case, names: &Names) -> Result<Observed, String> {
     let empty = case::Place::default();
     let origin = &names.0.origin.region;
-    let unnamed = case.desired.regions.iter().chain([origin]).filter(|region| !case.observed.contains_key(*region));
+    let unnamed = case
+        .desired
+        .regions
+        .iter()
+        .chain([origin])
+        .filter(|region| !case.observed.contains_key(*region));
     let account = if case.account.missing { "" } else { ACCOUNT };
     let mut observed = Observed::default();
-    for (region, place) in case.observed.iter().chain(unnamed.map(|region| (region, &empty))) {
+    for (region, place) in case
+        .observed
+        .iter()
+        .chain(unnamed.map(|region| (region, &empty)))
+    {
         let here = Place::new(account, region.as_str());
         let view = match &place.unreadable {
             Some(message) => PlaceView::Unreadable(unreadable(message, place.reason.as_deref())?),
@@ -218,23 +250,37 @@ fn observed(case: &Case, names: &Names) -> Result<Observed, String> {
     }
     for (region, refused) in &case.refused {
         let refusal = refusal(refused)?;
-        observed.refusals.insert((Place::new(account, region.as_str()), refusal.action), refusal);
+        observed.refusals.insert(
+            (Place::new(account, region.as_str()), refusal.action),
+            refusal,
+        );
     }
     observed.last_creation = case.last_creation.as_deref().map(time).transpose()?;
     Ok(observed)
 }
 
 fn unreadable(message: &str, reason: Option<&str>) -> Result<Unreadable, String> {
-    Ok(Unreadable { reason: named(reason.unwrap_or("RegionUnreadable"))?, message: message.to_owned() })
+    Ok(Unreadable {
+        reason: named(reason.unwrap_or("RegionUnreadable"))?,
+        message: message.to_owned(),
+    })
 }
 
 fn named(reason: &str) -> Result<Reason, String> {
-    Reason::named(reason).copied().ok_or_else(|| format!("{reason} is no reason"))
+    Reason::named(reason)
+        .copied()
+        .ok_or_else(|| format!("{reason} is no reason"))
 }
 
 fn refusal(refused: &case::Refused) -> Result<Refusal, String> {
-    const ACTIONS: [&str; 6] =
-        ["CreateImage", "CopyImage", "CreateTags", "DeleteTags", "DeregisterImage", "DeleteSnapshot"];
+    const ACTIONS: [&str; 6] = [
+        "CreateImage",
+        "CopyImage",
+        "CreateTags",
+        "DeleteTags",
+        "DeregisterImage",
+        "DeleteSnapshot",
+    ];
     Ok(Refusal {
         action: ACTIONS
             .into_iter()
@@ -250,10 +296,23 @@ fn refusal(refused: &case::Refused) -> Result<Refusal, String> {
 
 fn known(case: &Case, names: &Names, region: &str, place: &case::Place) -> Result<Known, String> {
     let image = |one: &case::Image| image(case, names, region, one);
-    let images = place.images.iter().map(image).collect::<Result<Vec<_>, _>>()?;
+    let images = place
+        .images
+        .iter()
+        .map(image)
+        .collect::<Result<Vec<_>, _>>()?;
     let mut snapshots = Vec::new();
-    for (said, image) in place.images.iter().zip(&images).filter(|(said, _)| said.whose != Whose::Stranger) {
-        for id in image.snapshots.iter().filter(|id| place.snapshots.iter().all(|one| one.id != **id)) {
+    for (said, image) in place
+        .images
+        .iter()
+        .zip(&images)
+        .filter(|(said, _)| said.whose != Whose::Stranger)
+    {
+        for id in image
+            .snapshots
+            .iter()
+            .filter(|id| place.snapshots.iter().all(|one| one.id != **id))
+        {
             let settled = case::Snapshot {
                 id: id.clone(),
                 revision: said.revision.clone(),
@@ -270,21 +329,38 @@ fn known(case: &Case, names: &Names, region: &str, place: &case::Place) -> Resul
             snapshots.push(snapshot(names, region, &settled, &images));
         }
     }
-    snapshots.extend(place.snapshots.iter().map(|one| snapshot(names, region, one, &images)));
-    let holders = place.holders.as_ref().map(|holders| holders.iter().map(image).collect::<Result<Vec<_>, _>>());
-    let dead = |one: &case::Dead| Dead { id: one.id.clone(), revision: names.revision(&one.revision) };
+    snapshots.extend(
+        place
+            .snapshots
+            .iter()
+            .map(|one| snapshot(names, region, one, &images)),
+    );
+    let holders = place
+        .holders
+        .as_ref()
+        .map(|holders| holders.iter().map(image).collect::<Result<Vec<_>, _>>());
+    let dead = |one: &case::Dead| Dead {
+        id: one.id.clone(),
+        revision: names.revision(&one.revision),
+    };
     Ok(Known {
         images,
         snapshots,
         dead: place.dead.iter().map(dead).collect(),
-        name_holders: holders.transpose()?.into_iter().map(|who| (names.0.image_name.clone(), who)).collect(),
+        name_holders: holders
+            .transpose()?
+            .into_iter()
+            .map(|who| (names.0.image_name.clone(), who))
+            .collect(),
         as_of: time(place.as_of.as_deref().unwrap_or("-10s"))?,
     })
 }
 
 fn image(case: &Case, names: &Names, region: &str, said: &case::Image) -> Result<Image, String> {
     let source = match &said.from {
-        Some(from) => from.parse().map_err(|()| format!("{from} is not region/id"))?,
+        Some(from) => from
+            .parse()
+            .map_err(|()| format!("{from} is not region/id"))?,
         None => names.source_of(case, region, said),
     };
     let shown = match said.whose {
@@ -296,16 +372,22 @@ fn image(case: &Case, names: &Names, region: &str, said: &case::Image) -> Result
         Some(shown) if shown.is_instance() => (Some(shown.id), None),
         shown => (None, shown),
     };
-    let mut tags = names.tags(&said.revision, &source, said.tags.as_ref(), said.noted.as_deref());
+    let mut tags = names.tags(
+        &said.revision,
+        &source,
+        said.tags.as_ref(),
+        said.noted.as_deref(),
+    );
     if let Some(cluster) = &said.cluster {
         tags.insert(tag::CLUSTER.to_owned(), cluster.clone());
     }
     match said.whose {
         Whose::Stranger => tags.clear(),
-        Whose::Unproven | Whose::Contradicting => {}
         Whose::CopiedTags => drop(tags.insert(tag::SELF.to_owned(), "ami-another".to_owned())),
-        Whose::Ours | Whose::Retained if said.sealed => drop(tags.insert(tag::SELF.to_owned(), said.id.clone())),
-        Whose::Ours | Whose::Retained => {}
+        Whose::Ours | Whose::Retained if said.sealed => {
+            drop(tags.insert(tag::SELF.to_owned(), said.id.clone()));
+        }
+        _ => {}
     }
     if said.whose == Whose::Retained {
         tags.insert(tag::RETAINED.to_owned(), time("-1d")?.to_string());
@@ -314,12 +396,18 @@ fn image(case: &Case, names: &Names, region: &str, said: &case::Image) -> Result
         tags.insert(tag::PUBLISHED.to_owned(), time("-1d")?.to_string());
     }
     let suffix = said.id.trim_start_matches("ami-");
-    let one = if said.state == State::Pending { vec![] } else { vec![format!("snap-{suffix}")] };
+    let one = if said.state == State::Pending {
+        vec![]
+    } else {
+        vec![format!("snap-{suffix}")]
+    };
     Ok(Image {
         id: said.id.clone(),
         name: names.0.image_name.clone(),
         state: match (&said.missing, said.state) {
-            (Some(since), _) => ImageState::Missing { since: time(since)? },
+            (Some(since), _) => ImageState::Missing {
+                since: time(since)?,
+            },
             (None, State::Pending) => ImageState::Pending,
             (None, State::Available) => ImageState::Available,
             (None, State::Failed) => ImageState::Failed,
@@ -339,7 +427,12 @@ fn image(case: &Case, names: &Names, region: &str, said: &case::Image) -> Result
 
 fn snapshot(names: &Names, region: &str, said: &case::Snapshot, images: &[Image]) -> Snapshot {
     let source = Reference::new(region, "ami-any");
-    let mut tags = names.tags(&said.revision, &source, said.tags.as_ref(), said.noted.as_deref());
+    let mut tags = names.tags(
+        &said.revision,
+        &source,
+        said.tags.as_ref(),
+        said.noted.as_deref(),
+    );
     if let Some(seal) = said.seal.as_ref().or(said.sealed.then_some(&said.id)) {
         tags.insert(tag::SELF.to_owned(), seal.clone());
     }
@@ -349,7 +442,10 @@ fn snapshot(names: &Names, region: &str, said: &case::Snapshot, images: &[Image]
     if said.retained {
         tags.insert(tag::RETAINED.to_owned(), now().to_string());
     }
-    let users = images.iter().filter(|image| image.snapshots.contains(&said.id)).map(|image| image.id.clone());
+    let users = images
+        .iter()
+        .filter(|image| image.snapshots.contains(&said.id))
+        .map(|image| image.id.clone());
     Snapshot {
         id: said.id.clone(),
         pending: said.pending,
@@ -365,7 +461,11 @@ struct Names(Desired);
 
 impl Names {
     fn revision(&self, name: &str) -> Revision {
-        if name == "current" { self.0.revision.clone() } else { Revision::from(name) }
+        if name == "current" {
+            self.0.revision.clone()
+        } else {
+            Revision::from(name)
+        }
     }
 
     /// In the source's region, what the spec names; elsewhere the first image of the revision there.
@@ -374,9 +474,18 @@ impl Names {
         if origin.is_image() || origin.region == region {
             return origin.clone();
         }
-        let there = case.observed.get(&origin.region).into_iter().flat_map(|place| &place.images);
-        let first = there.into_iter().find(|image| image.revision == said.revision);
-        Reference::new(origin.region.clone(), first.map_or("ami-origin", |image| &image.id))
+        let there = case
+            .observed
+            .get(&origin.region)
+            .into_iter()
+            .flat_map(|place| &place.images);
+        let first = there
+            .into_iter()
+            .find(|image| image.revision == said.revision);
+        Reference::new(
+            origin.region.clone(),
+            first.map_or("ami-origin", |image| &image.id),
+        )
     }
 
     fn tags(
@@ -387,7 +496,10 @@ impl Names {
         noted: Option<&[String]>,
     ) -> BTreeMap<String, String> {
         let users = users.unwrap_or(&self.0.tags);
-        let mut tags = self.0.identity.birth_tags(&self.revision(revision), &self.0.origin, source);
+        let mut tags = self
+            .0
+            .identity
+            .birth_tags(&self.revision(revision), &self.0.origin, source);
         tags.extend(users.clone());
         let noted = noted.map_or_else(|| TagKeys::of(users.keys()), TagKeys::of);
         if !noted.is_empty() {

@@ -26,17 +26,28 @@ pub fn outcome(desired: &Desired, plan: &Plan, status: &MachineImageStatus) -> S
     findings(&mut text, "findings", &plan.findings);
     findings(&mut text, "notes", &plan.notes);
     text.push_str("conditions:\n");
-    let found: Vec<_> = plan.findings.iter().map(|finding| finding.message.as_str()).collect();
+    let found: Vec<_> = plan
+        .findings
+        .iter()
+        .map(|finding| finding.message.as_str())
+        .collect();
     let mut ready = None;
     for condition in &status.conditions {
         // What was said above is not said again.
         let message = match &condition.message {
-            message if *message == found.join("; ") && !found.is_empty() => "the findings".to_owned(),
+            message if *message == found.join("; ") && !found.is_empty() => {
+                "the findings".to_owned()
+            }
             message if ready == Some(message) => "as Ready".to_owned(),
             message => quoted(message),
         };
         ready.get_or_insert(&condition.message);
-        writeln!(text, "  {}: [{}, {}, {message}]", condition.type_, condition.status, condition.reason).unwrap();
+        writeln!(
+            text,
+            "  {}: [{}, {}, {message}]",
+            condition.type_, condition.status, condition.reason
+        )
+        .unwrap();
     }
     let standing = status.regions_ready.as_deref().unwrap_or_default();
     writeln!(text, "regions:  # {standing} ready").unwrap();
@@ -62,13 +73,32 @@ fn line(desired: &Desired, step: &Step, is_next: bool) -> String {
 fn in_place(desired: &Desired, place: &Place, action: &Action) -> String {
     let region = &place.region;
     match action {
-        Action::CreateImage { instance, name, description, no_reboot, tags } => {
+        Action::CreateImage {
+            instance,
+            name,
+            description,
+            no_reboot,
+            tags,
+        } => {
             let reboot = if *no_reboot { "without" } else { "with" };
-            let description = description.as_ref().map(|text| format!(" described {text:?}")).unwrap_or_default();
-            format!("CreateImage {region}/{instance} as {name}{description} {reboot} a reboot{}", said(tags))
+            let description = description
+                .as_ref()
+                .map(|text| format!(" described {text:?}"))
+                .unwrap_or_default();
+            format!(
+                "CreateImage {region}/{instance} as {name}{description} {reboot} a reboot{}",
+                said(tags)
+            )
         }
-        Action::CopyImage { from, token, tags, .. } => {
-            let attempt = (1..=8).find(|attempt| desired.identity.copy_token(&desired.revision, place, *attempt) == *token);
+        Action::CopyImage {
+            from, token, tags, ..
+        } => {
+            let attempt = (1..=8).find(|attempt| {
+                desired
+                    .identity
+                    .copy_token(&desired.revision, place, *attempt)
+                    == *token
+            });
             let attempt = match attempt {
                 Some(1) => String::new(),
                 Some(attempt) => format!(", attempt {attempt}"),
@@ -77,9 +107,15 @@ fn in_place(desired: &Desired, place: &Place, action: &Action) -> String {
             format!("CopyImage {from} → {region}{attempt}{}", said(tags))
         }
         Action::CreateTags { id, tags } => {
-            let tags: Vec<_> = tags.iter().map(|(key, value)| format!("{key}={value}")).collect();
+            let tags: Vec<_> = tags
+                .iter()
+                .map(|(key, value)| format!("{key}={value}"))
+                .collect();
             let noon = now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-            format!("CreateTags {region}/{id} {}", tags.join(" ").replace(&noon, "now"))
+            format!(
+                "CreateTags {region}/{id} {}",
+                tags.join(" ").replace(&noon, "now")
+            )
         }
         Action::DeleteTags { id, keys } => format!("DeleteTags {region}/{id} {}", keys.join(" ")),
         Action::DeregisterImage { id } => format!("DeregisterImage {region}/{id}"),
@@ -95,7 +131,11 @@ fn said(tags: &std::collections::BTreeMap<String, String>) -> String {
         .filter(|(key, _)| !key.starts_with("amity.dev/"))
         .map(|(key, value)| format!("{key}={value}"))
         .collect();
-    if users.is_empty() { String::new() } else { format!(", tagged {}", users.join(" ")) }
+    if users.is_empty() {
+        String::new()
+    } else {
+        format!(", tagged {}", users.join(" "))
+    }
 }
 
 fn findings(text: &mut String, title: &str, findings: &[Finding]) {
@@ -104,8 +144,18 @@ fn findings(text: &mut String, title: &str, findings: &[Finding]) {
     }
     writeln!(text, "{title}:").unwrap();
     for finding in findings {
-        let region = finding.place.as_ref().map(|place| format!(" in {}", place.region)).unwrap_or_default();
-        writeln!(text, "  - {}{region}: {}", finding.reason, quoted(&finding.message)).unwrap();
+        let region = finding
+            .place
+            .as_ref()
+            .map(|place| format!(" in {}", place.region))
+            .unwrap_or_default();
+        writeln!(
+            text,
+            "  - {}{region}: {}",
+            finding.reason,
+            quoted(&finding.message)
+        )
+        .unwrap();
     }
 }
 
@@ -114,8 +164,17 @@ fn in_region(region: &RegionStatus) -> String {
         Some(id) => format!("{id} {} {} %", it.state, it.percent),
         None => it.state.clone(),
     });
-    let parts: Vec<_> = region.published_image_id.iter().cloned().chain(progressing).collect();
-    if parts.is_empty() { "nothing".to_owned() } else { parts.join(", then ") }
+    let parts: Vec<_> = region
+        .published_image_id
+        .iter()
+        .cloned()
+        .chain(progressing)
+        .collect();
+    if parts.is_empty() {
+        "nothing".to_owned()
+    } else {
+        parts.join(", then ")
+    }
 }
 
 /// As YAML takes it.

@@ -18,11 +18,18 @@ pub(crate) fn tags_with_note(tags: &BTreeMap<String, String>) -> BTreeMap<String
 
 /// Brings the tags of the standing images and of their snapshots into line with `spec.tags`.
 pub(crate) fn tag(view: &View<'_>, plan: &mut Plan) {
-    let standing = view.desired.places.iter().filter_map(|place| view.standing_in(place));
+    let standing = view
+        .desired
+        .places
+        .iter()
+        .filter_map(|place| view.standing_in(place));
     for owned in standing.filter(|owned| owned.image.state == ImageState::Available) {
         bring_into_line(view, owned.place, &owned.image.id, &owned.image.tags, plan);
         for id in &owned.image.snapshots {
-            if let Some(snapshot) = view.snapshot(owned.place, id).filter(|one| one.tags.get(tag::SELF) == Some(id)) {
+            if let Some(snapshot) = view
+                .snapshot(owned.place, id)
+                .filter(|one| one.tags.get(tag::SELF) == Some(id))
+            {
                 bring_into_line(view, owned.place, id, &snapshot.tags, plan);
             }
         }
@@ -30,17 +37,31 @@ pub(crate) fn tag(view: &View<'_>, plan: &mut Plan) {
 }
 
 /// First what is no longer wanted goes, then what is wanted comes together with the note of its keys.
-fn bring_into_line(view: &View<'_>, place: &Place, id: &str, has: &BTreeMap<String, String>, plan: &mut Plan) {
+fn bring_into_line(
+    view: &View<'_>,
+    place: &Place,
+    id: &str,
+    has: &BTreeMap<String, String>,
+    plan: &mut Plan,
+) {
     let noted = TagKeys::read(has);
     let is_ours = |key: &&String| noted.contains(key) && !key.starts_with(tag::PREFIX);
-    let mut surplus: Vec<_> =
-        has.keys().filter(is_ours).filter(|key| !view.desired.tags.contains_key(*key)).cloned().collect();
+    let mut surplus: Vec<_> = has
+        .keys()
+        .filter(is_ours)
+        .filter(|key| !view.desired.tags.contains_key(*key))
+        .cloned()
+        .collect();
     if view.desired.tags.is_empty() && has.contains_key(tag::TAG_KEYS) {
         surplus.push(tag::TAG_KEYS.to_owned());
     }
     if !surplus.is_empty() {
-        let action = Action::DeleteTags { id: id.to_owned(), keys: surplus };
-        plan.steps.push(Step::at(place, action, Why::NoLongerInTags));
+        let action = Action::DeleteTags {
+            id: id.to_owned(),
+            keys: surplus,
+        };
+        plan.steps
+            .push(Step::at(place, action, Why::NoLongerInTags));
         return;
     }
     let missing: BTreeMap<_, _> = tags_with_note(&view.desired.tags)
@@ -48,7 +69,10 @@ fn bring_into_line(view: &View<'_>, place: &Place, id: &str, has: &BTreeMap<Stri
         .filter(|(key, value)| has.get(key) != Some(value))
         .collect();
     if !missing.is_empty() {
-        let action = Action::CreateTags { id: id.to_owned(), tags: missing };
+        let action = Action::CreateTags {
+            id: id.to_owned(),
+            tags: missing,
+        };
         plan.steps.push(Step::at(place, action, Why::WantedByTags));
     }
 }

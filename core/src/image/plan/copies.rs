@@ -1,7 +1,7 @@
 //! Filling each wanted place from any available image of the revision.
 //!
 //! Creating needs no proof of absence here: the client token is a hash of what is wanted and of the attempt,
-//! so that a repeat is the same call. Source: EC2 API, "CopyImage"; design: "Creating once", "Pinning".
+//! so that a repeat is the same call. Source: EC2 API, `CopyImage`; design: "Creating once", "Pinning".
 
 use super::attributes::tags_with_note;
 use super::step::{Action, Finding, Plan, Step, WaitsFor, Why};
@@ -18,17 +18,29 @@ pub(crate) fn fill(view: &View<'_>, plan: &mut Plan) {
     if !view.desired.refusals.is_empty() {
         return;
     }
-    plan.findings.extend(view.desired.places.iter().filter_map(|place| disabled(view.keeper(place)?)));
+    plan.findings.extend(
+        view.desired
+            .places
+            .iter()
+            .filter_map(|place| disabled(view.keeper(place)?)),
+    );
     let source = match readable_source(view) {
         Ok(source) => source,
         Err(finding) => {
-            let lacks = view.desired.places.iter().any(|place| view.keeper(place).is_none());
-            plan.findings.extend(finding.filter(|finding| lacks && !plan.findings.contains(finding)));
+            let lacks = view
+                .desired
+                .places
+                .iter()
+                .any(|place| view.keeper(place).is_none());
+            plan.findings
+                .extend(finding.filter(|finding| lacks && !plan.findings.contains(finding)));
             return;
         }
     };
     for place in &view.desired.places {
-        let Some(known) = view.known(place) else { continue };
+        let Some(known) = view.known(place) else {
+            continue;
+        };
         if view.unproven_current().any(|owned| owned.place == place) {
             continue;
         }
@@ -53,11 +65,17 @@ struct CopySource {
 
 impl CopySource {
     fn ready(from: Reference) -> Self {
-        Self { from, waits_for: None }
+        Self {
+            from,
+            waits_for: None,
+        }
     }
 
     fn waiting(from: Reference, waits_for: WaitsFor) -> Self {
-        Self { from, waits_for: Some(waits_for) }
+        Self {
+            from,
+            waits_for: Some(waits_for),
+        }
     }
 }
 
@@ -69,7 +87,13 @@ fn readable_source(view: &View<'_>) -> Result<CopySource, Option<Finding>> {
     let sibling = view
         .live_current()
         .filter(|owned| owned.image.state == ImageState::Available && owned.is_sealed())
-        .min_by_key(|owned| (owned.place.region != desired.origin.region, owned.place, &owned.image.id));
+        .min_by_key(|owned| {
+            (
+                owned.place.region != desired.origin.region,
+                owned.place,
+                &owned.image.id,
+            )
+        });
     let mut complaint = None;
     if desired.reboot.is_none() {
         match spec_image(view) {
@@ -82,17 +106,26 @@ fn readable_source(view: &View<'_>) -> Result<CopySource, Option<Finding>> {
     if let Some(sibling) = sibling {
         return Ok(CopySource::ready(sibling.reference()));
     }
-    if let Some(owned) = view.live_current().min_by_key(|owned| nearness(owned.image.state)) {
+    if let Some(owned) = view
+        .live_current()
+        .min_by_key(|owned| nearness(owned.image.state))
+    {
         let waits_for = match owned.image.state {
             ImageState::Disabled => return Err(disabled(owned)),
             ImageState::Missing { since } => missing_until(view, owned, since),
             ImageState::Available => WaitsFor::Proof(owned.image.id.clone()),
-            _ => WaitsFor::Available { image: owned.reference(), progress: owned.image.progress },
+            _ => WaitsFor::Available {
+                image: owned.reference(),
+                progress: owned.image.progress,
+            },
         };
         return Ok(CopySource::waiting(owned.reference(), waits_for));
     }
     if let Some(unproven) = view.unproven_current().next() {
-        return Ok(CopySource::waiting(unproven.reference(), WaitsFor::Proof(unproven.image.id.clone())));
+        return Ok(CopySource::waiting(
+            unproven.reference(),
+            WaitsFor::Proof(unproven.image.id.clone()),
+        ));
     }
     Err(complaint)
 }
@@ -123,7 +156,13 @@ fn disabled(owned: &Owned<'_>) -> Option<Finding> {
 /// The image that the spec names, if it may be copied.
 fn spec_image(view: &View<'_>) -> Result<CopySource, Finding> {
     let desired = view.desired;
-    let finding = |reason, message| Err(Finding { reason, place: Some(desired.origin_place()), message });
+    let finding = |reason, message| {
+        Err(Finding {
+            reason,
+            place: Some(desired.origin_place()),
+            message,
+        })
+    };
     match &view.observed.source {
         SourceView::Image(image) => {
             desired.grants.check_image(image)?;
@@ -131,38 +170,74 @@ fn spec_image(view: &View<'_>) -> Result<CopySource, Finding> {
                 ImageState::Available => Ok(CopySource::ready(desired.origin.clone())),
                 ImageState::Pending => {
                     let image = desired.origin.clone();
-                    Ok(CopySource::waiting(image.clone(), WaitsFor::Available { image, progress: None }))
+                    Ok(CopySource::waiting(
+                        image.clone(),
+                        WaitsFor::Available {
+                            image,
+                            progress: None,
+                        },
+                    ))
                 }
                 state => finding(
                     conditions::SOURCE_NOT_SUPPORTED,
-                    format!("{} is {state}: only an available image can be copied", desired.origin),
+                    format!(
+                        "{} is {state}: only an available image can be copied",
+                        desired.origin
+                    ),
                 ),
             }
         }
         SourceView::Missing { message } => {
-            let begun = view.has_lost_all() || view.claimed.iter().any(|owned| owned.is_of(&desired.revision));
-            let reason = if begun { conditions::SOURCE_GONE } else { conditions::SOURCE_NOT_FOUND };
-            let remedy = if begun { "change spec.source or spec.rebuild" } else { "correct spec.source" };
-            finding(reason, format!("{} was not found: {message}; {remedy}", desired.origin))
+            let begun = view.has_lost_all()
+                || view
+                    .claimed
+                    .iter()
+                    .any(|owned| owned.is_of(&desired.revision));
+            let reason = if begun {
+                conditions::SOURCE_GONE
+            } else {
+                conditions::SOURCE_NOT_FOUND
+            };
+            let remedy = if begun {
+                "change spec.source or spec.rebuild"
+            } else {
+                "correct spec.source"
+            };
+            finding(
+                reason,
+                format!("{} was not found: {message}; {remedy}", desired.origin),
+            )
         }
-        SourceView::Unreadable(unreadable) => finding(unreadable.reason, unreadable.message.clone()),
-        SourceView::NotRead | SourceView::Instance(_) => {
-            Ok(CopySource::waiting(desired.origin.clone(), WaitsFor::Source))
+        SourceView::Unreadable(unreadable) => {
+            finding(unreadable.reason, unreadable.message.clone())
         }
+        SourceView::NotRead | SourceView::Instance(_) => Ok(CopySource::waiting(
+            desired.origin.clone(),
+            WaitsFor::Source,
+        )),
     }
 }
 
-fn copy_to(view: &View<'_>, place: &Place, known: &Known, source: &CopySource) -> Result<Step, Finding> {
+fn copy_to(
+    view: &View<'_>,
+    place: &Place,
+    known: &Known,
+    source: &CopySource,
+) -> Result<Step, Finding> {
     let desired = view.desired;
     let attempt = attempt(view, place, known)?;
-    let mut tags = desired.identity.birth_tags(&desired.revision, &desired.origin, &source.from);
+    let mut tags = desired
+        .identity
+        .birth_tags(&desired.revision, &desired.origin, &source.from);
     tags.extend(tags_with_note(&desired.tags));
     tags.insert(tag::ATTEMPT.to_owned(), attempt.to_string());
     let action = Action::CopyImage {
         from: source.from.clone(),
         name: desired.image_name.clone(),
         description: desired.description.clone(),
-        token: desired.identity.copy_token(&desired.revision, place, attempt),
+        token: desired
+            .identity
+            .copy_token(&desired.revision, place, attempt),
         tags,
     };
     let step = Step::at(place, action, Why::WantedByRegions);
@@ -178,16 +253,27 @@ fn attempt(view: &View<'_>, place: &Place, known: &Known) -> Result<u32, Finding
         .claimed
         .iter()
         .filter(|owned| owned.place == place && owned.image.state == ImageState::Failed)
-        .filter(|owned| owned.is_of(&view.desired.revision) && !matches!(owned.standing, Standing::Foreign(_)))
+        .filter(|owned| {
+            owned.is_of(&view.desired.revision) && !matches!(owned.standing, Standing::Foreign(_))
+        })
         .collect();
-    let dead = known.dead.iter().filter(|dead| dead.revision == view.desired.revision).count();
+    let dead = known
+        .dead
+        .iter()
+        .filter(|dead| dead.revision == view.desired.revision)
+        .count();
     let counted = u32::try_from(failed.len() + dead).unwrap_or(u32::MAX);
-    let said = failed.iter().filter_map(|owned| owned.image.tags.get(tag::ATTEMPT)?.parse().ok()).max();
+    let said = failed
+        .iter()
+        .filter_map(|owned| owned.image.tags.get(tag::ATTEMPT)?.parse().ok())
+        .max();
     let attempt = counted.max(said.unwrap_or(0)).saturating_add(1);
     if attempt <= MOST_ATTEMPTS {
         return Ok(attempt);
     }
-    let last = failed.last().and_then(|owned| owned.image.state_reason.clone());
+    let last = failed
+        .last()
+        .and_then(|owned| owned.image.state_reason.clone());
     Err(Finding {
         reason: conditions::COPY_FAILED,
         place: Some(place.clone()),
@@ -201,5 +287,8 @@ fn attempt(view: &View<'_>, place: &Place, known: &Known) -> Result<u32, Finding
 
 /// Until when an image that is no longer listed is not called gone.
 fn missing_until(view: &View<'_>, owned: &Owned<'_>, since: jiff::Timestamp) -> WaitsFor {
-    WaitsFor::Missing { id: owned.image.id.clone(), until: since + view.desired.consistency_window }
+    WaitsFor::Missing {
+        id: owned.image.id.clone(),
+        until: since + view.desired.consistency_window,
+    }
 }

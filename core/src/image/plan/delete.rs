@@ -35,10 +35,14 @@ pub(crate) fn delete(view: &View<'_>, plan: &mut Plan) {
     for owned in view.claimed.iter().filter(|owned| owned.is_sealed()) {
         plan.steps.push(match owned.image.state {
             ImageState::Missing { since } => {
-                let action = Action::DeregisterImage { id: owned.image.id.clone() };
+                let action = Action::DeregisterImage {
+                    id: owned.image.id.clone(),
+                };
                 let until = since + view.desired.consistency_window;
-                Step::at(owned.place, action, Why::ObjectIsDeleted)
-                    .waiting_for(WaitsFor::Missing { id: owned.image.id.clone(), until })
+                Step::at(owned.place, action, Why::ObjectIsDeleted).waiting_for(WaitsFor::Missing {
+                    id: owned.image.id.clone(),
+                    until,
+                })
             }
             _ => deregister(view, owned, Why::ObjectIsDeleted),
         });
@@ -53,17 +57,31 @@ fn retain(view: &View<'_>, plan: &mut Plan) {
     let time = view.now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     let mark = |place: &Place, id: &str| {
         let tags = BTreeMap::from([(tag::RETAINED.to_owned(), time.clone())]);
-        Step::at(place, Action::CreateTags { id: id.to_owned(), tags }, Why::ObjectIsDeletedAndRetains)
+        Step::at(
+            place,
+            Action::CreateTags {
+                id: id.to_owned(),
+                tags,
+            },
+            Why::ObjectIsDeletedAndRetains,
+        )
     };
     let since = view.desired.deleted_since.max(view.observed.last_creation);
     let may_mark = since.is_some_and(|since| view.now < since + MARKING_TIME);
     if may_mark {
         seal(view, plan);
-        let images = view.ours().filter(|owned| !matches!(owned.image.state, ImageState::Missing { .. }));
-        plan.steps.extend(images.map(|owned| mark(owned.place, &owned.image.id)));
+        let images = view
+            .ours()
+            .filter(|owned| !matches!(owned.image.state, ImageState::Missing { .. }));
+        plan.steps
+            .extend(images.map(|owned| mark(owned.place, &owned.image.id)));
         for (place, known) in view.observed.known() {
-            let sealed = known.snapshots.iter().filter(|one| is_sealed_snapshot(one, &view.desired.identity));
-            plan.steps.extend(sealed.map(|snapshot| mark(place, &snapshot.id)));
+            let sealed = known
+                .snapshots
+                .iter()
+                .filter(|one| is_sealed_snapshot(one, &view.desired.identity));
+            plan.steps
+                .extend(sealed.map(|snapshot| mark(place, &snapshot.id)));
         }
     }
     if plan.steps.is_empty() {
@@ -80,7 +98,8 @@ fn retain(view: &View<'_>, plan: &mut Plan) {
 /// The places that are about to be read for the first time. Those of an account that is not there never are.
 fn not_read_yet(view: &View<'_>) -> Vec<Place> {
     let waiting = view.observed.unreadable().filter(|(place, unreadable)| {
-        unreadable.reason == conditions::WAITING_FOR_INVENTORY && view.desired.account_id.as_ref() == Some(&place.account)
+        unreadable.reason == conditions::WAITING_FOR_INVENTORY
+            && view.desired.account_id.as_ref() == Some(&place.account)
     });
     waiting.map(|(place, _)| place.clone()).collect()
 }
@@ -93,7 +112,11 @@ fn release(view: &View<'_>) -> Step {
     if !unreadable.is_empty() || view.desired.account_id.is_none() {
         return step.waiting_for(WaitsFor::Readable(unreadable));
     }
-    let images = view.claimed.iter().filter(|owned| !matches!(owned.standing, Standing::Foreign(_))).count();
+    let images = view
+        .claimed
+        .iter()
+        .filter(|owned| !matches!(owned.standing, Standing::Foreign(_)))
+        .count();
     let snapshots = view
         .observed
         .known()
@@ -104,7 +127,9 @@ fn release(view: &View<'_>) -> Step {
     if images + snapshots > 0 {
         return step.waiting_for(WaitsFor::Deletion(images + snapshots));
     }
-    let Some(last_creation) = view.observed.last_creation else { return step };
+    let Some(last_creation) = view.observed.last_creation else {
+        return step;
+    };
     let until = last_creation + view.desired.consistency_window;
     if view.now < until {
         return step.waiting_for(WaitsFor::ConsistencyWindow { until });
@@ -116,7 +141,11 @@ fn release(view: &View<'_>) -> Step {
 }
 
 fn lists_before(view: &View<'_>, time: Timestamp) -> Vec<Place> {
-    view.observed.known().filter(|(_, known)| known.as_of < time).map(|(place, _)| place.clone()).collect()
+    view.observed
+        .known()
+        .filter(|(_, known)| known.as_of < time)
+        .map(|(place, _)| place.clone())
+        .collect()
 }
 
 /// What holds up the deletion, with the way out.
@@ -136,10 +165,15 @@ fn way_out(view: &View<'_>) -> Vec<Finding> {
         findings.push(Finding {
             reason: conditions::ACCOUNT_NOT_FOUND,
             place: None,
-            message: format!("deletion waits: there is no AwsAccount {name:?}: create it again, or {WAY_OUT}"),
+            message: format!(
+                "deletion waits: there is no AwsAccount {name:?}: create it again, or {WAY_OUT}"
+            ),
         });
     }
-    let unproven = view.claimed.iter().filter(|owned| owned.standing == Standing::Unproven);
+    let unproven = view
+        .claimed
+        .iter()
+        .filter(|owned| owned.standing == Standing::Unproven);
     findings.extend(unproven.map(|owned: &Owned<'_>| Finding {
         reason: conditions::DELETING,
         place: Some(owned.place.clone()),

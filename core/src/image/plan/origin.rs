@@ -2,7 +2,7 @@
 //!
 //! `CreateImage` has no client token. The unique AMI name is the lock while the answer may still be lost:
 //! within the consistency window after the recorded time the call may be repeated, after it never, because
-//! a repeat might restart somebody's machine again. Source: EC2 API, "CreateImage"; design: "Creating once".
+//! a repeat might restart somebody's machine again. Source: EC2 API, `CreateImage`; design: "Creating once".
 
 use jiff::Timestamp;
 
@@ -16,7 +16,9 @@ use crate::image::observed::{Image, ImageState, Refusal, SourceView};
 
 /// Captures the instance when no image of the revision exists or may exist anywhere.
 pub(crate) fn capture(view: &View<'_>, plan: &mut Plan) {
-    let Some(reboot) = view.desired.reboot else { return };
+    let Some(reboot) = view.desired.reboot else {
+        return;
+    };
     if !view.desired.refusals.is_empty() || view.has_sibling() {
         return;
     }
@@ -27,7 +29,8 @@ pub(crate) fn capture(view: &View<'_>, plan: &mut Plan) {
     let step = capture_step(view, reboot);
     let unreadable = view.unreadable();
     if !unreadable.is_empty() {
-        plan.steps.push(step.waiting_for(WaitsFor::Readable(unreadable)));
+        plan.steps
+            .push(step.waiting_for(WaitsFor::Readable(unreadable)));
         return;
     }
     if let Some(held) = name_taken(view) {
@@ -44,9 +47,15 @@ pub(crate) fn capture(view: &View<'_>, plan: &mut Plan) {
 fn capture_step(view: &View<'_>, reboot: Reboot) -> Step {
     let desired = view.desired;
     let place = desired.origin_place();
-    let mut tags = desired.identity.birth_tags(&desired.revision, &desired.origin, &desired.origin);
+    let mut tags = desired
+        .identity
+        .birth_tags(&desired.revision, &desired.origin, &desired.origin);
     tags.extend(tags_with_note(&desired.tags));
-    let why = if desired.wants(&place) { Why::WantedByRegions } else { Why::CopiesAreMadeFromIt };
+    let why = if desired.wants(&place) {
+        Why::WantedByRegions
+    } else {
+        Why::CopiesAreMadeFromIt
+    };
     let action = Action::CreateImage {
         instance: desired.origin.id.clone(),
         name: desired.image_name.clone(),
@@ -61,17 +70,24 @@ fn capture_step(view: &View<'_>, reboot: Reboot) -> Step {
 fn ask_once(view: &View<'_>, step: Step, plan: &mut Plan) {
     let desired = view.desired;
     let record = || {
-        let action = Action::RecordCapture { revision: desired.revision.clone() };
+        let action = Action::RecordCapture {
+            revision: desired.revision.clone(),
+        };
         Step::on_object(action, Why::CaptureIsAskedForOnce)
     };
-    let Some(captured) = desired.captured.as_ref().filter(|captured| captured.revision == desired.revision) else {
+    let Some(captured) = desired
+        .captured
+        .as_ref()
+        .filter(|captured| captured.revision == desired.revision)
+    else {
         plan.steps.push(record());
         return;
     };
     let name_is_held_by_nobody_shown = holders(view).is_some_and(<[_]>::is_empty);
     if holders(view).is_some_and(|holders| !holders.is_empty()) {
         // It is ours and was found by its name: the capture has succeeded, and the next list has it.
-        plan.steps.push(step.waiting_for(WaitsFor::FreshLists(vec![desired.origin_place()])));
+        plan.steps
+            .push(step.waiting_for(WaitsFor::FreshLists(vec![desired.origin_place()])));
     } else if view.now < captured.at + desired.consistency_window {
         plan.steps.push(step);
     } else if name_is_held_by_nobody_shown || was_refused_since(view, captured.at) {
@@ -81,7 +97,8 @@ fn ask_once(view: &View<'_>, step: Step, plan: &mut Plan) {
             None => record(),
         });
     } else {
-        let last_answer = refusal(view).map(|refusal| format!(" (the last answer: {})", refusal.message));
+        let last_answer =
+            refusal(view).map(|refusal| format!(" (the last answer: {})", refusal.message));
         plan.findings.push(Finding {
             reason: conditions::CAPTURE_FAILED,
             place: Some(desired.origin_place()),
@@ -102,12 +119,16 @@ fn was_refused_since(view: &View<'_>, recorded: Timestamp) -> bool {
 }
 
 fn retry_at(view: &View<'_>) -> Option<Timestamp> {
-    refusal(view).map(|refusal| refusal.retry_at).filter(|retry_at| *retry_at > view.now)
+    refusal(view)
+        .map(|refusal| refusal.retry_at)
+        .filter(|retry_at| *retry_at > view.now)
 }
 
 /// What EC2 refused of late, if it was the capture.
 fn refusal<'a>(view: &View<'a>) -> Option<&'a Refusal> {
-    view.observed.refusals.get(&(view.desired.origin_place(), "CreateImage"))
+    view.observed
+        .refusals
+        .get(&(view.desired.origin_place(), "CreateImage"))
 }
 
 /// A failed capture is not tried again: it might restart somebody's machine again.
@@ -128,7 +149,11 @@ fn failed_capture(view: &View<'_>) -> Option<Finding> {
             failed.image.id,
             failed.place.region,
             desired.origin.id,
-            failed.image.state_reason.as_deref().unwrap_or("it gives no reason"),
+            failed
+                .image
+                .state_reason
+                .as_deref()
+                .unwrap_or("it gives no reason"),
         ),
     })
 }
@@ -150,7 +175,10 @@ fn lost(view: &View<'_>) -> Option<Finding> {
 /// Who has the name, if EC2 said that somebody has: nobody, while EC2 shows no one.
 fn holders<'a>(view: &View<'a>) -> Option<&'a [Image]> {
     let known = view.known(&view.desired.origin_place())?;
-    known.name_holders.get(&view.desired.image_name).map(Vec::as_slice)
+    known
+        .name_holders
+        .get(&view.desired.image_name)
+        .map(Vec::as_slice)
 }
 
 /// The name is the lock, and an image that is not of this revision, or no longer this object's, has it.
@@ -159,7 +187,10 @@ fn name_taken(view: &View<'_>) -> Option<Finding> {
     let is_ours = |image: &Image| {
         desired.identity.is_claimed_by(&image.tags)
             && image.tags.get(tag::REVISION).map(String::as_str) == Some(desired.revision.as_str())
-            && matches!(standing(image, &desired.identity), Standing::Ours | Standing::Newborn | Standing::Unproven)
+            && matches!(
+                standing(image, &desired.identity),
+                Standing::Ours | Standing::Newborn | Standing::Unproven
+            )
     };
     let stranger = holders(view)?.iter().find(|image| !is_ours(image))?;
     Some(Finding {
@@ -182,30 +213,53 @@ enum InTheWay {
 fn source_in_the_way(view: &View<'_>) -> Option<InTheWay> {
     let desired = view.desired;
     let finding = |reason: Reason, message: String| {
-        Some(InTheWay::Finding(Finding { reason, place: Some(desired.origin_place()), message }))
+        Some(InTheWay::Finding(Finding {
+            reason,
+            place: Some(desired.origin_place()),
+            message,
+        }))
     };
     match &view.observed.source {
         SourceView::Instance(instance) => {
             if let Some(why) = &instance.unsupported {
-                return finding(conditions::SOURCE_NOT_SUPPORTED, format!("{} cannot be captured: {why}", desired.origin));
+                return finding(
+                    conditions::SOURCE_NOT_SUPPORTED,
+                    format!("{} cannot be captured: {why}", desired.origin),
+                );
             }
             match instance.state.as_str() {
                 "running" | "stopped" => {}
-                "pending" | "stopping" => return Some(InTheWay::Wait(WaitsFor::SourceState(instance.state.clone()))),
+                "pending" | "stopping" => {
+                    return Some(InTheWay::Wait(WaitsFor::SourceState(
+                        instance.state.clone(),
+                    )));
+                }
                 state => {
                     return finding(
                         conditions::SOURCE_NOT_SUPPORTED,
-                        format!("{} is {state}: only a running or stopped instance can be captured", desired.origin),
+                        format!(
+                            "{} is {state}: only a running or stopped instance can be captured",
+                            desired.origin
+                        ),
                     );
                 }
             }
-            desired.grants.check_instance(instance).err().map(InTheWay::Finding)
+            desired
+                .grants
+                .check_instance(instance)
+                .err()
+                .map(InTheWay::Finding)
         }
         SourceView::Missing { message } => finding(
             conditions::SOURCE_NOT_FOUND,
-            format!("{} was not found: {message}; correct spec.source", desired.origin),
+            format!(
+                "{} was not found: {message}; correct spec.source",
+                desired.origin
+            ),
         ),
-        SourceView::Unreadable(unreadable) => finding(unreadable.reason, unreadable.message.clone()),
+        SourceView::Unreadable(unreadable) => {
+            finding(unreadable.reason, unreadable.message.clone())
+        }
         SourceView::NotRead | SourceView::Image(_) => Some(InTheWay::Wait(WaitsFor::Source)),
     }
 }

@@ -15,7 +15,10 @@ pub(crate) fn publish(view: &View<'_>, plan: &mut Plan) {
             plan.steps.push(publish_image(view, owned));
         }
     }
-    for owned in view.ours().filter(|owned| owned.is_published() && !owned.is_of(&view.desired.revision)) {
+    for owned in view
+        .ours()
+        .filter(|owned| owned.is_published() && !owned.is_of(&view.desired.revision))
+    {
         plan.steps.extend(unpublish(view, owned));
     }
 }
@@ -27,10 +30,17 @@ fn publish_image(view: &View<'_>, owned: &Owned<'_>) -> Step {
         id: owned.image.id.clone(),
         tags: BTreeMap::from([(tag::PUBLISHED.to_owned(), time)]),
     };
-    let step = Step::at(owned.place, action, Why::RevisionIsComplete(view.desired.revision.clone()));
+    let step = Step::at(
+        owned.place,
+        action,
+        Why::RevisionIsComplete(view.desired.revision.clone()),
+    );
     if owned.image.state != ImageState::Available {
         let image = owned.reference();
-        return step.waiting_for(WaitsFor::Available { image, progress: owned.image.progress });
+        return step.waiting_for(WaitsFor::Available {
+            image,
+            progress: owned.image.progress,
+        });
     }
     if !owned.is_sealed() {
         return step.waiting_for(WaitsFor::Proof(owned.image.id.clone()));
@@ -39,19 +49,29 @@ fn publish_image(view: &View<'_>, owned: &Owned<'_>) -> Step {
     if missing.is_empty() || view.publication_has_begun() {
         return step;
     }
-    step.waiting_for(WaitsFor::Standing(missing.iter().map(|place| place.region.clone()).collect()))
+    step.waiting_for(WaitsFor::Standing(
+        missing.iter().map(|place| place.region.clone()).collect(),
+    ))
 }
 
 /// A superseded image keeps the tag until the place has a published successor; where the region is no
 /// longer wanted, until the revision is published in every place that is.
 fn unpublish(view: &View<'_>, owned: &Owned<'_>) -> Option<Step> {
     let succeeded = if view.desired.wants(owned.place) {
-        view.standing_in(owned.place).is_some_and(Owned::is_published)
+        view.standing_in(owned.place)
+            .is_some_and(Owned::is_published)
     } else {
         view.is_published_everywhere()
     };
     succeeded.then(|| {
-        let action = Action::DeleteTags { id: owned.image.id.clone(), keys: vec![tag::PUBLISHED.to_owned()] };
-        Step::at(owned.place, action, Why::SupersededBy(view.desired.revision.clone()))
+        let action = Action::DeleteTags {
+            id: owned.image.id.clone(),
+            keys: vec![tag::PUBLISHED.to_owned()],
+        };
+        Step::at(
+            owned.place,
+            action,
+            Why::SupersededBy(view.desired.revision.clone()),
+        )
     })
 }

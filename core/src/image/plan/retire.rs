@@ -11,10 +11,19 @@ use crate::image::observed::{ImageState, Known, Snapshot};
 
 /// Deregisters what is no longer needed, once the wanted revision is published everywhere.
 pub(crate) fn retire(view: &View<'_>, plan: &mut Plan) {
-    for owned in view.ours().filter(|owned| !matches!(owned.image.state, ImageState::Missing { .. })) {
-        let Some(why) = no_longer_needed(view, owned) else { continue };
+    for owned in view
+        .ours()
+        .filter(|owned| !matches!(owned.image.state, ImageState::Missing { .. }))
+    {
+        let Some(why) = no_longer_needed(view, owned) else {
+            continue;
+        };
         if view.retains() {
-            plan.notes.extend(nothing_else_may_need_it(view).is_ok().then(|| retained(owned, &why)));
+            plan.notes.extend(
+                nothing_else_may_need_it(view)
+                    .is_ok()
+                    .then(|| retained(owned, &why)),
+            );
             continue;
         }
         if let Some(finding) = goes_by_hand(view, owned, &why) {
@@ -52,19 +61,29 @@ fn no_longer_needed(view: &View<'_>, owned: &Owned<'_>) -> Option<Why> {
     }
     if !desired.wants(owned.place) {
         let intermediate = *owned.place == desired.origin_place() && !owned.is_published();
-        return Some(if intermediate { Why::IntermediateNoLongerNeeded } else { Why::RegionNoLongerWanted });
+        return Some(if intermediate {
+            Why::IntermediateNoLongerNeeded
+        } else {
+            Why::RegionNoLongerWanted
+        });
     }
     let keeper = view.standing_in(owned.place)?;
     if keeper.image.id == owned.image.id {
         return None;
     }
-    Some(if owned.image.state == ImageState::Failed { Why::FailedAttempt } else { Why::Surplus })
+    Some(if owned.image.state == ImageState::Failed {
+        Why::FailedAttempt
+    } else {
+        Why::Surplus
+    })
 }
 
 /// A second image of the revision that somebody may use is not removed, but reported (invariant 3).
 fn goes_by_hand(view: &View<'_>, owned: &Owned<'_>, why: &Why) -> Option<Finding> {
     let may_be_used = owned.is_published() || owned.image.last_launched.is_some();
-    let keeper = view.keeper(owned.place).filter(|_| may_be_used && *why == Why::Surplus)?;
+    let keeper = view
+        .keeper(owned.place)
+        .filter(|_| may_be_used && *why == Why::Surplus)?;
     Some(Finding {
         reason: conditions::DEREGISTRATION_BLOCKED,
         place: Some(owned.place.clone()),
@@ -92,14 +111,26 @@ fn nothing_else_may_need_it(view: &View<'_>) -> Result<(), WaitsFor> {
 /// The deregistration of one image, which waits while a copy reads it and until its snapshots can be told
 /// to be ours once it is gone.
 pub(crate) fn deregister(view: &View<'_>, owned: &Owned<'_>, why: Why) -> Step {
-    let step = Step::at(owned.place, Action::DeregisterImage { id: owned.image.id.clone() }, why);
+    let step = Step::at(
+        owned.place,
+        Action::DeregisterImage {
+            id: owned.image.id.clone(),
+        },
+        why,
+    );
     if let Some(reader) = view.reader_of(owned) {
         let image = reader.reference();
-        return step.waiting_for(WaitsFor::Available { image, progress: reader.image.progress });
+        return step.waiting_for(WaitsFor::Available {
+            image,
+            progress: reader.image.progress,
+        });
     }
     if owned.image.state == ImageState::Pending && owned.image.snapshots.is_empty() {
         let image = owned.reference();
-        return step.waiting_for(WaitsFor::Available { image, progress: owned.image.progress });
+        return step.waiting_for(WaitsFor::Available {
+            image,
+            progress: owned.image.progress,
+        });
     }
     if !snapshots_are_settled(view, owned) {
         return step.waiting_for(WaitsFor::SealedSnapshots(owned.image.id.clone()));
@@ -114,19 +145,32 @@ fn snapshots_are_settled(view: &View<'_>, owned: &Owned<'_>) -> bool {
         .image
         .created
         .is_some_and(|created| created + view.desired.consistency_window < view.now);
-    owned.image.snapshots.iter().all(|id| match view.snapshot(owned.place, id) {
-        Some(snapshot) => !awaits_seal(snapshot, &view.desired.identity),
-        None => shown_for_long && owned.image.state != ImageState::Pending,
-    })
+    owned
+        .image
+        .snapshots
+        .iter()
+        .all(|id| match view.snapshot(owned.place, id) {
+            Some(snapshot) => !awaits_seal(snapshot, &view.desired.identity),
+            None => shown_for_long && owned.image.state != ImageState::Pending,
+        })
 }
 
 /// Deletes the sealed snapshots that no image uses, where nothing of their revision is pending.
 pub(crate) fn delete_snapshots(view: &View<'_>, why: &Why, plan: &mut Plan) {
     for (place, known) in view.observed.known() {
-        let used: BTreeSet<_> = known.images.iter().flat_map(|image| &image.snapshots).collect();
-        for snapshot in known.snapshots.iter().filter(|one| is_sealed_snapshot(one, &view.desired.identity)) {
+        let used: BTreeSet<_> = known
+            .images
+            .iter()
+            .flat_map(|image| &image.snapshots)
+            .collect();
+        for snapshot in known
+            .snapshots
+            .iter()
+            .filter(|one| is_sealed_snapshot(one, &view.desired.identity))
+        {
             if !used.contains(&snapshot.id) {
-                plan.steps.extend(delete_snapshot(place, known, snapshot, why));
+                plan.steps
+                    .extend(delete_snapshot(place, known, snapshot, why));
             }
         }
     }
@@ -134,9 +178,12 @@ pub(crate) fn delete_snapshots(view: &View<'_>, why: &Why, plan: &mut Plan) {
 
 fn delete_snapshot(place: &Place, known: &Known, snapshot: &Snapshot, why: &Why) -> Option<Step> {
     let pending = known.images.iter().find(|image| {
-        image.state == ImageState::Pending && image.tags.get(tag::REVISION) == snapshot.tags.get(tag::REVISION)
+        image.state == ImageState::Pending
+            && image.tags.get(tag::REVISION) == snapshot.tags.get(tag::REVISION)
     });
-    let action = Action::DeleteSnapshot { id: snapshot.id.clone() };
+    let action = Action::DeleteSnapshot {
+        id: snapshot.id.clone(),
+    };
     let step = Step::at(place, action, why.clone());
     match (&snapshot.used_by, pending) {
         // Somebody made an image of it: it is in use, and stays until that image goes.
@@ -144,7 +191,10 @@ fn delete_snapshot(place: &Place, known: &Known, snapshot: &Snapshot, why: &Why)
         (Some(_), None) => Some(step),
         (_, Some(image)) => {
             let image = Reference::new(place.region.clone(), image.id.clone());
-            Some(step.waiting_for(WaitsFor::Available { image, progress: None }))
+            Some(step.waiting_for(WaitsFor::Available {
+                image,
+                progress: None,
+            }))
         }
         (None, None) => Some(step.waiting_for(WaitsFor::FreshLists(vec![place.clone()]))),
     }

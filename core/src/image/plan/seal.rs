@@ -13,11 +13,16 @@ pub(crate) fn seal(view: &View<'_>, plan: &mut Plan) {
     for owned in &view.claimed {
         let is_there = !matches!(owned.image.state, ImageState::Missing { .. });
         match owned.standing {
-            Standing::Newborn if is_there => plan.steps.push(Step::at(owned.place, naming_itself(&owned.image.id), Why::ProvenOurs)),
+            Standing::Newborn if is_there => plan.steps.push(Step::at(
+                owned.place,
+                naming_itself(&owned.image.id),
+                Why::ProvenOurs,
+            )),
             Standing::Ours if is_there => seal_snapshots(view, owned, plan),
             Standing::Unproven if may_be_needed(view, owned) => {
                 let step = Step::at(owned.place, naming_itself(&owned.image.id), Why::ProvenOurs);
-                plan.steps.push(step.waiting_for(WaitsFor::Proof(owned.image.id.clone())));
+                plan.steps
+                    .push(step.waiting_for(WaitsFor::Proof(owned.image.id.clone())));
             }
             _ => {}
         }
@@ -32,12 +37,22 @@ fn may_be_needed(view: &View<'_>, owned: &Owned<'_>) -> bool {
 
 fn seal_snapshots(view: &View<'_>, owned: &Owned<'_>, plan: &mut Plan) {
     for id in &owned.image.snapshots {
-        if view.snapshot(owned.place, id).is_some_and(|snapshot| awaits_seal(snapshot, &view.desired.identity)) {
-            plan.steps.push(Step::at(owned.place, naming_itself(id), Why::UsedByOurImage(owned.image.id.clone())));
+        if view
+            .snapshot(owned.place, id)
+            .is_some_and(|snapshot| awaits_seal(snapshot, &view.desired.identity))
+        {
+            plan.steps.push(Step::at(
+                owned.place,
+                naming_itself(id),
+                Why::UsedByOurImage(owned.image.id.clone()),
+            ));
         }
     }
 }
 
 fn naming_itself(id: &str) -> Action {
-    Action::CreateTags { id: id.to_owned(), tags: BTreeMap::from([(tag::SELF.to_owned(), id.to_owned())]) }
+    Action::CreateTags {
+        id: id.to_owned(),
+        tags: BTreeMap::from([(tag::SELF.to_owned(), id.to_owned())]),
+    }
 }

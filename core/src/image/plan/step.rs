@@ -47,7 +47,10 @@ impl Plan {
 
     /// When the earliest of the steps that wait for a time becomes ready.
     pub fn wakes_at(&self) -> Option<Timestamp> {
-        self.steps.iter().filter_map(|step| step.waits_for.as_ref()?.until()).min()
+        self.steps
+            .iter()
+            .filter_map(|step| step.waits_for.as_ref()?.until())
+            .min()
     }
 
     /// Whether there is nothing to do and nothing in the way.
@@ -72,18 +75,31 @@ pub struct Step {
 impl Step {
     /// A write to the object itself.
     pub fn on_object(action: Action, why: Why) -> Self {
-        Self { place: None, action, why, waits_for: None }
+        Self {
+            place: None,
+            action,
+            why,
+            waits_for: None,
+        }
     }
 
     /// A call to EC2.
     pub fn at(place: &Place, action: Action, why: Why) -> Self {
-        Self { place: Some(place.clone()), action, why, waits_for: None }
+        Self {
+            place: Some(place.clone()),
+            action,
+            why,
+            waits_for: None,
+        }
     }
 
     /// The same step, put off.
     #[must_use]
     pub fn waiting_for(self, waits_for: WaitsFor) -> Self {
-        Self { waits_for: Some(waits_for), ..self }
+        Self {
+            waits_for: Some(waits_for),
+            ..self
+        }
     }
 }
 
@@ -185,7 +201,10 @@ impl Action {
 
     /// Whether the call takes away what cannot be brought back.
     pub fn destroys(&self) -> bool {
-        matches!(self, Self::DeregisterImage { .. } | Self::DeleteSnapshot { .. })
+        matches!(
+            self,
+            Self::DeregisterImage { .. } | Self::DeleteSnapshot { .. }
+        )
     }
 }
 
@@ -199,7 +218,8 @@ impl fmt::Display for Action {
             Self::CopyImage { from, .. } => write!(f, " {from}"),
             Self::CreateTags { id, tags } => {
                 write!(f, " {id}")?;
-                tags.iter().try_for_each(|(key, value)| write!(f, " {key}={value}"))
+                tags.iter()
+                    .try_for_each(|(key, value)| write!(f, " {key}={value}"))
             }
             Self::DeleteTags { id, keys } => write!(f, " {id} {}", keys.join(" ")),
             Self::DeregisterImage { id } | Self::DeleteSnapshot { id } => write!(f, " {id}"),
@@ -251,13 +271,17 @@ pub enum Why {
 impl fmt::Display for Why {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NothingMayBeLeftBehind => f.write_str("so that nothing is left behind when the object is deleted"),
+            Self::NothingMayBeLeftBehind => {
+                f.write_str("so that nothing is left behind when the object is deleted")
+            }
             Self::CaptureIsAskedForOnce => f.write_str("so that the instance is captured once"),
             Self::WantedByRegions => f.write_str("wanted by spec.regions"),
             Self::CopiesAreMadeFromIt => f.write_str("the copies are made from it"),
             Self::ProvenOurs => f.write_str("EC2 shows that it was made for this object"),
             Self::UsedByOurImage(id) => write!(f, "{id} uses it"),
-            Self::RevisionIsComplete(revision) => write!(f, "revision {revision} stands in every region"),
+            Self::RevisionIsComplete(revision) => {
+                write!(f, "revision {revision} stands in every region")
+            }
             Self::SupersededBy(revision) => write!(f, "superseded by revision {revision}"),
             Self::WantedByTags => f.write_str("wanted by spec.tags"),
             Self::NoLongerInTags => f.write_str("no longer in spec.tags"),
@@ -267,7 +291,9 @@ impl fmt::Display for Why {
             Self::Surplus => f.write_str("its region has another image of the same revision"),
             Self::ItsImageIsGone => f.write_str("the image that used it is gone"),
             Self::ObjectIsDeleted => f.write_str("the MachineImage is deleted"),
-            Self::ObjectIsDeletedAndRetains => f.write_str("the MachineImage is deleted and retains its images"),
+            Self::ObjectIsDeletedAndRetains => {
+                f.write_str("the MachineImage is deleted and retains its images")
+            }
             Self::NothingIsLeft => f.write_str("nothing of the MachineImage is left in EC2"),
         }
     }
@@ -324,7 +350,9 @@ impl WaitsFor {
     /// When a mere lapse of time ends the wait.
     pub fn until(&self) -> Option<Timestamp> {
         match self {
-            Self::Missing { until, .. } | Self::ConsistencyWindow { until } | Self::Retry { until } => Some(*until),
+            Self::Missing { until, .. }
+            | Self::ConsistencyWindow { until }
+            | Self::Retry { until } => Some(*until),
             _ => None,
         }
     }
@@ -334,12 +362,20 @@ impl fmt::Display for WaitsFor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             // In steps of ten, so that a status that shows it is not written at every percent.
-            Self::Available { image, progress: Some(progress) } => {
+            Self::Available {
+                image,
+                progress: Some(progress),
+            } => {
                 write!(f, "{image} to be available, {} %", progress / 10 * 10)
             }
-            Self::Available { image, progress: None } => write!(f, "{image} to be available"),
+            Self::Available {
+                image,
+                progress: None,
+            } => write!(f, "{image} to be available"),
             Self::Standing(regions) => write!(f, "the revision to stand in {}", regions.join(", ")),
-            Self::Published(revision) => write!(f, "revision {revision} to be published in every region"),
+            Self::Published(revision) => {
+                write!(f, "revision {revision} to be published in every region")
+            }
             Self::Readable(places) => {
                 let places: Vec<_> = places.iter().map(ToString::to_string).collect();
                 write!(f, "{} to be readable", places.join(", "))
@@ -347,7 +383,9 @@ impl fmt::Display for WaitsFor {
             Self::Proof(id) => write!(f, "EC2 to show what {id} was made from"),
             Self::Source => f.write_str("the source to be read"),
             Self::SealedSnapshots(id) => write!(f, "the snapshots of {id} to be tagged as ours"),
-            Self::Missing { id, until } => write!(f, "{id}, which EC2 no longer lists, until {}", at(*until)),
+            Self::Missing { id, until } => {
+                write!(f, "{id}, which EC2 no longer lists, until {}", at(*until))
+            }
             Self::ConsistencyWindow { until } => {
                 write!(f, "images that EC2 may not show yet, until {}", at(*until))
             }

@@ -30,24 +30,38 @@ impl<'a> View<'a> {
             .known()
             .flat_map(|(place, known)| known.images.iter().map(move |image| (place, image)))
             .filter(|(_, image)| desired.identity.is_claimed_by(&image.tags))
-            .map(|(place, image)| Owned { place, image, standing: identity::standing(image, &desired.identity) })
+            .map(|(place, image)| Owned {
+                place,
+                image,
+                standing: identity::standing(image, &desired.identity),
+            })
             .collect();
-        Self { desired, observed, now, claimed }
+        Self {
+            desired,
+            observed,
+            now,
+            claimed,
+        }
     }
 
     /// Images that are ours or, unless a stranger's call is in between, are about to be.
     pub fn live(&self) -> impl Iterator<Item = &Owned<'a>> {
-        self.claimed.iter().filter(|owned| owned.is_proven() && owned.image.state != ImageState::Failed)
+        self.claimed
+            .iter()
+            .filter(|owned| owned.is_proven() && owned.image.state != ImageState::Failed)
     }
 
     /// The live images of the wanted revision.
     pub fn live_current(&self) -> impl Iterator<Item = &Owned<'a>> {
-        self.live().filter(|owned| owned.is_of(&self.desired.revision))
+        self.live()
+            .filter(|owned| owned.is_of(&self.desired.revision))
     }
 
     /// The sealed images.
     pub fn ours(&self) -> impl Iterator<Item = &Owned<'a>> {
-        self.claimed.iter().filter(|owned| owned.standing == Standing::Ours)
+        self.claimed
+            .iter()
+            .filter(|owned| owned.standing == Standing::Ours)
     }
 
     /// Whether an image of the wanted revision exists, or may exist as far as can be seen.
@@ -59,29 +73,43 @@ impl<'a> View<'a> {
     pub fn unproven_current(&self) -> impl Iterator<Item = &Owned<'a>> {
         self.claimed
             .iter()
-            .filter(|owned| owned.standing == Standing::Unproven && owned.is_of(&self.desired.revision))
+            .filter(|owned| {
+                owned.standing == Standing::Unproven && owned.is_of(&self.desired.revision)
+            })
             .filter(|owned| owned.image.state != ImageState::Failed)
     }
 
     /// The one live image of the wanted revision that counts in `place`: the published one, else one that
     /// is available, else the oldest.
     pub fn keeper(&self, place: &Place) -> Option<&Owned<'a>> {
-        self.live_current().filter(|owned| owned.place == place).min_by_key(|owned| {
-            let image = owned.image;
-            let available = image.state == ImageState::Available;
-            (!owned.is_published(), !available, image.created.unwrap_or(Timestamp::MAX), &image.id)
-        })
+        self.live_current()
+            .filter(|owned| owned.place == place)
+            .min_by_key(|owned| {
+                let image = owned.image;
+                let available = image.state == ImageState::Available;
+                (
+                    !owned.is_published(),
+                    !available,
+                    image.created.unwrap_or(Timestamp::MAX),
+                    &image.id,
+                )
+            })
     }
 
     /// The keeper of `place`, if it can be launched and is sealed.
     pub fn standing_in(&self, place: &Place) -> Option<&Owned<'a>> {
-        self.keeper(place)
-            .filter(|owned| owned.image.state == ImageState::Available && owned.standing == Standing::Ours)
+        self.keeper(place).filter(|owned| {
+            owned.image.state == ImageState::Available && owned.standing == Standing::Ours
+        })
     }
 
     /// The wanted places where the revision does not stand yet.
     pub fn not_standing(&self) -> Vec<&'a Place> {
-        self.desired.places.iter().filter(|place| self.standing_in(place).is_none()).collect()
+        self.desired
+            .places
+            .iter()
+            .filter(|place| self.standing_in(place).is_none())
+            .collect()
     }
 
     /// Whether the wanted revision stands in every wanted place and is published there.
@@ -94,17 +122,24 @@ impl<'a> View<'a> {
 
     /// Whether a wanted place could not be read.
     pub fn is_partly_unknown(&self) -> bool {
-        self.desired.places.iter().any(|place| self.known(place).is_none())
+        self.desired
+            .places
+            .iter()
+            .any(|place| self.known(place).is_none())
     }
 
     /// Whether publication of the wanted revision has begun: from then on it is only rolled forward.
     pub fn publication_has_begun(&self) -> bool {
-        self.ours().any(|owned| owned.is_of(&self.desired.revision) && owned.is_published())
+        self.ours()
+            .any(|owned| owned.is_of(&self.desired.revision) && owned.is_published())
     }
 
     /// The places of the account that could not be read.
     pub fn unreadable(&self) -> Vec<Place> {
-        self.observed.unreadable().map(|(place, _)| place.clone()).collect()
+        self.observed
+            .unreadable()
+            .map(|(place, _)| place.clone())
+            .collect()
     }
 
     /// Whether nothing may be destroyed.
@@ -119,21 +154,27 @@ impl<'a> View<'a> {
 
     /// The snapshot `id` in `place`, if it carries our tags.
     pub fn snapshot(&self, place: &Place, id: &str) -> Option<&'a Snapshot> {
-        self.known(place)?
-            .snapshots
-            .iter()
-            .find(|snapshot| snapshot.id == id && self.desired.identity.is_claimed_by(&snapshot.tags))
+        self.known(place)?.snapshots.iter().find(|snapshot| {
+            snapshot.id == id && self.desired.identity.is_claimed_by(&snapshot.tags)
+        })
     }
 
     /// A pending image that is being copied from `owned`.
     pub fn reader_of(&self, owned: &Owned<'_>) -> Option<&Owned<'a>> {
         let itself = owned.reference();
-        self.claimed.iter().find(|other| other.image.is_being_copied_from(&itself))
+        self.claimed
+            .iter()
+            .find(|other| other.image.is_being_copied_from(&itself))
     }
 
     /// Whether an image of the wanted revision was there once and is known to be gone.
     pub fn has_lost_all(&self) -> bool {
-        let of_revision = |known: &Known| known.dead.iter().any(|dead| dead.revision == self.desired.revision);
+        let of_revision = |known: &Known| {
+            known
+                .dead
+                .iter()
+                .any(|dead| dead.revision == self.desired.revision)
+        };
         !self.has_sibling() && self.observed.known().any(|(_, known)| of_revision(known))
     }
 }
@@ -153,7 +194,10 @@ impl Owned<'_> {
     }
 
     pub fn revision(&self) -> Option<Revision> {
-        self.image.tags.get(tag::REVISION).map(|digits| Revision::from(digits.as_str()))
+        self.image
+            .tags
+            .get(tag::REVISION)
+            .map(|digits| Revision::from(digits.as_str()))
     }
 
     pub fn is_published(&self) -> bool {
