@@ -374,9 +374,9 @@ async fn reconcile_image(
     };
     let outcome = reconcile::reconcile(image, &process.referred(image), &process.cx).await;
     process.cx.metrics.reconciled(outcome.is_ok());
-    let action = outcome?;
+    let look_again_in = outcome?;
     process.succeeded(&image.key());
-    Ok(action)
+    Ok(Action::requeue(look_again_in))
 }
 
 /// A stale copy is replaced by the watch in a moment; anything else is tried again, ever more slowly.

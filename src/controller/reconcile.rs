@@ -10,7 +10,6 @@ use amity_core::image::desired::{Desired, Installation, References};
 use amity_core::image::observed::Observed;
 use amity_core::image::plan::{Action, Plan, needs_source, plan};
 use amity_core::image::report::report;
-use kube::runtime::controller::Action as Requeue;
 
 use super::events::Events;
 use super::objects::{Error, Objects};
@@ -57,7 +56,8 @@ pub struct Referred {
     pub namespace_labels: BTreeMap<String, String>,
 }
 
-/// Brings EC2 one step nearer to what `image` asks for, and says so in its status.
+/// Brings EC2 one step nearer to what `image` asks for, and says so in its status. Gives when to look again
+/// at the latest.
 ///
 /// # Errors
 /// Kubernetes refused a write. What EC2 refuses is no error here, but part of the status.
@@ -65,7 +65,7 @@ pub async fn reconcile(
     image: &MachineImage,
     referred: &Referred,
     cx: &Context,
-) -> Result<Requeue, Error> {
+) -> Result<Duration, Error> {
     let desired = desired(image, referred, cx);
     let observed = observe(&desired, cx).await;
     let plan = plan(&desired, &observed, cx.clock.now()).checked(&desired, &observed);
@@ -78,7 +78,7 @@ pub async fn reconcile(
             .await?;
     }
     remember(image, &plan, cx);
-    Ok(requeue(&plan, &performed, cx))
+    Ok(look_again_in(&plan, &performed, cx))
 }
 
 fn desired(image: &MachineImage, referred: &Referred, cx: &Context) -> Desired {
@@ -157,12 +157,12 @@ fn remember(image: &MachineImage, plan: &Plan, cx: &Context) {
     }
 }
 
-fn requeue(plan: &Plan, performed: &Performed, cx: &Context) -> Requeue {
+fn look_again_in(plan: &Plan, performed: &Performed, cx: &Context) -> Duration {
     if performed.changed_the_object || !performed.outcomes.is_empty() {
-        return Requeue::requeue(AFTER_A_STEP);
+        return AFTER_A_STEP;
     }
     if plan.is_at_rest() {
-        return Requeue::requeue(AT_REST);
+        return AT_REST;
     }
     let until = plan
         .wakes_at()
@@ -170,5 +170,5 @@ fn requeue(plan: &Plan, performed: &Performed, cx: &Context) -> Requeue {
     let until = until
         .and_then(|left| Duration::try_from(left).ok())
         .unwrap_or(WHILE_WAITING);
-    Requeue::requeue(until.clamp(AFTER_A_STEP, WHILE_WAITING))
+    until.clamp(AFTER_A_STEP, WHILE_WAITING)
 }

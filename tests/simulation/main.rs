@@ -5,6 +5,7 @@
 
 mod chance;
 mod cluster;
+mod every_crash;
 mod oracles;
 mod process;
 
@@ -35,21 +36,7 @@ fn whatever_happens_ec2_matches_in_the_end_and_nothing_is_lost_or_doubled() {
         (None, seeds) => 0..seeds.unwrap_or(100),
     };
     let told = seeds.clone().count();
-    let seeds = Mutex::new(seeds);
-    let failures = Mutex::new(Vec::new());
-    let next = || lock(&seeds).next();
-    std::thread::scope(|scope| {
-        for _ in 0..std::thread::available_parallelism().map_or(1, Into::into) {
-            scope.spawn(|| {
-                while let Some(seed) = next() {
-                    if let Err(error) = tell(seed) {
-                        lock(&failures).push((seed, error));
-                    }
-                }
-            });
-        }
-    });
-    let failures = failures.into_inner().unwrap_or_default();
+    let failures = side_by_side(seeds, |seed| tell(seed).err().map(|error| (seed, error)));
     for (seed, error) in &failures {
         eprintln!("SEED={seed}: {error}");
     }
@@ -63,18 +50,34 @@ fn the_same_seed_is_the_same_story() {
     assert_ne!(first, tell(4).expect("another story"));
 }
 
+/// Does the same for many, on as many threads as there are cores; gives what came of it.
+fn side_by_side<I: Send, T: Send>(
+    of: impl Iterator<Item = I> + Send,
+    what: impl Fn(I) -> Option<T> + Sync,
+) -> Vec<T> {
+    let (of, results) = (Mutex::new(of), Mutex::new(Vec::new()));
+    let next = || lock(&of).next();
+    std::thread::scope(|scope| {
+        for _ in 0..std::thread::available_parallelism().map_or(1, Into::into) {
+            scope.spawn(|| {
+                while let Some(item) = next() {
+                    if let Some(result) = what(item) {
+                        lock(&results).push(result);
+                    }
+                }
+            });
+        }
+    });
+    results.into_inner().unwrap_or_default()
+}
+
 fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok()?.parse().ok()
 }
 
 /// Tells one story; gives what was done to EC2.
 fn tell(seed: u64) -> Result<Vec<String>, String> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .start_paused(true)
-        .build()
-        .expect("a runtime");
-    runtime.block_on(async {
+    virtual_time(async {
         let world = World::from_yaml(include_str!("world.yaml"))
             .expect("a world")
             .with_seed(seed);
@@ -86,6 +89,16 @@ fn tell(seed: u64) -> Result<Vec<String>, String> {
         }
         outcome.map(|()| effects)
     })
+}
+
+/// Runs to the end while nobody waits for a clock.
+fn virtual_time<T>(story: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .start_paused(true)
+        .build()
+        .expect("a runtime");
+    runtime.block_on(story)
 }
 
 /// Apply, change, and delete; after each, EC2 must match.

@@ -198,3 +198,22 @@ pub fn unharmed(universe: &Universe, before: &Value) -> Result<(), String> {
         Err(format!("what is not ours was changed:\n{before}\n{after}"))
     }
 }
+
+/// What of ours is there, ids and times aside.
+pub fn ours(universe: &Universe) -> Vec<String> {
+    let ours = items(universe).into_iter().filter(|item| item.is_ours() && !item.is_gone());
+    let mut lines: Vec<_> = ours
+        .map(|item| {
+            let mut tags = item.value["tags"].clone();
+            for key in ["amity.dev/self", "amity.dev/source", "amity.dev/published"] {
+                if tags.get(key).is_some() {
+                    tags[key] = json!("…");
+                }
+            }
+            let what = if item.is_image { item.value["name"].to_string() } else { item.value["size"].to_string() };
+            format!("{} {what} {} {tags}", item.region, item.value["state"])
+        })
+        .collect();
+    lines.sort();
+    lines
+}

@@ -23,13 +23,13 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_async::rt::sleep::TokioSleep;
 use aws_smithy_async::time::TimeSource;
+use futures::StreamExt;
 use ec2sim::{CallSummary, Fault, InProcess, World};
 use jiff::SignedDuration;
 use tokio::sync::Notify;
 
 use crate::chance::Chance;
 use crate::cluster::{Accident, Cluster};
-use crate::oracles;
 
 /// The account of every story.
 pub const ACCOUNT: &str = "111122223333";
@@ -54,6 +54,8 @@ pub struct Universe {
     pub chance: Chance,
     pub rates: Arc<Mutex<Rates>>,
     pub crash: Arc<Notify>,
+    /// The one effect, by number, around which the process crashes: before EC2 does it, or after.
+    pub crash_at: Arc<Mutex<Option<(usize, bool)>>>,
     pub effects: Arc<Mutex<Vec<String>>>,
     pub invariants_broken: Arc<Mutex<u64>>,
     account: AwsAccount,
@@ -91,6 +93,7 @@ impl Universe {
             chance,
             rates,
             crash,
+            crash_at: Arc::default(),
             effects: Arc::default(),
             invariants_broken: Arc::default(),
             account: serde_json::from_value(serde_json::json!({
@@ -166,18 +169,22 @@ impl Universe {
             account: Some(self.account.clone()),
             namespace_labels: BTreeMap::new(),
         };
+        let mut differences = Box::pin(inventory.differences());
         let reconciles = async {
             while !done(self) {
+                let mut look_again_in = Duration::from_secs(5);
                 if let Some(image) = self.cluster.get() {
-                    // A stale copy or a lost write is met again at the next look.
-                    // Boxed: the compiler gives up on a future that deep.
-                    let _ = Box::pin(reconcile(&image, &referred, &cx)).await;
-                    if metrics_say(&metrics, "amity_invariants_broken_total") > 0 {
-                        *lock(&self.invariants_broken) += 1;
-                    }
+                    // Boxed: the compiler gives up on a future that deep. A stale copy or a lost write is met
+                    // again at the next look.
+                    let outcome = Box::pin(reconcile(&image, &referred, &cx)).await;
+                    look_again_in = outcome.unwrap_or(look_again_in);
+                    *lock(&self.invariants_broken) += metrics_say(&metrics, "amity_invariants_broken_total");
                 }
-                let pause = if oracles::is_ready(self) { 60 } else { 1 };
-                tokio::time::sleep(Duration::from_secs(pause)).await;
+                tokio::select! {
+                    biased;
+                    _ = differences.next() => {}
+                    () = tokio::time::sleep(look_again_in) => {}
+                }
             }
         };
         tokio::select! {
@@ -205,6 +212,7 @@ impl Universe {
     }
 
     fn faults(&self) -> impl Fn(&CallSummary) -> Fault + Send + Sync + 'static {
+        let crash_at = self.crash_at.clone();
         let (chance, rates, crash, effects) = (
             self.chance.clone(),
             self.rates.clone(),
@@ -215,18 +223,12 @@ impl Universe {
             let rates = *lock(&rates);
             let sts = matches!(call.action.as_str(), "GetCallerIdentity" | "AssumeRole");
             if !call.is_read() && !sts {
-                lock(&effects).push(format!(
-                    "{} {} {} {}",
-                    call.time,
-                    call.region,
-                    call.action,
-                    call.ids.join(" ")
-                ));
-                if chance.per_mille(rates.crash) {
+                let number = note(&effects, call);
+                let chosen = lock(&crash_at).filter(|(at, _)| *at == number).map(|(_, effect)| effect);
+                let by_chance = || chance.per_mille(rates.crash).then(|| chance.per_mille(500));
+                if let Some(effect) = chosen.or_else(by_chance) {
                     crash.notify_one();
-                    return Fault::Hang {
-                        effect: chance.per_mille(500),
-                    };
+                    return Fault::Hang { effect };
                 }
             }
             match () {
@@ -244,6 +246,14 @@ impl Universe {
             }
         }
     }
+}
+
+/// Notes an effect; gives how many there were before.
+fn note(effects: &Mutex<Vec<String>>, call: &CallSummary) -> usize {
+    let ids = call.ids.join(" ");
+    let mut effects = lock(effects);
+    effects.push(format!("{} {} {} {ids}", call.time, call.region, call.action));
+    effects.len() - 1
 }
 
 pub fn lock<T>(of: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

@@ -1,0 +1,68 @@
+//! One story, and the same story with a crash before and after each of its effects: they end alike.
+
+use ec2sim::World;
+use serde_json::{Value, json};
+
+use crate::process::{Universe, lock};
+use crate::{SETTLES_WITHIN, oracles, regions, side_by_side, virtual_time};
+
+/// What is there of ours at the end of each chapter, ids and times aside.
+type Ending = Vec<Vec<String>>;
+
+#[test]
+fn a_crash_before_or_after_any_effect_changes_nothing_of_the_outcome() {
+    let (plain, effects) = tell(None).expect("the story without a crash");
+    assert!(effects > 20, "a story of {effects} effects is no story");
+    let crashes = (0..effects).flat_map(|number| [(number, false), (number, true)]);
+    let failures = side_by_side(crashes, |crash| match tell(Some(crash)) {
+        Ok((ending, _)) if ending == plain => None,
+        Ok((ending, _)) => Some(format!("{crash:?}: {ending:#?} instead of {plain:#?}")),
+        Err(error) => Some(format!("{crash:?}: {error}")),
+    });
+    assert!(failures.is_empty(), "{} of {} crashes: {}", failures.len(), 2 * effects, failures.join("\n"));
+}
+
+/// An instance is captured, copied to two other regions, captured again, and everything is deleted.
+fn tell(crash_at: Option<(usize, bool)>) -> Result<(Ending, usize), String> {
+    virtual_time(async {
+        let mut world = World::from_yaml(include_str!("world.yaml")).expect("a world").with_seed(7);
+        // Quicker than in other stories, for there are many of them; and no copy fails by chance, for the
+        // endings are compared.
+        let knobs = world.knobs_mut();
+        (knobs.base_milliseconds, knobs.milliseconds_per_gib) = (20_000, 1_000);
+        (knobs.max_read_lag_seconds, knobs.failed_copies_per_mille) = (10, 0);
+        let universe = Universe::new(world, 7);
+        *lock(&universe.crash_at) = crash_at;
+        let before = oracles::foreign(&universe);
+        let mut ending = Ending::new();
+        for spec in [spec("first"), spec("second")] {
+            universe.cluster.apply(&spec);
+            let matches = |universe: &Universe| {
+                oracles::is_ready(universe) && oracles::matches(universe, &spec).is_ok()
+            };
+            if !universe.run_until(SETTLES_WITHIN, matches).await {
+                let status = universe.cluster.get().and_then(|image| image.status);
+                return Err(format!("EC2 does not match: {}", oracles::explain(status)));
+            }
+            oracles::no_more_than_one_capture(&universe)?;
+            ending.push(oracles::ours(&universe));
+        }
+        universe.cluster.delete(universe.clock.now());
+        if !universe.run_until(SETTLES_WITHIN, |universe| universe.cluster.get().is_none()).await {
+            return Err("the object does not go".to_owned());
+        }
+        oracles::nothing_is_left(&universe)?;
+        oracles::unharmed(&universe, &before)?;
+        let effects = lock(&universe.effects).len();
+        Ok((ending, effects))
+    })
+}
+
+fn spec(rebuild: &str) -> Value {
+    json!({
+        "source": {"instance": {"region": "us-east-1", "instanceId": "i-0a1b2c3d4e5f60718", "reboot": "Never"}},
+        "rebuild": rebuild,
+        "regions": regions(&["eu-west-1", "ap-northeast-1"]),
+        "tags": {"team": "web"},
+    })
+}
