@@ -275,6 +275,12 @@ pub struct Refused {
 pub struct Before {
     /// The status of the condition `Available`.
     pub available: bool,
+    /// The status of the condition `Ready`, if it is there.
+    #[serde(default)]
+    pub ready: Option<bool>,
+    /// The generation that it is about; the object's is 3.
+    #[serde(default = "older")]
+    pub generation: i64,
     /// The published image ids by region.
     #[serde(default)]
     pub published: BTreeMap<String, String>,
@@ -282,6 +288,10 @@ pub struct Before {
 
 fn yes() -> bool {
     true
+}
+
+fn older() -> i64 {
+    2
 }
 
 fn current() -> String {

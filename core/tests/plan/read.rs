@@ -135,14 +135,20 @@ fn machine_image(case: &Case) -> Result<MachineImage, String> {
 }
 
 fn status(before: &case::Before) -> MachineImageStatus {
-    let available = Condition {
-        type_: "Available".to_owned(),
-        status: if before.available { "True" } else { "False" }.to_owned(),
-        reason: "Published".to_owned(),
-        message: String::new(),
+    let condition = |type_: &str, status: bool| Condition {
+        type_: type_.to_owned(),
+        status: if status { "True" } else { "False" }.to_owned(),
+        reason: if type_ == "Ready" {
+            "InSync"
+        } else {
+            "Published"
+        }
+        .to_owned(),
+        message: "as before".to_owned(),
         last_transition_time: Time(now()),
-        observed_generation: Some(2),
+        observed_generation: Some(before.generation),
     };
+    let ready = before.ready.map(|status| condition("Ready", status));
     let region = |(name, id): (&String, &String)| RegionStatus {
         account_name: "default".to_owned(),
         name: name.clone(),
@@ -151,7 +157,11 @@ fn status(before: &case::Before) -> MachineImageStatus {
         message: None,
     };
     MachineImageStatus {
-        conditions: vec![available],
+        observed_generation: before.generation,
+        conditions: ready
+            .into_iter()
+            .chain([condition("Available", before.available)])
+            .collect(),
         regions: before.published.iter().map(region).collect(),
         ..MachineImageStatus::default()
     }
