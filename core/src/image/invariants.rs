@@ -381,7 +381,7 @@ fn a_capture_is_recorded_first(facts: &Facts<'_>, _: &Place, step: &Step) -> Opt
         .then(|| "it is not recorded".to_owned())
 }
 
-fn nothing_is_captured_twice(facts: &Facts<'_>, _: &Place, step: &Step) -> Option<String> {
+fn nothing_is_captured_twice(facts: &Facts<'_>, place: &Place, step: &Step) -> Option<String> {
     let Action::CreateImage { .. } = &step.action else {
         return None;
     };
@@ -389,7 +389,8 @@ fn nothing_is_captured_twice(facts: &Facts<'_>, _: &Place, step: &Step) -> Optio
     let made = all
         .find(|image| facts.is_sibling(image))
         .map(|image| image.id.clone());
-    let mut dead = facts.observed.known().flat_map(|(_, known)| &known.dead);
+    // Only what died in the place of the capture can have been the capture.
+    let mut dead = facts.observed.known_at(place)?.dead.iter();
     let died = || {
         dead.find(|dead| dead.revision == facts.desired.revision)
             .map(|dead| dead.id.clone())

@@ -501,7 +501,7 @@ fn nothing_is_captured_twice() {
     let mut lost = world().without(HOME).without(AWAY).recorded();
     lost.allows(capture());
     let revision = lost.desired.revision.clone();
-    lost.known(AWAY).dead.push(Dead {
+    lost.known(HOME).dead.push(Dead {
         id: "ami-away".to_owned(),
         revision,
     });

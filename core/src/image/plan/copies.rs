@@ -188,7 +188,11 @@ fn spec_image(view: &View<'_>) -> Result<CopySource, Finding> {
             }
         }
         SourceView::Missing { message } => {
-            let begun = view.has_lost_all()
+            let begun = view
+                .desired
+                .places
+                .iter()
+                .any(|place| view.has_died_in(place))
                 || view
                     .claimed
                     .iter()

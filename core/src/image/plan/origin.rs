@@ -161,7 +161,7 @@ fn failed_capture(view: &View<'_>) -> Option<Finding> {
 /// What was captured once is not captured again when its images were lost (design: "Pinning").
 fn lost(view: &View<'_>) -> Option<Finding> {
     let desired = view.desired;
-    view.has_lost_all().then(|| Finding {
+    view.has_died_in(&desired.origin_place()).then(|| Finding {
         reason: conditions::SOURCE_GONE,
         place: Some(desired.origin_place()),
         message: format!(

@@ -167,15 +167,11 @@ impl<'a> View<'a> {
             .find(|other| other.image.is_being_copied_from(&itself))
     }
 
-    /// Whether an image of the wanted revision was there once and is known to be gone.
-    pub fn has_lost_all(&self) -> bool {
-        let of_revision = |known: &Known| {
-            known
-                .dead
-                .iter()
-                .any(|dead| dead.revision == self.desired.revision)
-        };
-        !self.has_sibling() && self.observed.known().any(|(_, known)| of_revision(known))
+    /// Whether an image of the wanted revision was in `place` once and is known to be gone.
+    pub fn has_died_in(&self, place: &Place) -> bool {
+        let revision = &self.desired.revision;
+        self.known(place)
+            .is_some_and(|known| known.dead.iter().any(|dead| dead.revision == *revision))
     }
 }
 
