@@ -71,7 +71,7 @@ fn effect(outcome: &Outcome) -> Option<Event> {
         .map(|id| format!(" → {id}"))
         .unwrap_or_default();
     let note = format!("{action} in {region}{made}: {}", outcome.step.why);
-    Some(event(EventType::Normal, action.name(), note))
+    Some(event(EventType::Normal, action.name(), &note))
 }
 
 fn published(before: Option<&MachineImageStatus>, after: &MachineImageStatus) -> Option<Event> {
@@ -86,7 +86,7 @@ fn published(before: Option<&MachineImageStatus>, after: &MachineImageStatus) ->
     };
     let news = is_ready(after)
         && (!before.is_some_and(is_ready) || before.and_then(revision) != revision(after));
-    let message = condition(after, conditions::READY)?.message.clone();
+    let message = &condition(after, conditions::READY)?.message;
     news.then(|| event(EventType::Normal, conditions::IN_SYNC.name, message))
 }
 
@@ -105,11 +105,7 @@ fn worse(before: Option<&MachineImageStatus>, after: &MachineImageStatus) -> Opt
     {
         return None;
     }
-    Some(event(
-        EventType::Warning,
-        &ready.reason,
-        ready.message.clone(),
-    ))
+    Some(event(EventType::Warning, &ready.reason, &ready.message))
 }
 
 fn condition<'a>(status: &'a MachineImageStatus, type_: &str) -> Option<&'a Condition> {
@@ -119,7 +115,7 @@ fn condition<'a>(status: &'a MachineImageStatus, type_: &str) -> Option<&'a Cond
         .find(|condition| condition.type_ == type_)
 }
 
-fn event(type_: EventType, reason: &str, note: String) -> Event {
+fn event(type_: EventType, reason: &str, note: &str) -> Event {
     Event {
         type_,
         reason: reason.to_owned(),

@@ -170,11 +170,11 @@ async fn control(
     let account_events = accounts
         .graceful_shutdown_on(stop.clone())
         .run(reconcile_account, after_error, process.clone())
-        .for_each(|outcome| ready(tell_of_watch(outcome)));
+        .for_each(tell_of_watch);
     let image_events = images
         .graceful_shutdown_on(stop)
         .run(reconcile_image, after_error, process.clone())
-        .for_each(|outcome| ready(tell_of_watch(outcome)));
+        .for_each(tell_of_watch);
     let reconciled = async { tokio::join!(image_events, account_events) };
     tokio::select! {
         biased;
@@ -186,7 +186,7 @@ async fn control(
 }
 
 /// What keeps the cluster from being read is told here; what came of a reconcile was told where it was known.
-fn tell_of_watch<T, E>(outcome: Result<T, controller::Error<E, watcher::Error>>)
+async fn tell_of_watch<T, E>(outcome: Result<T, controller::Error<E, watcher::Error>>)
 where
     E: std::error::Error + 'static,
 {
@@ -235,7 +235,7 @@ impl Process {
             tracing::info!("ready");
             readiness.set(true);
         }
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     /// Whether an account or a label that the caches lack is lacking in the cluster too.
@@ -246,9 +246,11 @@ impl Process {
 
     fn referred(&self, image: &MachineImage) -> Referred {
         let namespace = self.namespaces.get(&ObjectRef::new(image.namespace()));
+        let usable = self.usable_accounts();
+        // An account that was deleted is told by its images: no reconcile of its own does.
+        self.cx.inventory.set_accounts(usable.iter().cloned());
         Referred {
-            account: self
-                .usable_accounts()
+            account: usable
                 .into_iter()
                 .find(|account| account.name() == image.spec.account_name),
             namespace_labels: namespace

@@ -26,6 +26,9 @@ const AFTER_A_STEP: Duration = Duration::from_millis(100);
 /// one is missed.
 const WHILE_WAITING: Duration = Duration::from_mins(1);
 
+/// While a fresh list is awaited: it may show nothing new, and then it wakes nobody.
+const AFTER_A_FRESH_LIST: Duration = Duration::from_secs(2);
+
 /// The same for an object at rest. It costs no call to EC2.
 const AT_REST: Duration = Duration::from_mins(10);
 
@@ -170,5 +173,9 @@ fn look_again_in(plan: &Plan, performed: &Performed, cx: &Context) -> Duration {
     let until = until
         .and_then(|left| Duration::try_from(left).ok())
         .unwrap_or(WHILE_WAITING);
-    until.clamp(AFTER_A_STEP, WHILE_WAITING)
+    let longest = match plan.wants_listed().next() {
+        Some(_) => AFTER_A_FRESH_LIST,
+        None => WHILE_WAITING,
+    };
+    until.clamp(AFTER_A_STEP, longest)
 }

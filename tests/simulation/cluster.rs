@@ -129,7 +129,7 @@ impl Cluster {
         let body = body
             .collect()
             .await
-            .map(|body| body.to_bytes())
+            .map(http_body_util::Collected::to_bytes)
             .unwrap_or_default();
         let body: Value = serde_json::from_slice(&body).unwrap_or_default();
         let answer = self.write(&parts.method, parts.uri.path(), body);

@@ -19,13 +19,21 @@ fn a_crash_before_or_after_any_effect_changes_nothing_of_the_outcome() {
         Ok((ending, _)) => Some(format!("{crash:?}: {ending:#?} instead of {plain:#?}")),
         Err(error) => Some(format!("{crash:?}: {error}")),
     });
-    assert!(failures.is_empty(), "{} of {} crashes: {}", failures.len(), 2 * effects, failures.join("\n"));
+    assert!(
+        failures.is_empty(),
+        "{} of {} crashes: {}",
+        failures.len(),
+        2 * effects,
+        failures.join("\n")
+    );
 }
 
 /// An instance is captured, copied to two other regions, captured again, and everything is deleted.
 fn tell(crash_at: Option<(usize, bool)>) -> Result<(Ending, usize), String> {
     virtual_time(async {
-        let mut world = World::from_yaml(include_str!("world.yaml")).expect("a world").with_seed(7);
+        let mut world = World::from_yaml(include_str!("world.yaml"))
+            .expect("a world")
+            .with_seed(7);
         // Quicker than in other stories, for there are many of them; and no copy fails by chance, for the
         // endings are compared.
         let knobs = world.knobs_mut();
@@ -48,7 +56,10 @@ fn tell(crash_at: Option<(usize, bool)>) -> Result<(Ending, usize), String> {
             ending.push(oracles::ours(&universe));
         }
         universe.cluster.delete(universe.clock.now());
-        if !universe.run_until(SETTLES_WITHIN, |universe| universe.cluster.get().is_none()).await {
+        if !universe
+            .run_until(SETTLES_WITHIN, |universe| universe.cluster.get().is_none())
+            .await
+        {
             return Err("the object does not go".to_owned());
         }
         oracles::nothing_is_left(&universe)?;

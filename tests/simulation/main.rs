@@ -40,7 +40,11 @@ fn whatever_happens_ec2_matches_in_the_end_and_nothing_is_lost_or_doubled() {
     for (seed, error) in &failures {
         eprintln!("SEED={seed}: {error}");
     }
-    assert!(failures.is_empty(), "{} of {told} stories failed", failures.len());
+    assert!(
+        failures.is_empty(),
+        "{} of {told} stories failed",
+        failures.len()
+    );
 }
 
 #[test]
@@ -85,7 +89,7 @@ fn tell(seed: u64) -> Result<Vec<String>, String> {
         let outcome = chapters(&universe).await;
         let effects = lock(&universe.effects).clone();
         if number("SEED").is_some() {
-            effects.iter().for_each(|effect| eprintln!("{effect}"));
+            eprintln!("{}", effects.join("\n"));
         }
         outcome.map(|()| effects)
     })

@@ -201,7 +201,9 @@ pub fn unharmed(universe: &Universe, before: &Value) -> Result<(), String> {
 
 /// What of ours is there, ids and times aside.
 pub fn ours(universe: &Universe) -> Vec<String> {
-    let ours = items(universe).into_iter().filter(|item| item.is_ours() && !item.is_gone());
+    let ours = items(universe)
+        .into_iter()
+        .filter(|item| item.is_ours() && !item.is_gone());
     let mut lines: Vec<_> = ours
         .map(|item| {
             let mut tags = item.value["tags"].clone();
@@ -210,7 +212,11 @@ pub fn ours(universe: &Universe) -> Vec<String> {
                     tags[key] = json!("…");
                 }
             }
-            let what = if item.is_image { item.value["name"].to_string() } else { item.value["size"].to_string() };
+            let what = if item.is_image {
+                item.value["name"].to_string()
+            } else {
+                item.value["size"].to_string()
+            };
             format!("{} {what} {} {tags}", item.region, item.value["state"])
         })
         .collect();

@@ -23,8 +23,8 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_async::rt::sleep::TokioSleep;
 use aws_smithy_async::time::TimeSource;
-use futures::StreamExt;
 use ec2sim::{CallSummary, Fault, InProcess, World};
+use futures::StreamExt;
 use jiff::SignedDuration;
 use tokio::sync::Notify;
 
@@ -178,7 +178,8 @@ impl Universe {
                     // again at the next look.
                     let outcome = Box::pin(reconcile(&image, &referred, &cx)).await;
                     look_again_in = outcome.unwrap_or(look_again_in);
-                    *lock(&self.invariants_broken) += metrics_say(&metrics, "amity_invariants_broken_total");
+                    *lock(&self.invariants_broken) +=
+                        metrics_say(&metrics, "amity_invariants_broken_total");
                 }
                 tokio::select! {
                     biased;
@@ -224,7 +225,9 @@ impl Universe {
             let sts = matches!(call.action.as_str(), "GetCallerIdentity" | "AssumeRole");
             if !call.is_read() && !sts {
                 let number = note(&effects, call);
-                let chosen = lock(&crash_at).filter(|(at, _)| *at == number).map(|(_, effect)| effect);
+                let chosen = lock(&crash_at)
+                    .filter(|(at, _)| *at == number)
+                    .map(|(_, effect)| effect);
                 let by_chance = || chance.per_mille(rates.crash).then(|| chance.per_mille(500));
                 if let Some(effect) = chosen.or_else(by_chance) {
                     crash.notify_one();
@@ -252,7 +255,10 @@ impl Universe {
 fn note(effects: &Mutex<Vec<String>>, call: &CallSummary) -> usize {
     let ids = call.ids.join(" ");
     let mut effects = lock(effects);
-    effects.push(format!("{} {} {} {ids}", call.time, call.region, call.action));
+    effects.push(format!(
+        "{} {} {} {ids}",
+        call.time, call.region, call.action
+    ));
     effects.len() - 1
 }
 

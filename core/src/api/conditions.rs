@@ -214,6 +214,9 @@ reasons! {
     FOREIGN_IMAGE "ForeignImage" [READY, AVAILABLE, STALLED]
         "An image or snapshot carries this object's tags, but EC2 shows that Amity did not make it. It is never touched.",
         "Remove the tags amity.dev/… from what the message names; a copy with copied tags is the usual cause.";
+    IMAGE_DISABLED "ImageDisabled" [READY, AVAILABLE, STALLED]
+        "Somebody disabled an image of this object: it can be neither launched nor copied.",
+        "Enable it (aws ec2 enable-image), or deregister it, so that another is made.";
     HELD_BY_OTHER_CLUSTER "HeldByOtherCluster" [READY, AVAILABLE, STALLED]
         "The images are managed from another cluster with the same owner id.",
         "Give each installation its own --owner-id. If that cluster is gone and this one takes its place, start Amity once with --take-over-from=UID, where the message has the UID.";

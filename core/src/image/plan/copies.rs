@@ -7,11 +7,12 @@ use super::attributes::tags_with_note;
 use super::step::{Action, Finding, Plan, Step, WaitsFor, Why};
 use super::view::{Owned, View};
 use crate::api::conditions;
-use crate::image::identity::{Place, Reference, Standing, tag};
+use crate::image::identity::{Foreign, Place, Reference, Standing, tag};
 use crate::image::observed::{ImageState, Known, SourceView};
 
-/// How often a copy that died is made again.
-const MOST_ATTEMPTS: u32 = 8;
+/// How many copies to one place may fail before somebody has to look. What vanishes does not count: a region
+/// that was taken out and put in again leaves used tokens behind.
+const MOST_FAILURES: usize = 8;
 
 /// Copies the revision to each wanted place that has no image of it.
 pub(crate) fn fill(view: &View<'_>, plan: &mut Plan) {
@@ -143,7 +144,7 @@ fn nearness(state: ImageState) -> u8 {
 /// An image that somebody disabled is neither copied nor replaced: that is for whoever did it to end.
 fn disabled(owned: &Owned<'_>) -> Option<Finding> {
     (owned.image.state == ImageState::Disabled).then(|| Finding {
-        reason: conditions::REFUSED,
+        reason: conditions::IMAGE_DISABLED,
         place: Some(owned.place.clone()),
         message: format!(
             "{} in {} is disabled, and can be neither launched nor copied: enable it (aws ec2 enable-image), or \
@@ -261,19 +262,25 @@ fn attempt(view: &View<'_>, place: &Place, known: &Known) -> Result<u32, Finding
             owned.is_of(&view.desired.revision) && !matches!(owned.standing, Standing::Foreign(_))
         })
         .collect();
+    let retained: Vec<_> = view
+        .claimed
+        .iter()
+        .filter(|owned| owned.place == place && owned.is_of(&view.desired.revision))
+        .filter(|owned| has_been_retained(owned))
+        .collect();
     let dead = known
         .dead
         .iter()
         .filter(|dead| dead.revision == view.desired.revision)
         .count();
-    let counted = u32::try_from(failed.len() + dead).unwrap_or(u32::MAX);
+    let counted = u32::try_from(failed.len() + retained.len() + dead).unwrap_or(u32::MAX);
     let said = failed
         .iter()
+        .chain(&retained)
         .filter_map(|owned| owned.image.tags.get(tag::ATTEMPT)?.parse().ok())
         .max();
-    let attempt = counted.max(said.unwrap_or(0)).saturating_add(1);
-    if attempt <= MOST_ATTEMPTS {
-        return Ok(attempt);
+    if failed.len() < MOST_FAILURES {
+        return Ok(counted.max(said.unwrap_or(0)).saturating_add(1));
     }
     let last = failed
         .last()
@@ -282,11 +289,18 @@ fn attempt(view: &View<'_>, place: &Place, known: &Known) -> Result<u32, Finding
         reason: conditions::COPY_FAILED,
         place: Some(place.clone()),
         message: format!(
-            "{MOST_ATTEMPTS} copies to {} failed or vanished: {}; mend that and change spec.rebuild",
+            "{MOST_FAILURES} copies to {} failed: {}; mend that and change spec.rebuild",
             place.region,
             last.as_deref().unwrap_or("EC2 gives no reason")
         ),
     })
+}
+
+/// An image that an object of this name left behind when it was deleted. Its token is used up: EC2 would
+/// answer with this very image again, for ever. The seal tells it from a stranger's copy of its tags.
+fn has_been_retained(owned: &Owned<'_>) -> bool {
+    owned.standing == Standing::Foreign(Foreign::Retained)
+        && owned.image.tags.get(tag::SELF) == Some(&owned.image.id)
 }
 
 /// Until when an image that is no longer listed is not called gone.
