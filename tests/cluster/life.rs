@@ -246,6 +246,33 @@ fn retain_leaves_the_images() {
 }
 
 #[test]
+fn what_was_retained_is_not_taken_up_again() {
+    let namespace = Lab::shared().namespace("retained-before");
+    let source = "{image: {region: us-east-1, imageId: ami-0feedfacefeedface}}";
+    let apply = || {
+        namespace.apply(
+            "base",
+            source,
+            &["us-east-1", "eu-west-1"],
+            "deletionPolicy: Retain",
+        );
+    };
+    apply();
+    let first = namespace.until_ready("base");
+    namespace.delete("base");
+    namespace.until_gone("base");
+
+    apply();
+
+    let second = namespace.until_ready("base");
+    let ids = |image| -> BTreeSet<String> { published(image).into_values().collect() };
+    assert!(ids(&first).is_disjoint(&ids(&second)));
+    assert_eq!(ids(&second).len(), 2);
+    let holdings = namespace.lab.holdings();
+    assert_eq!(holdings.images_of("retained-before/base").len(), 4);
+}
+
+#[test]
 fn a_status_that_was_deleted_comes_back() {
     let namespace = Lab::shared().namespace("status-deleted");
     namespace.apply_of_instance("web", &["us-east-1", "eu-west-1"], "");
