@@ -4,17 +4,20 @@
 //! not listed yet, what was listed may be missing from the next list, what was deleted is listed still.
 //! Everything here is a function of readings and writes that are handed in. Nothing here reads or waits.
 
+mod attempts;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hasher};
 
-use amity_core::image::identity::{Revision, tag};
-use amity_core::image::observed::{Dead, Image, ImageState, Known, Snapshot};
+use amity_core::image::identity::tag;
+use amity_core::image::observed::{Image, ImageState, Known, Snapshot};
 use amity_core::image::plan::step::Action;
 use jiff::{SignedDuration, Timestamp};
 
 use super::entry::{Entry, Grave};
 use crate::aws::effect::Answer;
 use crate::aws::error::Failure;
+use attempts::Attempts;
 
 /// One complete reading of a place.
 #[derive(Clone, Debug, Default)]
@@ -41,10 +44,7 @@ pub(super) struct Memory {
     snapshots: BTreeMap<String, Entry<Snapshot>>,
     /// What was deregistered or deleted: hidden while EC2 may still list it.
     graves: BTreeMap<String, Grave>,
-    /// Images that EC2 gave out or listed and then denied, by object and id.
-    dead: BTreeMap<String, BTreeMap<String, Revision>>,
-    /// The tokens of copies that EC2 says it made, by token: what lists must show, or else is dead.
-    claims: BTreeMap<String, Claim>,
+    attempts: Attempts,
     /// The names that EC2 said were taken, by object; who has them, once that was read.
     names: BTreeMap<String, BTreeMap<String, Option<Vec<Image>>>>,
     /// The ids of each object's images and snapshots.
@@ -58,21 +58,6 @@ pub(super) struct Memory {
     snapshots_as_of: Option<Timestamp>,
 }
 
-/// A copy that EC2 made for a token, of which the answer did not tell the id.
-#[derive(Clone, Debug)]
-struct Claim {
-    tags: BTreeMap<String, String>,
-    first_answer: Timestamp,
-}
-
-impl Claim {
-    fn is_of(&self, image: &Image) -> bool {
-        [tag::OBJECT, tag::REVISION]
-            .iter()
-            .all(|key| self.tags.get(*key) == image.tags.get(*key))
-    }
-}
-
 impl Memory {
     /// Nothing is known yet.
     pub(super) fn new(window: SignedDuration) -> Self {
@@ -81,8 +66,7 @@ impl Memory {
             images: BTreeMap::new(),
             snapshots: BTreeMap::new(),
             graves: BTreeMap::new(),
-            dead: BTreeMap::new(),
-            claims: BTreeMap::new(),
+            attempts: Attempts::default(),
             names: BTreeMap::new(),
             objects: BTreeMap::new(),
             users: BTreeMap::new(),
@@ -109,7 +93,7 @@ impl Memory {
         let images = self.without_buried(images, started, ended);
         let gone = absorb_list(&mut self.images, images, started, ended, self.window);
         for (id, entry) in gone {
-            self.died(id, &entry.item.tags);
+            self.attempts.died(id, &entry.item.tags);
         }
         if let Some(snapshots) = snapshots {
             let snapshots = self.without_buried(snapshots, started, ended);
@@ -123,7 +107,8 @@ impl Memory {
                 }
             }
         }
-        self.settle_claims(started);
+        self.attempts
+            .settle(self.images.values(), started, self.window);
         self.as_of = Some(ended);
         self.index();
         self.note_progress(ended);
@@ -155,11 +140,7 @@ impl Memory {
                     .or_insert(None);
             }
             (Action::CopyImage { token, tags, .. }, Ok(Answer::AlreadyMade)) => {
-                let claim = Claim {
-                    tags: tags.clone(),
-                    first_answer: now,
-                };
-                self.claims.entry(token.clone()).or_insert(claim);
+                self.attempts.was_made(token, tags, now);
             }
             (Action::CreateTags { id, tags }, Ok(_)) => {
                 let written: Vec<_> = tags
@@ -257,7 +238,7 @@ impl Memory {
     /// EC2 itself says that it is deregistered: nothing is left to wait for.
     fn called_deregistered(&mut self, id: String, now: Timestamp) {
         if let Some(entry) = self.images.remove(&id) {
-            self.died(id.clone(), &entry.item.tags);
+            self.attempts.died(id.clone(), &entry.item.tags);
         }
         self.graves.entry(id).or_insert_with(|| Grave::new(now));
     }
@@ -284,38 +265,11 @@ impl Memory {
         list
     }
 
-    /// A copy that was made for a token is listed within the window, or it is gone: the next attempt needs
-    /// another token, for EC2 remembers this one.
-    fn settle_claims(&mut self, started: Timestamp) {
-        let mut dead = Vec::new();
-        self.claims.retain(|token, claim| {
-            // One that was known before is not it: a failed attempt, say, with a token of its own.
-            let is_it = |entry: &Entry<Image>| {
-                claim.is_of(&entry.item) && entry.since() >= claim.first_answer
-            };
-            if self.images.values().any(is_it) {
-                return false;
-            }
-            let is_dead = started >= claim.first_answer + self.window;
-            if is_dead {
-                dead.push((token.clone(), claim.tags.clone()));
-            }
-            !is_dead
-        });
-        for (token, tags) in dead {
-            self.died(token, &tags);
-        }
-    }
-
     fn made(&mut self, object: &str, id: &str, image: Image, now: Timestamp) {
         self.names.remove(object);
-        let known_dead = self
-            .dead
-            .get(object)
-            .is_some_and(|dead| dead.contains_key(id));
-        if known_dead || self.graves.contains_key(id) {
+        if self.attempts.is_dead(object, id) || self.graves.contains_key(id) {
             // The token of an image that is gone: the next attempt needs another one.
-            self.died(id.to_owned(), &image.tags);
+            self.attempts.died(id.to_owned(), &image.tags);
         } else if !self.images.contains_key(id) {
             self.images.insert(id.to_owned(), Entry::told(image, now));
             self.objects
@@ -342,15 +296,6 @@ impl Memory {
         }
     }
 
-    fn died(&mut self, id: String, tags: &BTreeMap<String, String>) {
-        if let (Some(object), Some(revision)) = (tags.get(tag::OBJECT), tags.get(tag::REVISION)) {
-            self.dead
-                .entry(object.clone())
-                .or_default()
-                .insert(id, Revision::from(revision.as_str()));
-        }
-    }
-
     /// Rebuilds what is looked up by object and by snapshot.
     fn index(&mut self) {
         self.objects.clear();
@@ -361,9 +306,7 @@ impl Memory {
                     .entry(object.clone())
                     .or_default()
                     .insert(id.clone());
-                if let Some(dead) = self.dead.get_mut(object) {
-                    dead.remove(id);
-                }
+                self.attempts.lives(object, id);
             }
             for snapshot in &entry.item.snapshots {
                 self.users
@@ -426,16 +369,7 @@ impl Memory {
                 known.snapshots.push(self.shown_snapshot(entry));
             }
         }
-        known.dead = self
-            .dead
-            .get(object)
-            .into_iter()
-            .flatten()
-            .map(|(id, revision)| Dead {
-                id: id.clone(),
-                revision: revision.clone(),
-            })
-            .collect();
+        known.dead = self.attempts.of(object);
         for (name, holders) in self.names.get(object).into_iter().flatten() {
             if let Some(holders) = holders {
                 known
@@ -481,7 +415,7 @@ impl Memory {
         let known = self
             .objects
             .keys()
-            .chain(self.dead.keys())
+            .chain(self.attempts.objects())
             .chain(self.names.keys());
         let objects: BTreeSet<&String> = known.chain(self.shown.keys()).collect();
         let nothing = fingerprint(&Known::default());

@@ -1,0 +1,108 @@
+//! Which attempts to make an image are dead: EC2 remembers their tokens, so that the next attempt needs
+//! another one.
+
+use std::collections::BTreeMap;
+
+use amity_core::image::identity::{Revision, tag};
+use amity_core::image::observed::{Dead, Image};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::aws::inventory::entry::Entry;
+
+/// What is known of attempts that left no image.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Attempts {
+    /// Images that EC2 gave out or listed and then denied, by object and id; a token stands for an id that no
+    /// answer told.
+    dead: BTreeMap<String, BTreeMap<String, Revision>>,
+    /// The copies that EC2 says it made, by token: what lists must show, or else is dead.
+    claims: BTreeMap<String, Claim>,
+}
+
+/// A copy that EC2 made for a token, of which the answer did not tell the id.
+#[derive(Clone, Debug)]
+struct Claim {
+    tags: BTreeMap<String, String>,
+    first_answer: Timestamp,
+}
+
+impl Claim {
+    /// Whether this is the image. One that was known before is not: a failed attempt, say, with a token of
+    /// its own.
+    fn is_shown_by(&self, entry: &Entry<Image>) -> bool {
+        let is_alike = |key: &&str| self.tags.get(*key) == entry.item.tags.get(*key);
+        [tag::OBJECT, tag::REVISION].iter().all(is_alike) && entry.since() >= self.first_answer
+    }
+}
+
+impl Attempts {
+    /// An image with these tags is gone without our doing.
+    pub(super) fn died(&mut self, id: String, tags: &BTreeMap<String, String>) {
+        if let (Some(object), Some(revision)) = (tags.get(tag::OBJECT), tags.get(tag::REVISION)) {
+            let dead = self.dead.entry(object.clone()).or_default();
+            dead.insert(id, Revision::from(revision.as_str()));
+        }
+    }
+
+    /// An image is listed, so that it is not dead.
+    pub(super) fn lives(&mut self, object: &str, id: &str) {
+        if let Some(dead) = self.dead.get_mut(object) {
+            dead.remove(id);
+        }
+    }
+
+    /// Whether this image is known to be dead.
+    pub(super) fn is_dead(&self, object: &str, id: &str) -> bool {
+        self.dead
+            .get(object)
+            .is_some_and(|dead| dead.contains_key(id))
+    }
+
+    /// EC2 says that it made a copy for this token.
+    pub(super) fn was_made(
+        &mut self,
+        token: &str,
+        tags: &BTreeMap<String, String>,
+        now: Timestamp,
+    ) {
+        let claim = || Claim {
+            tags: tags.clone(),
+            first_answer: now,
+        };
+        self.claims.entry(token.to_owned()).or_insert_with(claim);
+    }
+
+    /// A copy that was made for a token is listed within the window, or it is dead.
+    pub(super) fn settle<'a>(
+        &mut self,
+        images: impl Iterator<Item = &'a Entry<Image>> + Clone,
+        started: Timestamp,
+        window: SignedDuration,
+    ) {
+        for (token, claim) in std::mem::take(&mut self.claims) {
+            if images.clone().any(|entry| claim.is_shown_by(entry)) {
+                continue;
+            }
+            if started >= claim.first_answer + window {
+                self.died(token, &claim.tags);
+            } else {
+                self.claims.insert(token, claim);
+            }
+        }
+    }
+
+    /// The dead attempts of one object.
+    pub(super) fn of(&self, object: &str) -> Vec<Dead> {
+        let dead = self.dead.get(object).into_iter().flatten();
+        dead.map(|(id, revision)| Dead {
+            id: id.clone(),
+            revision: revision.clone(),
+        })
+        .collect()
+    }
+
+    /// The objects that have dead attempts.
+    pub(super) fn objects(&self) -> impl Iterator<Item = &String> {
+        self.dead.keys()
+    }
+}
