@@ -209,9 +209,16 @@ fn remove_all_images(cluster: &Cluster) {
         let _ = kubectl
             .run(&["delete", "machineimage", name, "--wait=false"])
             .unwrap();
-        let patch = r#"{"metadata": {"finalizers": null}}"#;
+        let no_finalizers = r#"{"metadata": {"finalizers": null}}"#;
         let _ = kubectl
-            .run(&["patch", "machineimage", name, "--type=merge", "-p", patch])
+            .run(&[
+                "patch",
+                "machineimage",
+                name,
+                "--type=merge",
+                "-p",
+                no_finalizers,
+            ])
             .unwrap();
     }
 }
@@ -219,18 +226,17 @@ fn remove_all_images(cluster: &Cluster) {
 /// The world, with an instance for each test.
 fn world_file() -> tempfile::NamedTempFile {
     let template = fs::read_to_string(workspace_root().join("tests/cluster/world.yaml")).unwrap();
-    let instances: String = (1..=INSTANCES)
-        .map(|number| {
-            format!(
-                "          {}: {{image: ami-0feedfacefeedface, volumes: [{{device: /dev/xvda, size: 4}}]}}\n",
-                instance_id(number)
-            )
-        })
-        .collect();
+    let instance = |number| {
+        let id = instance_id(number);
+        format!(
+            "          {id}: {{image: ami-0feedfacefeedface, volumes: [{{device: /dev/xvda, size: 4}}]}}\n"
+        )
+    };
+    let instances: Vec<_> = (1..=INSTANCES).map(instance).collect();
     let file = tempfile::NamedTempFile::new().unwrap();
     fs::write(
         file.path(),
-        template.replace("          INSTANCES: {}\n", &instances),
+        template.replace("          INSTANCES: {}\n", &instances.concat()),
     )
     .unwrap();
     file
@@ -284,7 +290,14 @@ impl Namespace<'_> {
 
     /// `kubectl patch --type=merge`.
     pub fn patch(&self, name: &str, patch: &str) {
-        let arguments = ["patch", "machineimage", name, "--type=merge", "-p", patch];
+        let arguments = [
+            "patch",
+            "machineimage",
+            name,
+            "--type=merge",
+            "-p",
+            no_finalizers,
+        ];
         self.kubectl.run(&arguments).unwrap().ok().unwrap();
     }
 
