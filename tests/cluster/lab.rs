@@ -290,14 +290,7 @@ impl Namespace<'_> {
 
     /// `kubectl patch --type=merge`.
     pub fn patch(&self, name: &str, patch: &str) {
-        let arguments = [
-            "patch",
-            "machineimage",
-            name,
-            "--type=merge",
-            "-p",
-            no_finalizers,
-        ];
+        let arguments = ["patch", "machineimage", name, "--type=merge", "-p", patch];
         self.kubectl.run(&arguments).unwrap().ok().unwrap();
     }
 
@@ -422,7 +415,8 @@ pub fn is_true(image: &MachineImage, type_: &str) -> bool {
     condition(image, type_).is_some_and(|condition| condition.status == "True")
 }
 
-fn is_ready(image: &MachineImage) -> bool {
+/// Whether EC2 matches the spec as it is now.
+pub fn is_ready(image: &MachineImage) -> bool {
     let observed = image
         .status
         .as_ref()

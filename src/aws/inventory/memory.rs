@@ -107,8 +107,7 @@ impl Memory {
                 }
             }
         }
-        self.attempts
-            .settle(self.images.values(), started, self.window);
+        self.attempts.settle(&self.images, started, self.window);
         self.as_of = Some(ended);
         self.index();
         self.note_progress(ended);

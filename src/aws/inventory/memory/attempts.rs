@@ -73,14 +73,14 @@ impl Attempts {
     }
 
     /// A copy that was made for a token is listed within the window, or it is dead.
-    pub(super) fn settle<'a>(
+    pub(super) fn settle(
         &mut self,
-        images: impl Iterator<Item = &'a Entry<Image>> + Clone,
+        images: &BTreeMap<String, Entry<Image>>,
         started: Timestamp,
         window: SignedDuration,
     ) {
         for (token, claim) in std::mem::take(&mut self.claims) {
-            if images.clone().any(|entry| claim.is_shown_by(entry)) {
+            if images.values().any(|entry| claim.is_shown_by(entry)) {
                 continue;
             }
             if started >= claim.first_answer + window {
