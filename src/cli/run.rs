@@ -10,29 +10,38 @@ use crate::aws;
 use crate::controller::{self, Settings};
 use crate::telemetry::{self, LogFormat};
 
-/// Run the controller: one replica at a time. The cluster is the one of the kubeconfig, or the one that the
-/// process runs in; AWS credentials are found as by every AWS client. `AWS_ENDPOINT_URL` replaces AWS.
+/// The flags of `amity run`.
 #[derive(Debug, Args)]
 pub struct Run {
     /// Who owns the images that this installation makes: the value of the tag amity.dev/owner. Choose it
     /// once, and keep it when the cluster is rebuilt.
-    #[arg(long, env = "AMITY_OWNER_ID", value_parser = owner_id)]
+    #[arg(long, env = "AMITY_OWNER_ID", value_name = "NAME", value_parser = owner_id)]
     owner_id: String,
 
     /// How long EC2's reads may lag behind its writes, such as 10m.
-    #[arg(long, env = "AMITY_CONSISTENCY_WINDOW", default_value = "10m", value_parser = duration)]
+    #[arg(long, env = "AMITY_CONSISTENCY_WINDOW", default_value = "10m", value_name = "TIME", value_parser = duration)]
     consistency_window: SignedDuration,
 
     /// How often a region is read in which nothing goes on, such as 5m.
-    #[arg(long, env = "AMITY_REST_INTERVAL", default_value = "5m", value_parser = duration)]
+    #[arg(long, env = "AMITY_REST_INTERVAL", default_value = "5m", value_name = "TIME", value_parser = duration)]
     rest_interval: SignedDuration,
 
     /// How many objects are reconciled at a time.
-    #[arg(long, env = "AMITY_CONCURRENCY", default_value_t = 8)]
+    #[arg(
+        long,
+        env = "AMITY_CONCURRENCY",
+        default_value_t = 8,
+        value_name = "NUMBER"
+    )]
     concurrency: u16,
 
     /// Where /healthz, /readyz and /metrics are served.
-    #[arg(long, env = "AMITY_LISTEN", default_value = "0.0.0.0:8080")]
+    #[arg(
+        long,
+        env = "AMITY_LISTEN",
+        default_value = "0.0.0.0:8080",
+        value_name = "ADDRESS"
+    )]
     listen: SocketAddr,
 
     /// How logs are written.
@@ -40,7 +49,7 @@ pub struct Run {
     log_format: Format,
 
     /// Which logs are written, such as info or amity=debug.
-    #[arg(long, env = "AMITY_LOG", default_value = "info")]
+    #[arg(long, env = "AMITY_LOG", default_value = "info", value_name = "FILTER")]
     log: String,
 }
 
