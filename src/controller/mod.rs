@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | [`reconcile`] | one reconcile of a `MachineImage` |
 //! | [`accounts`] | one reconcile of an `AwsAccount` |
+//! | `process` | what a reconcile has of the process: caches and failures |
 //! | [`objects`] | writes to Kubernetes |
 //! | [`events`] | tells about transitions |
 //!
@@ -12,17 +13,17 @@
 pub mod accounts;
 pub mod events;
 pub mod objects;
+mod process;
 pub mod reconcile;
 
-use std::collections::BTreeMap;
 use std::future::ready;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use amity_core::api::{AwsAccount, MachineImage};
 use amity_core::image::desired::Installation;
-use futures::{FutureExt, StreamExt};
+use futures::{FutureExt, Stream, StreamExt, stream};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::core::{DeserializeGuard, PartialObjectMeta};
 use kube::runtime::controller::{Action, Config, Controller};
@@ -33,7 +34,8 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use self::events::Events;
 use self::objects::{Error, Objects};
-use self::reconcile::{Context, Referred};
+use self::process::{FIRST_BACKOFF, Process};
+use self::reconcile::Context;
 use crate::aws;
 use crate::aws::budget::Budget;
 use crate::aws::effect::Effects;
@@ -41,12 +43,6 @@ use crate::aws::inventory::Inventory;
 use crate::aws::session::Sessions;
 use crate::clock::Clock;
 use crate::telemetry::{self, Metrics, Readiness};
-
-/// The first wait after an error of Kubernetes'; it doubles up to [`LONGEST_BACKOFF`].
-const FIRST_BACKOFF: Duration = Duration::from_millis(500);
-
-/// The longest wait after an error of Kubernetes'.
-const LONGEST_BACKOFF: Duration = Duration::from_mins(2);
 
 /// How soon an image is looked at again that was seen before the accounts and namespaces were.
 const BEFORE_THE_REST: Duration = Duration::from_millis(100);
@@ -149,9 +145,18 @@ async fn control(
         Api::<Guarded<AwsAccount>>::all(client.clone()),
         watcher::Config::default(),
     );
-    let images = image_controller(&client, &inventory, settings.concurrency);
-    let (namespaces, namespace_events) = namespaces(client.clone());
+    let (namespaces, touched_namespaces) = namespaces(client.clone());
+    let images = image_controller(&client, settings.concurrency).reconcile_on(
+        inventory
+            .differences()
+            .filter_map(|key| ready(object_ref(&key))),
+    );
+    let all_images = images.store();
+    let images = images.reconcile_on(
+        touched_namespaces.flat_map(move |name| stream::iter(images_in(&all_images, &name))),
+    );
     let process = Arc::new(Process {
+        client: client.clone(),
         cx: Context {
             installation,
             effects: Effects::new(sessions.clone(), inventory.clone(), budget),
@@ -179,7 +184,6 @@ async fn control(
     tokio::select! {
         biased;
         ((), ()) = reconciled => Ok(()),
-        () = namespace_events => Err("the watch of namespaces ended".into()),
         () = inventory.run() => Err("the inventory ended".into()),
         () = process.say_when_ready(&readiness) => Ok(()),
     }
@@ -204,94 +208,36 @@ async fn cluster_uid(client: &Client) -> Result<String, Box<dyn std::error::Erro
         .ok_or_else(|| "namespace kube-system has no uid".into())
 }
 
-/// A reconcile's context, and what of the cluster is looked up for it.
-struct Process {
-    cx: Context,
-    sessions: Arc<Sessions>,
-    accounts: Store<Guarded<AwsAccount>>,
-    images: Store<Guarded<MachineImage>>,
-    namespaces: Store<PartialObjectMeta<Namespace>>,
-    failures: Mutex<BTreeMap<String, u32>>,
-}
-
-impl Process {
-    /// The accounts that the cache has, one for each account id.
-    fn usable_accounts(&self) -> Vec<AwsAccount> {
-        let all = self.accounts.state();
-        accounts::one_per_account_id(
-            all.iter()
-                .filter_map(|guarded| guarded.0.as_ref().ok().cloned()),
-        )
-    }
-
-    /// Waits until the cluster was read, says so, and then waits for ever.
-    async fn say_when_ready(&self, readiness: &Readiness) {
-        let read = tokio::try_join!(
-            self.images.wait_until_ready(),
-            self.accounts.wait_until_ready(),
-            self.namespaces.wait_until_ready()
-        );
-        if read.is_ok() {
-            tracing::info!("ready");
-            readiness.set(true);
-        }
-        std::future::pending::<()>().await;
-    }
-
-    /// Whether an account or a label that the caches lack is lacking in the cluster too.
-    fn knows_what_images_refer_to(&self) -> bool {
-        self.accounts.wait_until_ready().now_or_never().is_some()
-            && self.namespaces.wait_until_ready().now_or_never().is_some()
-    }
-
-    fn referred(&self, image: &MachineImage) -> Referred {
-        let namespace = self.namespaces.get(&ObjectRef::new(image.namespace()));
-        let usable = self.usable_accounts();
-        // An account that was deleted is told by its images: no reconcile of its own does.
-        self.cx.inventory.set_accounts(usable.iter().cloned());
-        Referred {
-            account: usable
-                .into_iter()
-                .find(|account| account.name() == image.spec.account_name),
-            namespace_labels: namespace
-                .map(|namespace| namespace.labels().clone())
-                .unwrap_or_default(),
-        }
-    }
-
-    fn succeeded(&self, key: &str) {
-        self.failures
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(key);
-    }
-
-    fn backoff(&self, key: &str) -> Duration {
-        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = failures.entry(key.to_owned()).or_default();
-        *count = count.saturating_add(1);
-        FIRST_BACKOFF
-            .saturating_mul(2_u32.saturating_pow(*count - 1))
-            .min(LONGEST_BACKOFF)
-    }
-}
-
-/// The labels of namespaces, which grants select by.
+/// The labels of namespaces, which grants select by, and the names of those that were touched. The cache has
+/// a change before its name is given.
 fn namespaces(
     client: Client,
 ) -> (
     Store<PartialObjectMeta<Namespace>>,
-    impl Future<Output = ()>,
+    impl Stream<Item = String> + Send,
 ) {
     let (reader, writer) = reflector::store();
-    let stream = watcher(
-        Api::<PartialObjectMeta<Namespace>>::all(client),
-        watcher::Config::default(),
-    )
-    .default_backoff()
-    .reflect(writer)
-    .for_each(|_| ready(()));
-    (reader, stream)
+    let all = Api::<PartialObjectMeta<Namespace>>::all(client);
+    let touched = watcher(all, watcher::Config::default())
+        .default_backoff()
+        .reflect(writer)
+        .touched_objects()
+        .filter_map(|namespace| ready(namespace.ok().map(|namespace| namespace.name_any())));
+    (reader, touched)
+}
+
+/// The images of one namespace.
+fn images_in(
+    images: &Store<Guarded<MachineImage>>,
+    namespace: &str,
+) -> Vec<ObjectRef<Guarded<MachineImage>>> {
+    let images = images.state();
+    let there = images
+        .iter()
+        .filter(|image| image.meta().namespace.as_deref() == Some(namespace));
+    there
+        .map(|image| ObjectRef::from_obj(image.as_ref()))
+        .collect()
 }
 
 async fn reconcile_account(
@@ -314,12 +260,8 @@ async fn reconcile_account(
     Ok(action)
 }
 
-/// Images are reconciled when they or their account change, and when EC2 shows something new of them.
-fn image_controller(
-    client: &Client,
-    inventory: &Arc<Inventory>,
-    concurrency: u16,
-) -> Controller<Guarded<MachineImage>> {
+/// Images are reconciled when they or their account change.
+fn image_controller(client: &Client, concurrency: u16) -> Controller<Guarded<MachineImage>> {
     let images = Api::<Guarded<MachineImage>>::all(client.clone());
     let controller = Controller::new(images, watcher::Config::default());
     let store = controller.store();
@@ -332,9 +274,8 @@ fn image_controller(
                 .is_ok_and(|image| image.spec.account_name == name)
         };
         let images = store.state();
-        images
-            .iter()
-            .filter(|image| named(image))
+        let named = images.iter().filter(|image| named(image));
+        named
             .map(|image| ObjectRef::from_obj(image.as_ref()))
             .collect::<Vec<_>>()
     };
@@ -342,11 +283,6 @@ fn image_controller(
     controller
         .with_config(Config::default().concurrency(concurrency))
         .watches(accounts, watcher::Config::default(), of_account)
-        .reconcile_on(
-            inventory
-                .differences()
-                .filter_map(|key| ready(object_ref(&key))),
-        )
 }
 
 /// `namespace/name` as the controller knows it.
@@ -374,6 +310,9 @@ async fn reconcile_image(
             return Ok(Action::await_change());
         }
     };
+    if process.awaits_account_of(image).await? {
+        return Ok(Action::requeue(BEFORE_THE_REST));
+    }
     let outcome = reconcile::reconcile(image, &process.referred(image), &process.cx).await;
     process.cx.metrics.reconciled(outcome.is_ok());
     let look_again_in = outcome?;

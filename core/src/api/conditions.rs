@@ -219,7 +219,7 @@ reasons! {
         "Enable it (aws ec2 enable-image), or deregister it, so that another is made.";
     HELD_BY_OTHER_CLUSTER "HeldByOtherCluster" [READY, AVAILABLE, STALLED]
         "The images are managed from another cluster with the same owner id.",
-        "Give each installation its own --owner-id. If that cluster is gone and this one takes its place, start Amity once with --take-over-from=UID, where the message has the UID.";
+        "Give each installation its own --owner-id, or delete the object in the other cluster; the message has the uid of its namespace kube-system.";
     DEREGISTRATION_BLOCKED "DeregistrationBlocked" [READY, STALLED]
         "An image that is no longer wanted cannot go: EC2 protects it, something uses it, or somebody holds it with the tag amity.dev/hold.",
         "End the use or the hold that the message names, or set spec.deletionPolicy to Retain.";

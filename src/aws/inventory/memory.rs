@@ -266,10 +266,12 @@ impl Memory {
 
     fn made(&mut self, object: &str, id: &str, image: Image, now: Timestamp) {
         self.names.remove(object);
-        if self.attempts.is_dead(object, id) || self.graves.contains_key(id) {
-            // The token of an image that is gone: the next attempt needs another one.
+        let is_gone = self.attempts.is_dead(object, id) || self.graves.contains_key(id);
+        if is_gone || self.images.contains_key(id) {
+            // The token of an image that is gone, or of one that is known and would not do, such as one whose
+            // tags somebody changed: the next attempt needs another one.
             self.attempts.died(id.to_owned(), &image.tags);
-        } else if !self.images.contains_key(id) {
+        } else {
             self.images.insert(id.to_owned(), Entry::told(image, now));
             self.objects
                 .entry(object.to_owned())

@@ -1,0 +1,108 @@
+//! What a reconcile has of the process: the caches of the cluster, and how often an object failed.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use amity_core::api::{AwsAccount, MachineImage};
+use futures::FutureExt;
+use k8s_openapi::api::core::v1::Namespace;
+use kube::core::PartialObjectMeta;
+use kube::runtime::reflector::{ObjectRef, Store};
+use kube::{Api, Client, ResourceExt};
+
+use super::objects::Error;
+use super::reconcile::{Context, Referred};
+use super::{Guarded, accounts};
+use crate::aws::session::Sessions;
+use crate::telemetry::Readiness;
+
+/// The first wait after an error of Kubernetes'; it doubles up to [`LONGEST_BACKOFF`].
+pub(super) const FIRST_BACKOFF: Duration = Duration::from_millis(500);
+
+/// The longest wait after an error of Kubernetes'.
+const LONGEST_BACKOFF: Duration = Duration::from_mins(2);
+
+/// A reconcile's context, and what of the cluster is looked up for it.
+pub(super) struct Process {
+    pub(super) client: Client,
+    pub(super) cx: Context,
+    pub(super) sessions: Arc<Sessions>,
+    pub(super) accounts: Store<Guarded<AwsAccount>>,
+    pub(super) images: Store<Guarded<MachineImage>>,
+    pub(super) namespaces: Store<PartialObjectMeta<Namespace>>,
+    pub(super) failures: Mutex<BTreeMap<String, u32>>,
+}
+
+impl Process {
+    /// The accounts that the cache has, one for each account id.
+    pub(super) fn usable_accounts(&self) -> Vec<AwsAccount> {
+        let all = self.accounts.state();
+        accounts::one_per_account_id(
+            all.iter()
+                .filter_map(|guarded| guarded.0.as_ref().ok().cloned()),
+        )
+    }
+
+    /// Waits until the cluster was read, says so, and then waits for ever.
+    pub(super) async fn say_when_ready(&self, readiness: &Readiness) {
+        let read = tokio::try_join!(
+            self.images.wait_until_ready(),
+            self.accounts.wait_until_ready(),
+            self.namespaces.wait_until_ready()
+        );
+        if read.is_ok() {
+            tracing::info!("ready");
+            readiness.set(true);
+        }
+        std::future::pending::<()>().await;
+    }
+
+    /// Whether an account or a label that the caches lack is lacking in the cluster too.
+    pub(super) fn knows_what_images_refer_to(&self) -> bool {
+        self.accounts.wait_until_ready().now_or_never().is_some()
+            && self.namespaces.wait_until_ready().now_or_never().is_some()
+    }
+
+    /// Whether the account was created so lately that the cache does not have it yet: an account and the
+    /// images that name it are often applied together.
+    pub(super) async fn awaits_account_of(&self, image: &MachineImage) -> Result<bool, Error> {
+        let name = &image.spec.account_name;
+        if self.accounts.get(&ObjectRef::new(name)).is_some() {
+            return Ok(false);
+        }
+        let accounts = Api::<PartialObjectMeta<AwsAccount>>::all(self.client.clone());
+        Ok(accounts.get_opt(name).await?.is_some())
+    }
+
+    pub(super) fn referred(&self, image: &MachineImage) -> Referred {
+        let namespace = self.namespaces.get(&ObjectRef::new(image.namespace()));
+        let usable = self.usable_accounts();
+        // An account that was deleted is told by its images: no reconcile of its own does.
+        self.cx.inventory.set_accounts(usable.iter().cloned());
+        Referred {
+            account: usable
+                .into_iter()
+                .find(|account| account.name() == image.spec.account_name),
+            namespace_labels: namespace
+                .map(|namespace| namespace.labels().clone())
+                .unwrap_or_default(),
+        }
+    }
+
+    pub(super) fn succeeded(&self, key: &str) {
+        self.failures
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(key);
+    }
+
+    pub(super) fn backoff(&self, key: &str) -> Duration {
+        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = failures.entry(key.to_owned()).or_default();
+        *count = count.saturating_add(1);
+        FIRST_BACKOFF
+            .saturating_mul(2_u32.saturating_pow(*count - 1))
+            .min(LONGEST_BACKOFF)
+    }
+}
