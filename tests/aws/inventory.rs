@@ -452,6 +452,46 @@ async fn an_account_that_is_taken_away_is_read_no_more() {
         lab.inventory.regions(ACCOUNT),
         Some(vec!["us-east-1".to_owned()])
     );
+    assert_eq!(
+        lab.observe(&desired).await.places.len(),
+        1,
+        "nothing stays of the regions that did not come back"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_region_that_is_taken_from_an_account_is_forgotten_and_its_objects_are_woken() {
+    let lab = Lab::calm().started().await;
+    let desired = desired("web", &["us-east-1"]);
+    let origin = lab.make(&desired, "us-east-1", capture(&desired)).await;
+    lab.pass(60).await;
+    lab.make(&desired, "eu-west-1", copy(&desired, &origin, "eu-west-1"))
+        .await;
+    lab.pass(60).await;
+    let mut differences = Box::pin(lab.inventory.differences());
+    while differences.next().now_or_never().flatten().is_some() {}
+
+    lab.inventory
+        .set_accounts([account(json!({"regions": ["us-east-1", "us-west-2"]}))]);
+    lab.pass(10).await;
+    assert_eq!(
+        differences.next().now_or_never().flatten().as_deref(),
+        Some("images/web")
+    );
+    let observed = lab.observe(&desired).await;
+    let regions: Vec<_> = observed
+        .places
+        .keys()
+        .map(|place| place.region.as_str())
+        .collect();
+    assert_eq!(regions, ["us-east-1", "us-west-2"]);
+    assert_eq!(observed.known().count(), 2);
+    let mut wants_it = desired.clone();
+    wants_it.places.extend([Place::new(ACCOUNT, "eu-west-1")]);
+    assert_eq!(
+        lab.unreadable(&wants_it, "eu-west-1").await.reason,
+        conditions::REGION_NOT_IN_ACCOUNT
+    );
 }
 
 #[tokio::test(start_paused = true)]

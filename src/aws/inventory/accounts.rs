@@ -1,6 +1,6 @@
 //! The tasks: one an account, which opens it and proves it now and then, and under it one reader a place.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use amity_core::api::conditions;
@@ -33,20 +33,15 @@ impl<K: Ord + Clone> Tasks<K> {
         self.running.insert(key.clone(), handle);
     }
 
-    /// Ends those that are not wanted any more, and gives them.
-    fn keep(&mut self, wanted: impl Fn(&K) -> bool) -> Vec<K> {
-        let gone: Vec<K> = self
-            .running
-            .keys()
-            .filter(|key| !wanted(key))
-            .cloned()
-            .collect();
-        for key in &gone {
-            if let Some(handle) = self.running.remove(key) {
+    /// Ends those that are not wanted any more.
+    fn keep(&mut self, wanted: impl Fn(&K) -> bool) {
+        self.running.retain(|key, handle| {
+            let is_wanted = wanted(key);
+            if !is_wanted {
                 handle.abort();
             }
-        }
-        gone
+            is_wanted
+        });
     }
 
     /// Waits for a task that ended of its own accord, which none should; it is then started anew.
@@ -135,7 +130,8 @@ impl Inventory {
         }
     }
 
-    /// Starts a reader for each region, and stops those of regions that are no longer the account's.
+    /// Starts a reader for each region, and forgets the regions that are no longer the account's, whichever
+    /// task read them: an account that is edited is read by a new one.
     fn read_regions(self: &Arc<Self>, session: &Session, readers: &mut Tasks<Place>) {
         let account = session.account_id();
         let mut state = self.state();
@@ -147,19 +143,19 @@ impl Inventory {
             .iter()
             .map(|region| Place::new(account, region.clone()))
             .collect();
-        for place in readers.keep(|place| places.contains(place)) {
-            state.places.remove(&place);
-        }
-        // Who waits for a region that the account does not have learns so now.
-        let elsewhere: Vec<Place> = state
+        readers.keep(|place| places.contains(place));
+        // Who waits for a region that the account does not have, or has something there, learns so now.
+        let elsewhere: BTreeSet<Place> = state
             .waiting
             .keys()
+            .chain(state.places.keys())
             .filter(|place| place.account == account && !places.contains(place))
             .cloned()
             .collect();
         for place in elsewhere {
             let concerned = state.concerned(&place);
             self.changes.add(concerned);
+            state.places.remove(&place);
         }
         for place in &places {
             let window = self.settings.consistency_window;
