@@ -11,7 +11,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use amity_core::api::conditions;
 use amity_core::image::desired::Desired;
 use amity_core::image::identity::Place;
-use amity_core::image::observed::Refusal;
+use amity_core::image::observed::{Asked, Refusal};
 use jiff::{SignedDuration, Timestamp};
 
 use super::error::{Class, Failure};
@@ -42,7 +42,7 @@ pub struct Budget {
 #[derive(Debug, Default)]
 struct Memory {
     throttled: BTreeMap<(Place, &'static str), Throttled>,
-    refused: BTreeMap<(String, Place, &'static str), Refused>,
+    refused: BTreeMap<(String, Asked), Refused>,
 }
 
 /// An action that a place throttles.
@@ -70,19 +70,15 @@ impl Budget {
         }
     }
 
-    /// Why `action` may not be sent now for this object, and until when.
+    /// Why this may not be sent now for this object, and until when.
     ///
     /// When a place stops throttling, one call goes first and the others wait a little for what comes of
     /// it. Whoever is held back is shown the refusal from then on, so that it does not ask in a loop.
-    pub(super) fn holds_back(
-        &self,
-        desired: &Desired,
-        place: &Place,
-        action: &'static str,
-    ) -> Option<Refusal> {
+    pub(super) fn holds_back(&self, desired: &Desired, asked: &Asked) -> Option<Refusal> {
         let now = self.clock.now();
         let mut memory = self.memory();
-        let key = (desired.identity.object.clone(), place.clone(), action);
+        let key = (desired.identity.object.clone(), asked.clone());
+        let Asked { place, action, .. } = asked;
         let asked_for = fingerprint(desired);
         let before = memory
             .refused
@@ -94,13 +90,13 @@ impl Budget {
         let (times, certain) = before.map_or((0, true), |refused| {
             (refused.times, refused.refusal.certain)
         });
-        let throttled = memory.throttled.get_mut(&(place.clone(), action))?;
+        let throttled = memory.throttled.get_mut(&(place.clone(), *action))?;
         if now >= throttled.until {
             throttled.until = now + THROTTLE.0;
             return None;
         }
         let refusal = Refusal {
-            action,
+            action: asked.action,
             reason: conditions::THROTTLED,
             message: format!(
                 "EC2 throttles {action} in {} (account {}); it is tried again by itself",
@@ -121,27 +117,29 @@ impl Budget {
         Some(refusal)
     }
 
-    /// Notes that `action` succeeded.
-    pub(super) fn succeeded(&self, desired: &Desired, place: &Place, action: &'static str) {
+    /// Notes that this succeeded.
+    pub(super) fn succeeded(&self, desired: &Desired, asked: &Asked) {
         let mut memory = self.memory();
-        memory.throttled.remove(&(place.clone(), action));
+        memory
+            .throttled
+            .remove(&(asked.place.clone(), asked.action));
         memory
             .refused
-            .remove(&(desired.identity.object.clone(), place.clone(), action));
+            .remove(&(desired.identity.object.clone(), asked.clone()));
     }
 
-    /// Notes that `action` of `of` failed, and says when it is tried again.
+    /// Notes that this failed, and says when it is tried again. `of` is what the user reads it was of.
     pub(super) fn failed(
         &self,
         desired: &Desired,
-        place: &Place,
-        action: &'static str,
+        asked: &Asked,
         of: &str,
         failure: &Failure,
     ) -> Refusal {
         let now = self.clock.now();
         let mut memory = self.memory();
-        let key = (desired.identity.object.clone(), place.clone(), action);
+        let key = (desired.identity.object.clone(), asked.clone());
+        let (place, action) = (&asked.place, asked.action);
         let asked_for = fingerprint(desired);
         let before = memory
             .refused
@@ -171,7 +169,7 @@ impl Budget {
         let reason = failure.reason(action, times);
         let message = failure.sentence(action, of, place, reason);
         let refusal = Refusal {
-            action,
+            action: asked.action,
             reason,
             message,
             certain,
@@ -189,8 +187,8 @@ impl Budget {
         refusal
     }
 
-    /// What the object was refused of late, by place and action.
-    pub(super) fn refusals(&self, desired: &Desired) -> BTreeMap<(Place, &'static str), Refusal> {
+    /// What the object was refused of late.
+    pub(super) fn refusals(&self, desired: &Desired) -> BTreeMap<Asked, Refusal> {
         let now = self.clock.now();
         let object = &desired.identity.object;
         let asked_for = fingerprint(desired);
@@ -203,9 +201,7 @@ impl Budget {
             .iter()
             .filter(|((other, ..), _)| other == object);
         of_object
-            .map(|((_, place, action), refused)| {
-                ((place.clone(), *action), refused.refusal.clone())
-            })
+            .map(|((_, asked), refused)| (asked.clone(), refused.refusal.clone()))
             .collect()
     }
 

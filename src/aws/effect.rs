@@ -3,7 +3,7 @@
 
 use amity_core::image::desired::Desired;
 use amity_core::image::identity::Place;
-use amity_core::image::observed::Refusal;
+use amity_core::image::observed::{Asked, Refusal};
 use amity_core::image::plan::step::{Action, Step};
 use aws_sdk_ec2::Client as Ec2;
 use aws_sdk_ec2::types::{ResourceType, Tag, TagSpecification};
@@ -85,12 +85,12 @@ impl Effects {
     }
 
     async fn perform_one(&self, desired: &Desired, place: &Place, step: &Step) -> Outcome {
-        let action = step.action.name();
+        let asked = Asked::of(place, &step.action);
         let outcome = |result| Outcome {
             step: step.clone(),
             result,
         };
-        if let Some(refusal) = self.budget.holds_back(desired, place, action) {
+        if let Some(refusal) = self.budget.holds_back(desired, &asked) {
             return outcome(Err(refusal));
         }
         let called = self.call(desired, place, &step.action).await;
@@ -101,23 +101,20 @@ impl Effects {
             .wrote(&desired.identity, place, &step.action, &result);
         match called {
             Ok(answer) => {
-                self.budget.succeeded(desired, place, action);
+                self.budget.succeeded(desired, &asked);
                 let outcome = outcome(Ok(answer));
                 log(desired, place, &outcome);
                 outcome
             }
             // What is made already is no failure, but not to be asked for again before lists show it.
             Err(failure) => {
+                let action = asked.action;
                 tracing::debug!(object = desired.identity.object, %place, action, %failure, "not done");
-                let refusal = self.refuse(desired, place, step, &failure);
+                let of = subject(&step.action);
+                let refusal = self.budget.failed(desired, &asked, &of, &failure);
                 outcome(result.map_err(|_| refusal))
             }
         }
-    }
-
-    fn refuse(&self, desired: &Desired, place: &Place, step: &Step, failure: &Failure) -> Refusal {
-        let (action, of) = (step.action.name(), subject(&step.action));
-        self.budget.failed(desired, place, action, &of, failure)
     }
 
     /// The call, in an account that is proven to be the right one.

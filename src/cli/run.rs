@@ -14,7 +14,7 @@ use crate::telemetry::{self, LogFormat};
 #[derive(Debug, Args)]
 pub struct Run {
     /// Who owns the images that this installation makes: the value of the tag amity.dev/owner. Choose it
-    /// once, and keep it when the cluster is rebuilt.
+    /// once, and a different one for each installation.
     #[arg(long, env = "AMITY_OWNER_ID", value_name = "NAME", value_parser = owner_id)]
     owner_id: String,
 

@@ -45,7 +45,7 @@ use crate::clock::Clock;
 use crate::telemetry::{self, Metrics, Readiness};
 
 /// How soon an image is looked at again that was seen before the accounts and namespaces were.
-const BEFORE_THE_REST: Duration = Duration::from_millis(100);
+const BEFORE_THE_REST: Duration = Duration::from_millis(500);
 
 /// What an operator sets.
 #[derive(Clone, Debug)]
@@ -179,7 +179,12 @@ async fn control(
     let image_events = images
         .graceful_shutdown_on(stop)
         .run(reconcile_image, after_error, process.clone())
-        .for_each(tell_of_watch);
+        .for_each(|outcome| {
+            if let Err(controller::Error::ObjectNotFound(gone)) = &outcome {
+                process.forget(gone.namespace.as_deref().unwrap_or_default(), &gone.name);
+            }
+            tell_of_watch(outcome)
+        });
     let reconciled = async { tokio::join!(image_events, account_events) };
     tokio::select! {
         biased;
@@ -222,7 +227,12 @@ fn namespaces(
         .default_backoff()
         .reflect(writer)
         .touched_objects()
-        .filter_map(|namespace| ready(namespace.ok().map(|namespace| namespace.name_any())));
+        .filter_map(|namespace| {
+            let namespace = namespace.inspect_err(|error| {
+                tracing::warn!(%error, "namespaces cannot be read: nothing is reconciled before they are");
+            });
+            ready(namespace.ok().map(|namespace| namespace.name_any()))
+        });
     (reader, touched)
 }
 

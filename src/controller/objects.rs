@@ -19,8 +19,8 @@ use crate::telemetry::Metrics;
 /// The name under which Amity writes, the same in every version.
 pub const FIELD_MANAGER: &str = "amity";
 
-/// How long one write may take; the client's own retries are within it.
-const WRITE_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long one call may take; the client's own retries are within it.
+const TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Progress alone is not written more often than this.
 const PROGRESS_INTERVAL: SignedDuration = SignedDuration::from_secs(30);
@@ -32,7 +32,7 @@ pub enum Error {
     #[error("{}", words_of(.0))]
     Kubernetes(#[from] kube::Error),
     /// It did not answer in time.
-    #[error("the API server did not answer within {} s", WRITE_TIMEOUT.as_secs())]
+    #[error("the API server did not answer within {} s", TIMEOUT.as_secs())]
     Timeout,
 }
 
@@ -185,8 +185,11 @@ fn post_params() -> PostParams {
     }
 }
 
-async fn in_time<T>(write: impl Future<Output = Result<T, kube::Error>>) -> Result<T, Error> {
-    match tokio::time::timeout(WRITE_TIMEOUT, write).await {
+/// What the API server does not answer in time is an error.
+pub(super) async fn in_time<T>(
+    call: impl Future<Output = Result<T, kube::Error>>,
+) -> Result<T, Error> {
+    match tokio::time::timeout(TIMEOUT, call).await {
         Ok(answer) => Ok(answer?),
         Err(_) => Err(Error::Timeout),
     }

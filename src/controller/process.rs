@@ -11,7 +11,7 @@ use kube::core::PartialObjectMeta;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Api, Client, ResourceExt};
 
-use super::objects::Error;
+use super::objects::{Error, in_time};
 use super::reconcile::{Context, Referred};
 use super::{Guarded, accounts};
 use crate::aws::session::Sessions;
@@ -72,7 +72,7 @@ impl Process {
             return Ok(false);
         }
         let accounts = Api::<PartialObjectMeta<AwsAccount>>::all(self.client.clone());
-        Ok(accounts.get_opt(name).await?.is_some())
+        Ok(in_time(accounts.get_opt(name)).await?.is_some())
     }
 
     pub(super) fn referred(&self, image: &MachineImage) -> Referred {
@@ -80,14 +80,28 @@ impl Process {
         let usable = self.usable_accounts();
         // An account that was deleted is told by its images: no reconcile of its own does.
         self.cx.inventory.set_accounts(usable.iter().cloned());
+        let account = usable
+            .into_iter()
+            .find(|account| account.name() == image.spec.account_name);
+        let named = self.accounts.get(&ObjectRef::new(&image.spec.account_name));
         Referred {
-            account: usable
-                .into_iter()
-                .find(|account| account.name() == image.spec.account_name),
+            unusable: named.filter(|_| account.is_none()).map(|_| {
+                "another one with the same accountId is older, or this version of Amity cannot read it; see its \
+                 own Ready condition (kubectl get awsaccounts -o wide)"
+            }),
+            account,
             namespace_labels: namespace
                 .map(|namespace| namespace.labels().clone())
                 .unwrap_or_default(),
         }
+    }
+
+    /// Forgets an image that is gone from the cluster.
+    pub(super) fn forget(&self, namespace: &str, name: &str) {
+        let key = format!("{namespace}/{name}");
+        self.cx.inventory.forget(&key);
+        self.cx.objects.forget(&key);
+        self.succeeded(&key);
     }
 
     pub(super) fn succeeded(&self, key: &str) {

@@ -55,6 +55,8 @@ pub struct Context {
 pub struct Referred {
     /// The `AwsAccount` of `spec.accountName`.
     pub account: Option<AwsAccount>,
+    /// Why there is none to use although one of that name is there.
+    pub unusable: Option<&'static str>,
     /// The labels of the object's namespace.
     pub namespace_labels: BTreeMap<String, String>,
 }
@@ -89,6 +91,7 @@ fn desired(image: &MachineImage, referred: &Referred, cx: &Context) -> Desired {
     let regions = account.and_then(|account| cx.inventory.regions(&account.spec.account_id));
     let references = References {
         account,
+        unusable: referred.unusable,
         namespace_labels: &referred.namespace_labels,
         account_regions: regions.as_deref(),
     };

@@ -3,11 +3,20 @@
 use amity::aws::effect::Answer;
 use amity_core::api::conditions;
 use amity_core::image::identity::{Place, tag};
-use amity_core::image::observed::ImageState;
+use amity_core::image::observed::{Asked, ImageState};
 use amity_core::image::plan::step::{Action, Step, Why};
 use ec2sim::{Fault, Knobs};
 
 use crate::lab::{ACCOUNT, Lab, capture, copy, desired, ids};
+
+/// An action that makes an image in us-east-1.
+fn asked(action: &'static str) -> Asked {
+    Asked {
+        place: Place::new(ACCOUNT, "us-east-1"),
+        action,
+        target: None,
+    }
+}
 
 #[tokio::test(start_paused = true)]
 async fn a_capture_is_shown_at_once_with_its_tags() {
@@ -245,8 +254,7 @@ async fn a_capture_whose_answer_was_lost_is_found_by_its_name() {
         ids(holders),
         "and the list shows it by now"
     );
-    let refusal =
-        &lab.observe(&desired).await.refusals[&(Place::new(ACCOUNT, "us-east-1"), "CreateImage")];
+    let refusal = &lab.observe(&desired).await.refusals[&asked("CreateImage")];
     assert!(!refusal.certain, "an earlier answer was lost");
 }
 
@@ -323,8 +331,7 @@ async fn throttling_puts_off_every_object_there_and_nowhere_else() {
         (other.reason, other.retry_at),
         (conditions::THROTTLED, refused.retry_at)
     );
-    let shown =
-        &lab.observe(&db).await.refusals[&(Place::new(ACCOUNT, "us-east-1"), "CreateImage")];
+    let shown = &lab.observe(&db).await.refusals[&asked("CreateImage")];
     assert_eq!(shown, &other, "so that the planner waits");
     assert_eq!(
         lab.calls.count("CreateImage", "throttled"),
@@ -358,8 +365,7 @@ async fn a_refusal_is_remembered_and_asked_again_ever_later() {
         lab.pass(301).await;
     }
     assert_eq!(waits, [2, 4, 8, 16, 30, 30, 30, 30, 30, 30]);
-    let refusal =
-        &lab.observe(&desired).await.refusals[&(Place::new(ACCOUNT, "us-east-1"), "CopyImage")];
+    let refusal = &lab.observe(&desired).await.refusals[&asked("CopyImage")];
     assert_eq!(
         refusal.reason,
         conditions::REFUSED,

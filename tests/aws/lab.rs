@@ -276,6 +276,7 @@ pub fn desired(name: &str, regions: &[&str]) -> Desired {
         consistency_window: Settings::default().consistency_window,
     };
     let references = References {
+        unusable: None,
         account: Some(&account(json!({}))),
         namespace_labels: &BTreeMap::new(),
         account_regions: None,

@@ -166,6 +166,7 @@ impl Universe {
             metrics: metrics.clone(),
         };
         let referred = Referred {
+            unusable: None,
             account: Some(self.account.clone()),
             namespace_labels: BTreeMap::new(),
         };

@@ -211,8 +211,8 @@ reasons! {
     NAME_TAKEN "NameTaken" [READY, AVAILABLE, STALLED]
         "An image that is not this object's has the name that this revision must have.",
         "Rename is not possible in EC2: deregister that image, change spec.rebuild, or make a MachineImage with another nameTemplate.";
-    FOREIGN_IMAGE "ForeignImage" [READY, AVAILABLE, STALLED]
-        "An image or snapshot carries this object's tags, but EC2 shows that Amity did not make it. It is never touched.",
+    FOREIGN_IMAGE "ForeignImage" [READY]
+        "An image or snapshot carries this object's tags, but EC2 shows that Amity did not make it. It is never touched, and stands in nothing's way: the message of Ready, and status.regions, name it.",
         "Remove the tags amity.dev/… from what the message names; a copy with copied tags is the usual cause.";
     IMAGE_DISABLED "ImageDisabled" [READY, AVAILABLE, STALLED]
         "Somebody disabled an image of this object: it can be neither launched nor copied.",
@@ -221,11 +221,8 @@ reasons! {
         "The images are managed from another cluster with the same owner id.",
         "Give each installation its own --owner-id, or delete the object in the other cluster; the message has the uid of its namespace kube-system.";
     DEREGISTRATION_BLOCKED "DeregistrationBlocked" [READY, STALLED]
-        "An image that is no longer wanted cannot go: EC2 protects it, something uses it, or somebody holds it with the tag amity.dev/hold.",
-        "End the use or the hold that the message names, or set spec.deletionPolicy to Retain.";
-    DEREGISTRATION_LIMIT "DeregistrationLimit" [READY, STALLED]
-        "More than 20 published images and more than a fifth of the account's would go at once, which looks like a mistake.",
-        "If it is meant, delete in smaller parts; if not, put the objects back.";
+        "An image or snapshot that is no longer wanted cannot go: EC2 refuses it, for example because it is protected or locked, or somebody holds the image with the tag amity.dev/hold.",
+        "End what the message names, or set spec.deletionPolicy to Retain.";
     INVARIANT_BROKEN "InvariantBroken" [READY, AVAILABLE, STALLED]
         "Amity planned something that no plan may do, and did not do it. This is a bug of Amity, not a mistake of yours.",
         "Please report it with the message and kubectl get machineimage -o yaml.";

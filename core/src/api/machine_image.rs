@@ -107,7 +107,8 @@ pub struct MachineImageSpec {
 
     /// Any text. Change it to take the same source again as a new revision, for example to the
     /// date: "2026-03-01". Putting an old text back goes back to that revision while its images
-    /// are still there. Default: none.
+    /// are still there; after that, the source is taken again, and an instance with reboot: Once
+    /// restarted again. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 256))]
     pub rebuild: Option<String>,

@@ -33,8 +33,10 @@ pub struct Installation {
 /// The part of the cluster that a spec refers to.
 #[derive(Clone, Copy, Debug)]
 pub struct References<'a> {
-    /// The `AwsAccount` of `spec.accountName`, if there is one.
+    /// The `AwsAccount` of `spec.accountName`, if there is one that can be used.
     pub account: Option<&'a AwsAccount>,
+    /// Why the `AwsAccount` of that name, which is there, cannot be used.
+    pub unusable: Option<&'a str>,
     /// The labels of the object's namespace, which grants select by.
     pub namespace_labels: &'a BTreeMap<String, String>,
     /// The regions that the account was proven to have; `None` before it was reached.
@@ -251,6 +253,10 @@ fn refusals_of_references(image: &MachineImage, references: References<'_>) -> V
     };
     let name = &image.spec.account_name;
     let Some(account) = references.account else {
+        if let Some(why) = references.unusable {
+            let message = format!("AwsAccount {name:?} cannot be used: {why}");
+            return refuse(conditions::ACCOUNT_NOT_READY, message);
+        }
         return refuse(
             conditions::ACCOUNT_NOT_FOUND,
             format!(

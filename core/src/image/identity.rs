@@ -39,6 +39,8 @@ pub mod tag {
     pub const PUBLISHED: &str = "amity.dev/published";
     /// Hashes of the keys of `spec.tags` that Amity put there, see [`super::TagKeys`].
     pub const TAG_KEYS: &str = "amity.dev/tag-keys";
+    /// Somebody holds the image: it is not deregistered while it has this tag, whatever the value.
+    pub const HOLD: &str = "amity.dev/hold";
     /// The object was deleted with `deletionPolicy: Retain`; such an image is nobody's any more.
     pub const RETAINED: &str = "amity.dev/retained";
 }

@@ -49,6 +49,7 @@ const RULES: &[(u8, Rule)] = &[
         4,
         a_published_image_goes_only_when_it_is_replaced_or_unwanted,
     ),
+    (4, a_held_image_stays),
     (5, the_last_image_of_a_wanted_revision_stays),
     (5, an_image_that_is_being_copied_stays),
     (6, retain_destroys_nothing),
@@ -292,6 +293,14 @@ fn a_published_image_goes_only_when_it_is_replaced_or_unwanted(
     };
     (facts.desired.wants(place) && !facts.desired.is_being_deleted() && !has_successor())
         .then(|| "it is published and nothing replaces it".to_owned())
+}
+
+fn a_held_image_stays(facts: &Facts<'_>, place: &Place, step: &Step) -> Option<String> {
+    let Action::DeregisterImage { id } = &step.action else {
+        return None;
+    };
+    let by = facts.image(place, id)?.tags.get(tag::HOLD)?;
+    Some(format!("it is held: {by}"))
 }
 
 /// What goes in the same plan does not count as staying.

@@ -6,6 +6,7 @@ use std::fmt;
 use jiff::Timestamp;
 
 use super::identity::{Place, Reference, Revision, tag};
+use super::plan::Action;
 use crate::api::conditions::Reason;
 
 /// What is known of everything that one `MachineImage` could own or need.
@@ -16,7 +17,7 @@ pub struct Observed {
     /// What the spec names as the source, where the plan may need it.
     pub source: SourceView,
     /// What EC2 refused of late, by place and action: memory of this process only, and never a reason to create.
-    pub refusals: BTreeMap<(Place, &'static str), Refusal>,
+    pub refusals: BTreeMap<Asked, Refusal>,
     /// Since when no creating call of ours can be under way that lists do not show yet, were no more made:
     /// the last such call for this object or the start of the process, whichever is later. `None` when
     /// this process has seen the object at rest after its last creating call.
@@ -194,6 +195,38 @@ pub struct SourceImage {
     pub owner: String,
     /// The owner's alias, such as `amazon`.
     pub owner_alias: Option<String>,
+}
+
+/// What was asked of EC2, as far as it tells one refusal from another.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Asked {
+    /// Where.
+    pub place: Place,
+    /// The EC2 action, such as `CopyImage`.
+    pub action: &'static str,
+    /// The image or snapshot that was to be changed; `None` for all of them, or where one is made.
+    pub target: Option<String>,
+}
+
+impl Asked {
+    /// What `action` asks in `place`.
+    pub fn of(place: &Place, action: &Action) -> Self {
+        Self {
+            place: place.clone(),
+            action: action.name(),
+            target: action.target().map(str::to_owned),
+        }
+    }
+
+    /// Whether a refusal of this is one of `action` in `place`.
+    pub fn includes(&self, place: &Place, action: &Action) -> bool {
+        self.place == *place
+            && self.action == action.name()
+            && self
+                .target
+                .as_deref()
+                .is_none_or(|target| action.target() == Some(target))
+    }
 }
 
 /// What EC2 said no to, and when to ask again.

@@ -62,6 +62,7 @@ pub fn plan(desired: &Desired, observed: &Observed, now: Timestamp) -> Plan {
         retire::retire(&view, &mut plan);
         unreadable_places(&view, &mut plan);
     }
+    hold_back_held(&view, &mut plan);
     hold_back_refused(&view, &mut plan);
     store_finalizer_first(desired, &mut plan);
     plan
@@ -114,14 +115,40 @@ fn unreadable_places(view: &View<'_>, plan: &mut Plan) {
     }
 }
 
+/// An image that somebody holds with a tag stays, and the user reads by whom (invariant 4).
+fn hold_back_held(view: &View<'_>, plan: &mut Plan) {
+    for step in &mut plan.steps {
+        let Action::DeregisterImage { id } = &step.action else {
+            continue;
+        };
+        let held = view.claimed.iter().find(|owned| owned.image.id == *id);
+        let Some((owned, by)) =
+            held.and_then(|owned| Some((owned, owned.image.tags.get(tag::HOLD)?)))
+        else {
+            continue;
+        };
+        plan.findings.push(Finding {
+            reason: conditions::DEREGISTRATION_BLOCKED,
+            place: Some(owned.place.clone()),
+            message: format!(
+                "{id} in {} is no longer wanted, but held by the tag {}={by}: remove the tag to let it go",
+                owned.place.region,
+                tag::HOLD
+            ),
+        });
+        step.waits_for = Some(WaitsFor::Hold(id.clone()));
+    }
+}
+
 /// What EC2 refused of late is not asked again before its time, and the user reads why.
 fn hold_back_refused(view: &View<'_>, plan: &mut Plan) {
-    for ((place, _), refusal) in &view.observed.refusals {
+    for (asked, refusal) in &view.observed.refusals {
         let mut refused = plan
             .steps
             .iter_mut()
             .filter(|step| {
-                step.place.as_ref() == Some(place) && step.action.name() == refusal.action
+                let place = step.place.as_ref();
+                place.is_some_and(|place| asked.includes(place, &step.action))
             })
             .filter(|step| matches!(step.waits_for, None | Some(WaitsFor::Retry { .. })))
             .peekable();
@@ -137,7 +164,7 @@ fn hold_back_refused(view: &View<'_>, plan: &mut Plan) {
         }
         plan.findings.push(Finding {
             reason: refusal.reason,
-            place: Some(place.clone()),
+            place: Some(asked.place.clone()),
             message: refusal.message.clone(),
         });
     }

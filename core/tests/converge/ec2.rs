@@ -110,6 +110,7 @@ impl Ec2 {
         };
         let labels = BTreeMap::new();
         let references = References {
+            unusable: None,
             account: Some(&self.account),
             namespace_labels: &labels,
             account_regions: None,

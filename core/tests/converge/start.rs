@@ -11,7 +11,7 @@ use amity_core::api::{MachineImage, conditions};
 use amity_core::image::desired::Desired;
 use amity_core::image::identity::{Place, Reference, Revision, TagKeys, tag};
 use amity_core::image::observed::{
-    Image, ImageState, Observed, PlaceView, Refusal, Snapshot, Unreadable,
+    Asked, Image, ImageState, Observed, PlaceView, Refusal, Snapshot, Unreadable,
 };
 use jiff::{SignedDuration, Timestamp};
 use proptest::collection::{btree_map, vec};
@@ -321,7 +321,12 @@ impl Start {
                     at: now,
                     retry_at: now + SignedDuration::from_secs(if *later { 30 } else { -30 }),
                 };
-                observed.refusals.insert((place, refusal.action), refusal);
+                let asked = Asked {
+                    place,
+                    action: refusal.action,
+                    target: None,
+                };
+                observed.refusals.insert(asked, refusal);
             }
         }
     }

@@ -7,7 +7,7 @@ use amity_core::api::{AwsAccount, MachineImage, MachineImageStatus, RegionStatus
 use amity_core::image::desired::{CAPTURED, Desired, FINALIZER, Installation, References};
 use amity_core::image::identity::{Place, Reference, Revision, TagKeys, tag};
 use amity_core::image::observed::{
-    Dead, Image, ImageState, Known, Observed, PlaceView, Refusal, Snapshot, SourceImage,
+    Asked, Dead, Image, ImageState, Known, Observed, PlaceView, Refusal, Snapshot, SourceImage,
     SourceInstance, SourceView, Unreadable,
 };
 use amity_core::image::plan::needs_source;
@@ -39,6 +39,7 @@ pub fn situation(case: &Case) -> Result<Situation, String> {
         .transpose()?;
     let of = |image: &MachineImage| {
         let references = References {
+            unusable: None,
             account: account.as_ref(),
             namespace_labels: &BTreeMap::new(),
             account_regions: case.account.enabled.as_deref(),
@@ -260,10 +261,12 @@ fn observed(case: &Case, names: &Names) -> Result<Observed, String> {
     }
     for (region, refused) in &case.refused {
         let refusal = refusal(refused)?;
-        observed.refusals.insert(
-            (Place::new(account, region.as_str()), refusal.action),
-            refusal,
-        );
+        let asked = Asked {
+            place: Place::new(account, region.as_str()),
+            action: refusal.action,
+            target: None,
+        };
+        observed.refusals.insert(asked, refusal);
     }
     observed.last_creation = case.last_creation.as_deref().map(time).transpose()?;
     Ok(observed)

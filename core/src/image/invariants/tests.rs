@@ -39,6 +39,7 @@ fn world() -> World {
     };
     let labels = BTreeMap::new();
     let references = References {
+        unusable: None,
         account: Some(&account),
         namespace_labels: &labels,
         account_regions: None,
@@ -407,6 +408,15 @@ fn a_published_image_goes_only_when_it_is_replaced_or_unwanted() {
     alone.known(AWAY).images.push(image);
     alone.refuses(deregister(AWAY, "ami-1"), 4, because);
     alone.unwanted(AWAY).allows(deregister(AWAY, "ami-1"));
+}
+
+#[test]
+fn a_held_image_stays() {
+    let mut world = world().unwanted(AWAY);
+    world.allows(deregister(AWAY, "ami-away"));
+    let away = &mut world.known(AWAY).images[0];
+    away.tags.insert(tag::HOLD.to_owned(), "team-x".to_owned());
+    world.refuses(deregister(AWAY, "ami-away"), 4, "it is held: team-x");
 }
 
 #[test]

@@ -161,14 +161,10 @@ fn way_out(view: &View<'_>) -> Vec<Finding> {
         })
         .collect();
     if view.desired.account_id.is_none() {
-        let name = &view.desired.account_name;
-        findings.push(Finding {
-            reason: conditions::ACCOUNT_NOT_FOUND,
-            place: None,
-            message: format!(
-                "deletion waits: there is no AwsAccount {name:?}: create it again, or {WAY_OUT}"
-            ),
-        });
+        findings.extend(view.desired.refusals.first().map(|refusal| Finding {
+            message: format!("deletion waits: {}; or {WAY_OUT}", refusal.message),
+            ..refusal.clone()
+        }));
     }
     let unproven = view
         .claimed

@@ -4,7 +4,7 @@
 //! within the consistency window after the recorded time the call may be repeated, after it never, because
 //! a repeat might restart somebody's machine again. Source: EC2 API, `CreateImage`; design: "Creating once".
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::attributes::tags_with_note;
 use super::step::{Action, Finding, Plan, Step, WaitsFor, Why};
@@ -88,7 +88,7 @@ fn ask_once(view: &View<'_>, step: Step, plan: &mut Plan) {
         // It is ours and was found by its name: the capture has succeeded, and the next list has it.
         plan.steps
             .push(step.waiting_for(WaitsFor::FreshLists(vec![desired.origin_place()])));
-    } else if view.now < captured.at + desired.consistency_window {
+    } else if is_young(view, captured.at) {
         plan.steps.push(step);
     } else if name_is_held_by_nobody_shown || was_refused_since(view, captured.at) {
         // EC2 said that it made nothing, and a whole window shows nothing: it may be asked anew.
@@ -113,6 +113,13 @@ fn ask_once(view: &View<'_>, step: Step, plan: &mut Plan) {
     }
 }
 
+/// Whether an answer to the recorded call may still be under way. A record from the future is not one of
+/// ours: clocks differ by seconds.
+fn is_young(view: &View<'_>, recorded: Timestamp) -> bool {
+    let age = view.now.duration_since(recorded);
+    age < view.desired.consistency_window && age > -SignedDuration::from_mins(1)
+}
+
 /// Whether EC2 refused the recorded capture outright, so that it certainly made nothing.
 fn was_refused_since(view: &View<'_>, recorded: Timestamp) -> bool {
     refusal(view).is_some_and(|refusal| refusal.certain && refusal.at >= recorded)
@@ -126,9 +133,10 @@ fn retry_at(view: &View<'_>) -> Option<Timestamp> {
 
 /// What EC2 refused of late, if it was the capture.
 fn refusal<'a>(view: &View<'a>) -> Option<&'a Refusal> {
-    view.observed
-        .refusals
-        .get(&(view.desired.origin_place(), "CreateImage"))
+    let place = view.desired.origin_place();
+    let mut refusals = view.observed.refusals.iter();
+    let capture = refusals.find(|(asked, _)| asked.place == place && asked.action == "CreateImage");
+    capture.map(|(_, refusal)| refusal)
 }
 
 /// A failed capture is not tried again: it might restart somebody's machine again.

@@ -321,6 +321,8 @@ pub enum WaitsFor {
     Source,
     /// The snapshots of an image carry their seals.
     SealedSnapshots(String),
+    /// Somebody takes the tag `amity.dev/hold` off an image.
+    Hold(String),
     /// An image that was listed a moment ago is listed again or certainly gone.
     Missing {
         /// Its id.
@@ -390,6 +392,7 @@ impl fmt::Display for WaitsFor {
                 write!(f, "images that EC2 may not show yet, until {}", at(*until))
             }
             Self::Retry { until } => write!(f, "the next try at {}", at(*until)),
+            Self::Hold(id) => write!(f, "the tag amity.dev/hold of {id} to be removed"),
             Self::FreshLists(places) => {
                 let regions: Vec<_> = places.iter().map(|place| place.region.as_str()).collect();
                 write!(f, "a fresh list of {}", regions.join(", "))
