@@ -69,9 +69,14 @@ where
 
 /// How often one read is tried before its failure counts: a connection that broke, or one bad answer,
 /// should not make a place unreadable for a moment.
-const READ_TRIES: u32 = 3;
+const LOST_READ_TRIES: u32 = 3;
 
-/// Sends a read, again when its answer was lost. Only for what changes nothing.
+/// The same for a read that is throttled: one more, since the buckets fill again within seconds (EC2
+/// Developer Guide, "Request throttling").
+const THROTTLED_READ_TRIES: u32 = 4;
+
+/// Sends a read, again when its answer was lost or it was throttled, after 1, 2 and 4 seconds. Only for what
+/// changes nothing.
 pub(super) async fn read<T, E, F>(
     calls: &EC2Calls,
     action: &'static str,
@@ -86,10 +91,18 @@ where
         let answer = send(calls, action, attempt()).await;
         tried += 1;
         match answer {
-            Err(failure) if failure.class == Class::Unknown && tried < READ_TRIES => {
-                tokio::time::sleep(Duration::from_secs(u64::from(tried))).await;
+            Err(failure) if tried < read_tries(failure.class) => {
+                tokio::time::sleep(Duration::from_secs(1 << (tried - 1))).await;
             }
             answer => return answer,
         }
+    }
+}
+
+fn read_tries(class: Class) -> u32 {
+    match class {
+        Class::Unknown => LOST_READ_TRIES,
+        Class::Throttled => THROTTLED_READ_TRIES,
+        Class::NotSent | Class::Denied | Class::Refused => 1,
     }
 }

@@ -258,6 +258,30 @@ async fn one_broken_connection_makes_nothing_unreadable() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_read_that_is_throttled_for_seconds_makes_nothing_unreadable() {
+    let lab = Lab::calm().started().await;
+    let desired = desired("web", &["us-east-1"]);
+    let place = Place::new(ACCOUNT, "us-east-1");
+    lab.fail("DescribeImages", Fault::Throttle);
+    lab.inventory.poke(&place);
+    lab.pass(5).await;
+    lab.heal();
+    lab.known(&desired, "us-east-1").await;
+    lab.pass(30).await;
+    assert_eq!(lab.calls.count("DescribeImages", "throttled"), 3);
+    lab.known(&desired, "us-east-1").await;
+
+    lab.fail("DescribeImages", Fault::Throttle);
+    lab.inventory.poke(&place);
+    lab.pass(10).await;
+    assert_eq!(lab.calls.count("DescribeImages", "throttled"), 3 + 4);
+    assert_eq!(
+        lab.unreadable(&desired, "us-east-1").await.reason,
+        conditions::THROTTLED
+    );
+}
+
 /// Answers `DescribeImages` of one region with a page whose token never changes.
 #[derive(Clone, Debug)]
 struct SameTokenForEver(InProcess);

@@ -127,7 +127,7 @@ async fn an_account_that_cannot_be_opened_makes_every_place_unreadable_with_its_
     let mut lab = Lab::calm();
     lab.fail("GetCallerIdentity", Fault::Throttle);
     lab.start(account(json!({})));
-    lab.pass(1).await;
+    lab.pass(10).await;
     let desired = desired("web", &["us-east-1", "eu-west-1"]);
     for region in ["us-east-1", "eu-west-1"] {
         assert_eq!(
