@@ -15,9 +15,14 @@ use amity_core::image::plan::step::Action;
 use jiff::{SignedDuration, Timestamp};
 
 use super::entry::{Entry, Grave};
+use super::pace;
 use crate::aws::effect::Answer;
 use crate::aws::error::Failure;
 use attempts::Attempts;
+
+/// How long what was deregistered or deleted is remembered after it was last listed. It is hidden for a window;
+/// after that the memory only tells earlier that a token made an image that is gone.
+const GRAVES_ARE_KEPT: SignedDuration = SignedDuration::from_hours(24);
 
 /// One complete reading of a place.
 #[derive(Clone, Debug, Default)]
@@ -36,6 +41,15 @@ pub(super) struct Reading {
     pub(super) names: BTreeMap<String, Vec<Image>>,
 }
 
+/// A name that EC2 said was taken.
+#[derive(Clone, Debug)]
+struct TakenName {
+    /// When EC2 said so: lists may lag behind it for a window.
+    since: Timestamp,
+    /// Who has it, once that was read.
+    holders: Option<Vec<Image>>,
+}
+
 /// What is known of one place.
 #[derive(Clone, Debug)]
 pub(super) struct Memory {
@@ -45,8 +59,8 @@ pub(super) struct Memory {
     /// What was deregistered or deleted: hidden while EC2 may still list it.
     graves: BTreeMap<String, Grave>,
     attempts: Attempts,
-    /// The names that EC2 said were taken, by object; who has them, once that was read.
-    names: BTreeMap<String, BTreeMap<String, Option<Vec<Image>>>>,
+    /// The names that EC2 said were taken, by object.
+    names: BTreeMap<String, BTreeMap<String, TakenName>>,
     /// The ids of each object's images and snapshots.
     objects: BTreeMap<String, BTreeSet<String>>,
     /// The images that use each snapshot.
@@ -101,12 +115,15 @@ impl Memory {
             self.snapshots_as_of = Some(started);
         }
         for asked in self.names.values_mut() {
-            for (name, holders) in asked {
+            for (name, taken) in asked {
                 if let Some(found) = names.get(name) {
-                    *holders = Some(found.clone());
+                    taken.holders = Some(found.clone());
                 }
             }
         }
+        let kept = GRAVES_ARE_KEPT.max(self.window);
+        self.graves
+            .retain(|_, grave| ended < grave.last_listed + kept);
         self.attempts.settle(&self.images, started, self.window);
         self.as_of = Some(ended);
         self.index();
@@ -132,11 +149,7 @@ impl Memory {
                 self.made(object, id, newborn(id, name, account, tags), now);
             }
             (Action::CreateImage { name, .. }, Ok(Answer::NameTaken)) => {
-                self.names
-                    .entry(object.to_owned())
-                    .or_default()
-                    .entry(name.clone())
-                    .or_insert(None);
+                self.name_is_taken(object, name, now);
             }
             (Action::CopyImage { token, tags, .. }, Ok(Answer::AlreadyMade)) => {
                 self.attempts.was_made(token, tags, now);
@@ -185,6 +198,14 @@ impl Memory {
         self.names.remove(object);
     }
 
+    /// The object is gone: what no list tells of it is dropped. What was deregistered stays hidden.
+    pub(super) fn forget(&mut self, object: &str) {
+        self.stop_asking(object);
+        self.attempts.forget(object);
+        let mark = self.mark(object);
+        self.shown.insert(object.to_owned(), mark);
+    }
+
     /// The objects of which something is known here.
     pub(super) fn objects(&self) -> impl Iterator<Item = &String> {
         self.objects.keys()
@@ -230,7 +251,11 @@ impl Memory {
             let since = entry.item.pending.then(|| entry.since());
             entry.next_change(since, now, self.window)
         });
-        let names = (!self.names.is_empty()).then_some(super::pace::SOON);
+        let names = self
+            .names
+            .values()
+            .flat_map(BTreeMap::values)
+            .filter_map(|taken| taken.next_change(now, self.window));
         images.chain(snapshots).chain(names).min()
     }
 
@@ -239,7 +264,10 @@ impl Memory {
         if let Some(entry) = self.images.remove(&id) {
             self.attempts.died(id.clone(), &entry.item.tags);
         }
-        self.graves.entry(id).or_insert_with(|| Grave::new(now));
+        self.graves
+            .entry(id)
+            .and_modify(|grave| grave.last_listed = now)
+            .or_insert_with(|| Grave::new(now));
     }
 
     /// Leaves out of a list what was deleted a moment ago. What is listed long after that is there again.
@@ -277,6 +305,18 @@ impl Memory {
                 .entry(object.to_owned())
                 .or_default()
                 .insert(id.to_owned());
+        }
+    }
+
+    /// Counts anew from an answer that comes a window after the first: lists may lag behind it again.
+    fn name_is_taken(&mut self, object: &str, name: &str, now: Timestamp) {
+        let asked = self.names.entry(object.to_owned()).or_default();
+        let taken = asked.entry(name.to_owned()).or_insert(TakenName {
+            since: now,
+            holders: None,
+        });
+        if now >= taken.since + self.window {
+            taken.since = now;
         }
     }
 
@@ -371,8 +411,8 @@ impl Memory {
             }
         }
         known.dead = self.attempts.of(object);
-        for (name, holders) in self.names.get(object).into_iter().flatten() {
-            if let Some(holders) = holders {
+        for (name, taken) in self.names.get(object).into_iter().flatten() {
+            if let Some(holders) = &taken.holders {
                 known
                     .name_holders
                     .insert(name.clone(), self.shown_holders(holders));
@@ -438,6 +478,14 @@ impl Memory {
 
     fn mark(&self, object: &str) -> u64 {
         fingerprint(&self.view_as_of(object, Timestamp::default()))
+    }
+}
+
+impl TakenName {
+    /// How long until a reading could show other holders; `None` once a window has passed and they were read.
+    fn next_change(&self, now: Timestamp, window: SignedDuration) -> Option<SignedDuration> {
+        let is_settled = self.holders.is_some() && now >= self.since + window;
+        (!is_settled).then(|| pace::until_settled(self.since, now, window))
     }
 }
 

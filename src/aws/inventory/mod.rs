@@ -149,7 +149,7 @@ impl Inventory {
         let mut state = self.state();
         state.creations.remove(object);
         for place in state.places.values_mut() {
-            place.memory.stop_asking(object);
+            place.memory.forget(object);
         }
         for waiting in state.waiting.values_mut() {
             waiting.remove(object);

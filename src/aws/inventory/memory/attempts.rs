@@ -48,6 +48,9 @@ impl Attempts {
     pub(super) fn lives(&mut self, object: &str, id: &str) {
         if let Some(dead) = self.dead.get_mut(object) {
             dead.remove(id);
+            if dead.is_empty() {
+                self.dead.remove(object);
+            }
         }
     }
 
@@ -89,6 +92,13 @@ impl Attempts {
                 self.claims.insert(token, claim);
             }
         }
+    }
+
+    /// Forgets an object.
+    pub(super) fn forget(&mut self, object: &str) {
+        self.dead.remove(object);
+        self.claims
+            .retain(|_, claim| claim.tags.get(tag::OBJECT).map(String::as_str) != Some(object));
     }
 
     /// The dead attempts of one object.

@@ -551,3 +551,73 @@ fn a_place_at_rest_has_nothing_to_be_read_for() {
     memory.absorb(reading(50, []));
     assert!(memory.next_change(at(60)).is_some(), "missing");
 }
+
+#[test]
+fn a_name_that_stays_taken_is_looked_up_less_and_less_often() {
+    let name = "base-3f9a1c07d2";
+    let holders = BTreeMap::from([(name.to_owned(), vec![image(OTHER, ImageState::Available)])]);
+    let looked_up = |seconds| Reading {
+        names: holders.clone(),
+        ..reading(seconds, [])
+    };
+    let mut memory = memory();
+    memory.write(&capture(), Answer::NameTaken, 10);
+    let next =
+        |memory: &Memory, seconds| memory.next_change(at(seconds)).map(|next| next.as_secs());
+    assert_eq!(next(&memory, 10), Some(2));
+    memory.absorb(looked_up(50));
+    assert_eq!(next(&memory, 50), Some(20), "lists may lag");
+    memory.absorb(looked_up(300));
+    memory.write(&capture(), Answer::NameTaken, 300);
+    assert_eq!(next(&memory, 300), Some(60));
+    assert_eq!(
+        next(&memory, 590),
+        Some(20),
+        "once more when the window ends"
+    );
+    memory.absorb(looked_up(610));
+    assert_eq!(next(&memory, 610), None, "no more than any place at rest");
+
+    memory.write(&capture(), Answer::NameTaken, 5000);
+    assert_eq!(next(&memory, 5000), Some(2), "it is asked for again");
+}
+
+#[test]
+fn a_name_whose_holders_could_not_be_read_is_looked_up_again() {
+    let mut memory = memory();
+    memory.write(&capture(), Answer::NameTaken, 10);
+    let next = memory.next_change(at(1000)).map(|next| next.as_secs());
+    assert_eq!(next, Some(60));
+}
+
+#[test]
+fn what_was_deregistered_is_forgotten_a_day_after_it_was_last_listed() {
+    let mut memory = memory();
+    memory.absorb(reading(10, [image(AMI, ImageState::Available)]));
+    let deregister = Action::DeregisterImage { id: AMI.into() };
+    memory.write(&deregister, Answer::Changed, 20);
+    memory.absorb(reading(300, [image(AMI, ImageState::Available)]));
+    memory.absorb(reading(300 + 86_399, []));
+    assert_eq!(memory.buried().collect::<Vec<_>>(), [AMI]);
+    memory.absorb(reading(300 + 86_400, []));
+    assert_eq!(memory.buried().count(), 0);
+}
+
+#[test]
+fn nothing_stays_of_an_object_that_is_gone() {
+    let mut memory = memory();
+    memory.write(&copy(), Answer::Made(AMI.into()), 10);
+    memory.absorb(reading(610, []));
+    assert_eq!(memory.dead(), [AMI]);
+    memory.write(&copy(), Answer::AlreadyMade, 620);
+    memory.write(&capture(), Answer::NameTaken, 620);
+    memory.forget(OBJECT);
+    assert_eq!(memory.dead(), [""; 0]);
+    assert!(memory.names_to_look_up().is_empty());
+    let changed = memory.absorb(reading(1300, []));
+    assert_eq!(memory.dead(), [""; 0], "its claims went too");
+    assert!(
+        changed.is_empty(),
+        "nobody is there to be woken: {changed:?}"
+    );
+}
