@@ -179,6 +179,11 @@ impl Memory {
         Some(self.view_as_of(object, self.as_of?))
     }
 
+    /// When the last reading ended.
+    pub(super) fn as_of(&self) -> Option<Timestamp> {
+        self.as_of
+    }
+
     /// The names that the next reading looks up.
     pub(super) fn names_to_look_up(&self) -> BTreeSet<String> {
         self.names

@@ -60,7 +60,7 @@ struct State {
     /// Wakes the task that opens an account.
     doors: BTreeMap<String, Arc<Notify>>,
     places: BTreeMap<Place, PlaceState>,
-    /// When each object last asked for an image; `None` once it was seen at rest after that.
+    /// When each object last asked for an image; `None` once it was seen at rest a window after that.
     creations: BTreeMap<String, Option<Timestamp>>,
     /// The objects that looked at a place when it could not be read.
     waiting: BTreeMap<Place, BTreeSet<String>>,
@@ -134,10 +134,20 @@ impl Inventory {
         }
     }
 
-    /// The object is as its spec says, so that no call of ours that makes something can be under way.
+    /// The object is as its spec says. Its last creating call is forgotten once every list is a whole
+    /// consistency window younger: before that, the call may still make something that the spec no longer
+    /// wants, and that nobody would look for.
     pub fn at_rest(&self, object: &str) {
+        let now = self.clock.now();
         let mut state = self.state();
-        state.creations.insert(object.to_owned(), None);
+        if let Some(last) = state.last_creation(object) {
+            // The places of every account: which one is the object's is not known here, and a time that is
+            // kept for longer does no harm.
+            let until = last + self.settings.consistency_window;
+            if now >= until && state.places.values().all(|place| place.is_known_at(until)) {
+                state.creations.insert(object.to_owned(), None);
+            }
+        }
         for place in state.places.values_mut() {
             place.memory.stop_asking(object);
         }

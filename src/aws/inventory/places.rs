@@ -53,6 +53,11 @@ impl PlaceState {
         self.tried
     }
 
+    /// Whether it can be read, and was at `time` or after it.
+    pub(super) fn is_known_at(&self, time: Timestamp) -> bool {
+        self.readable.is_ok() && self.memory.as_of().is_some_and(|as_of| as_of >= time)
+    }
+
     /// Brings the next reading forward.
     pub(super) fn read_by(&mut self, time: Timestamp) {
         if time < self.next_read {
