@@ -18,6 +18,7 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    #[expect(clippy::doc_markdown, reason = "help prints it as it stands")]
     /// Run the controller: one replica at a time.
     ///
     /// The cluster is the one of the kubeconfig (KUBECONFIG), or else the one that the process runs in. AWS
