@@ -4,14 +4,17 @@
 //! EC2's own attributes (see [`standing`]), and what records the proof is the seal, a tag that names the
 //! very id that carries it, so that tags carried off to another image convict themselves.
 
+mod revision;
+mod standing;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
-use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::observed::{Image, Snapshot};
+pub use revision::Revision;
+pub use standing::{Foreign, Standing, awaits_seal, is_sealed_snapshot, standing};
 
 /// The keys of the tags that Amity writes. All begin with [`tag::PREFIX`].
 pub mod tag {
@@ -120,87 +123,6 @@ impl FromStr for Reference {
             Some((region, id)) if !region.is_empty() && !id.is_empty() => Ok(Self::new(region, id)),
             _ => Err(()),
         }
-    }
-}
-
-/// What makes two images of one object different content: ten hex digits of the hash of `spec.source` and
-/// `spec.rebuild`, unresolved, in a canonical form that omits what is not said.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Revision(String);
-
-impl Revision {
-    /// The revision that `source` and `rebuild`, as they stand in the spec, ask for.
-    pub fn of(source: &Value, rebuild: Option<&str>) -> Self {
-        let mut canonical = String::from("{");
-        if let Some(rebuild) = rebuild {
-            canonical.push_str("\"rebuild\":");
-            write_canonical(&Value::from(rebuild), &mut canonical);
-            canonical.push(',');
-        }
-        canonical.push_str("\"source\":");
-        write_canonical(source, &mut canonical);
-        canonical.push('}');
-        Self(hex_digest([canonical.as_str()])[..10].to_owned())
-    }
-
-    /// The digits.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl From<&str> for Revision {
-    fn from(digits: &str) -> Self {
-        Self(digits.to_owned())
-    }
-}
-
-impl fmt::Display for Revision {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// Writes JSON with sorted keys and without nulls, empty lists and empty maps, so that a field that is
-/// added to the schema later changes the hash of no object that does not use it.
-fn write_canonical(value: &Value, out: &mut String) {
-    match value {
-        Value::Object(fields) => {
-            let said: BTreeMap<_, _> = fields
-                .iter()
-                .filter(|(_, value)| !is_unsaid(value))
-                .collect();
-            out.push('{');
-            for (index, (key, value)) in said.into_iter().enumerate() {
-                if index > 0 {
-                    out.push(',');
-                }
-                write_canonical(&Value::from(key.as_str()), out);
-                out.push(':');
-                write_canonical(value, out);
-            }
-            out.push('}');
-        }
-        Value::Array(items) => {
-            out.push('[');
-            for (index, item) in items.iter().enumerate() {
-                if index > 0 {
-                    out.push(',');
-                }
-                write_canonical(item, out);
-            }
-            out.push(']');
-        }
-        scalar => out.push_str(&scalar.to_string()),
-    }
-}
-
-fn is_unsaid(value: &Value) -> bool {
-    match value {
-        Value::Null => true,
-        Value::Array(items) => items.is_empty(),
-        Value::Object(fields) => fields.values().all(is_unsaid),
-        _ => false,
     }
 }
 
@@ -319,104 +241,6 @@ impl TagKeys {
     fn hash(key: &str) -> String {
         hex_digest([key])[..8].to_owned()
     }
-}
-
-/// What can be said of an image whose tags claim an object.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Standing {
-    /// Sealed: the tags name the very id that carries them.
-    Ours,
-    /// Not sealed yet, but EC2 itself says that it was made from what the tags say.
-    Newborn,
-    /// EC2 does not show yet what it was made from. Its place waits.
-    Unproven,
-    /// Somebody else's, for the reason given. It is reported and never touched.
-    Foreign(Foreign),
-    /// Sealed by the same owner from another cluster, whose uid is given.
-    OtherCluster(String),
-}
-
-/// Why an image with our tags is not ours.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Foreign {
-    /// `amity.dev/self` names another id: the tags were copied.
-    SealOfAnother,
-    /// EC2 says that it was made from something else than the tags claim.
-    MadeFromSomethingElse,
-    /// It was let go when its object was deleted with `deletionPolicy: Retain`.
-    Retained,
-    /// A tag that Amity always writes is missing or cannot be read.
-    TagsIncomplete,
-}
-
-impl fmt::Display for Foreign {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::SealOfAnother => "its tags were copied from another image",
-            Self::MadeFromSomethingElse => {
-                "EC2 says that it was made from something else than its tags claim"
-            }
-            Self::Retained => "it was retained when the object that made it was deleted",
-            Self::TagsIncomplete => "tags that Amity always writes are missing from it",
-        })
-    }
-}
-
-/// Whose an image is whose tags claim the object of `identity`.
-pub fn standing(image: &Image, identity: &Identity) -> Standing {
-    let text = |key| image.tags.get(key).map(String::as_str);
-    let (Some(cluster), Some(_)) = (text(tag::CLUSTER), text(tag::REVISION)) else {
-        return Standing::Foreign(Foreign::TagsIncomplete);
-    };
-    if text(tag::RETAINED).is_some() {
-        return Standing::Foreign(Foreign::Retained);
-    }
-    let standing = match text(tag::SELF) {
-        Some(id) if id == image.id => Standing::Ours,
-        Some(_) => Standing::Foreign(Foreign::SealOfAnother),
-        None => match text(tag::SOURCE).and_then(|source| source.parse().ok()) {
-            Some(source) => newborn_standing(image, &source),
-            None => Standing::Foreign(Foreign::TagsIncomplete),
-        },
-    };
-    match standing {
-        Standing::Ours | Standing::Newborn if cluster != identity.cluster => {
-            Standing::OtherCluster(cluster.to_owned())
-        }
-        standing => standing,
-    }
-}
-
-/// A capture is proven by `SourceInstanceId`; a copy by `SourceImageRegion` and `SourceImageId` while there
-/// is no `SourceInstanceId` (`SourceImageId` alone does not mean "a copy": `CreateImage` sets it too, to
-/// what the instance was launched from). Source: EC2 User Guide, "Trace the source of an AMI".
-fn newborn_standing(image: &Image, source: &Reference) -> Standing {
-    let proven = match (&image.source_instance, &image.source_image) {
-        (Some(instance), _) => *instance == source.id,
-        (None, Some(made_from)) => made_from == source,
-        (None, None) => return Standing::Unproven,
-    };
-    if proven {
-        Standing::Newborn
-    } else {
-        Standing::Foreign(Foreign::MadeFromSomethingElse)
-    }
-}
-
-/// Whether a snapshot carries the seal and the claim, and so may be deleted for this object.
-pub fn is_sealed_snapshot(snapshot: &Snapshot, identity: &Identity) -> bool {
-    identity.is_claimed_by(&snapshot.tags)
-        && snapshot.tags.get(tag::CLUSTER) == Some(&identity.cluster)
-        && snapshot.tags.get(tag::SELF) == Some(&snapshot.id)
-        && !snapshot.tags.contains_key(tag::RETAINED)
-}
-
-/// Whether a snapshot whose tags claim the object carries no seal yet: neither its own, nor one that was
-/// copied with the tags of another.
-pub fn awaits_seal(snapshot: &Snapshot, identity: &Identity) -> bool {
-    identity.is_claimed_by(&snapshot.tags)
-        && !snapshot.tags.contains_key(tag::SELF)
-        && !snapshot.tags.contains_key(tag::RETAINED)
 }
 
 #[cfg(test)]
