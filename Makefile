@@ -27,7 +27,7 @@ demo: ## Watch Amity at work: a real API server, a simulated EC2 (KEEP=1 leaves 
 test: ## Run all tests: plans, simulations, a real control plane, other people's EC2 clients
 	@$(call require,cargo go cc python)
 	@$(build_both)
-	KUBEBUILDER_ASSETS="$$($(build_control_plane))" cargo test --workspace --locked
+	KUBEBUILDER_ASSETS="$$($(build_control_plane))" cargo test --workspace --locked --no-fail-fast
 	EC2SIM=$(programs)/ec2sim tests/clients/run
 
 .PHONY: lint
