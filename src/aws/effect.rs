@@ -1,12 +1,15 @@
 //! One step → one call. Whoever performs a step makes no choice: what to do is the planner's, whether to do
 //! it again is the next reconcile's.
 
-use amity_core::image::desired::Desired;
+use amity_core::image::desired::{Desired, Registration};
 use amity_core::image::identity::Place;
 use amity_core::image::observed::{Asked, Refusal};
 use amity_core::image::plan::step::{Action, Step};
 use aws_sdk_ec2::Client as Ec2;
-use aws_sdk_ec2::types::{ResourceType, Tag, TagSpecification};
+use aws_sdk_ec2::operation::register_image::builders::RegisterImageFluentBuilder;
+use aws_sdk_ec2::types::{
+    BlockDeviceMapping, EbsBlockDevice, ResourceType, Tag, TagSpecification,
+};
 use futures::future::join_all;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -154,10 +157,19 @@ fn guard(action: &Action) -> Result<(), Failure> {
         Action::CreateImage { instance, .. } if !instance.starts_with("i-") => {
             complain("an instance")
         }
+        Action::RegisterImage { registration, .. }
+            if registration.snapshots().any(|id| !is_id("snap-", id)) =>
+        {
+            complain("a snapshot")
+        }
         Action::CopyImage { from, .. } if !is_id("ami-", &from.id) || from.region.is_empty() => {
             complain("a source")
         }
-        Action::CreateImage { name, .. } | Action::CopyImage { name, .. } if name.is_empty() => {
+        Action::CreateImage { name, .. }
+        | Action::RegisterImage { name, .. }
+        | Action::CopyImage { name, .. }
+            if name.is_empty() =>
+        {
             complain("a name")
         }
         Action::CopyImage { token, .. }
@@ -166,6 +178,7 @@ fn guard(action: &Action) -> Result<(), Failure> {
             complain("a token of 1 to 64 characters")
         }
         Action::CreateImage { tags, .. }
+        | Action::RegisterImage { tags, .. }
         | Action::CopyImage { tags, .. }
         | Action::CreateTags { tags, .. }
             if tags.is_empty() =>
@@ -182,9 +195,10 @@ fn guard(action: &Action) -> Result<(), Failure> {
         }
         Action::DeregisterImage { id } if !is_id("ami-", id) => complain("an image"),
         Action::DeleteSnapshot { id } if !is_id("snap-", id) => complain("a snapshot"),
-        Action::StoreFinalizer | Action::RecordCapture { .. } | Action::ReleaseFinalizer => {
-            complain("a place: it is a write to the object")
-        }
+        Action::StoreFinalizer
+        | Action::RecordCapture { .. }
+        | Action::RecordDiscard { .. }
+        | Action::ReleaseFinalizer => complain("a place: it is a write to the object"),
         _ => Ok(()),
     }
 }
@@ -197,6 +211,7 @@ async fn send(ec2: &Ec2, calls: &EC2Calls, action: &Action) -> Result<Answer, Fa
             name: image_name,
             description,
             no_reboot,
+            without_devices,
             tags,
         } => {
             let request = ec2
@@ -205,7 +220,24 @@ async fn send(ec2: &Ec2, calls: &EC2Calls, action: &Action) -> Result<Answer, Fa
                 .name(image_name)
                 .set_description(description.clone())
                 .no_reboot(*no_reboot)
+                .set_block_device_mappings(left_out(without_devices))
                 .set_tag_specifications(Some(from_birth(tags)));
+            made(
+                name,
+                calls::send(calls, name, request.send()).await?.image_id(),
+            )
+        }
+        Action::RegisterImage {
+            registration,
+            name: image_name,
+            description,
+            tags,
+        } => {
+            let request = register(ec2, registration)
+                .name(image_name)
+                .set_description(description.clone())
+                // The snapshots are the user's, and EC2 would refuse to tag them in this call.
+                .tag_specifications(tagging(ResourceType::Image, tags));
             made(
                 name,
                 calls::send(calls, name, request.send()).await?.image_id(),
@@ -261,7 +293,10 @@ async fn send(ec2: &Ec2, calls: &EC2Calls, action: &Action) -> Result<Answer, Fa
             let request = ec2.delete_snapshot().snapshot_id(id);
             gone(calls::send(calls, name, request.send()).await)
         }
-        Action::StoreFinalizer | Action::RecordCapture { .. } | Action::ReleaseFinalizer => {
+        Action::StoreFinalizer
+        | Action::RecordCapture { .. }
+        | Action::RecordDiscard { .. }
+        | Action::ReleaseFinalizer => {
             Err(Failure::ours("a write to the object is not a call to EC2"))
         }
     }
@@ -281,7 +316,9 @@ fn made(action: &str, id: Option<&str>) -> Result<Answer, Failure> {
 /// A refusal that says that an earlier call, perhaps with a lost answer, made the image.
 fn already_made(action: &Action, failure: &Failure) -> Option<Answer> {
     match action {
-        Action::CreateImage { .. } if failure.is_name_taken() => Some(Answer::NameTaken),
+        Action::CreateImage { .. } | Action::RegisterImage { .. } if failure.is_name_taken() => {
+            Some(Answer::NameTaken)
+        }
         Action::CopyImage { .. } if failure.is_already_made() => Some(Answer::AlreadyMade),
         _ => None,
     }
@@ -311,13 +348,52 @@ pub(super) fn is_id(prefix: &str, id: &str) -> bool {
 fn from_birth(tags: &BTreeMap<String, String>) -> Vec<TagSpecification> {
     [ResourceType::Image, ResourceType::Snapshot]
         .into_iter()
-        .map(|kind| {
-            TagSpecification::builder()
-                .resource_type(kind)
-                .set_tags(Some(ec2_tags(tags)))
-                .build()
-        })
+        .map(|kind| tagging(kind, tags))
         .collect()
+}
+
+fn tagging(kind: ResourceType, tags: &BTreeMap<String, String>) -> TagSpecification {
+    TagSpecification::builder()
+        .resource_type(kind)
+        .set_tags(Some(ec2_tags(tags)))
+        .build()
+}
+
+/// Everything is said: EC2's own defaults make images that do not start (EC2 API, `RegisterImage`).
+fn register(ec2: &Ec2, registration: &Registration) -> RegisterImageFluentBuilder {
+    let volume = |device: &str, snapshot: &str, delete_on_termination| {
+        let ebs = EbsBlockDevice::builder()
+            .snapshot_id(snapshot)
+            .delete_on_termination(delete_on_termination)
+            .build();
+        BlockDeviceMapping::builder()
+            .device_name(device)
+            .ebs(ebs)
+            .build()
+    };
+    let root = volume(&registration.root_device, &registration.snapshot, true);
+    let others = registration
+        .volumes
+        .iter()
+        .map(|one| volume(&one.device, &one.snapshot, one.delete_on_termination));
+    ec2.register_image()
+        .root_device_name(&registration.root_device)
+        .architecture(registration.architecture.into())
+        .virtualization_type("hvm")
+        .ena_support(registration.ena_support)
+        .set_boot_mode(registration.boot_mode.map(Into::into))
+        .set_block_device_mappings(Some(std::iter::once(root).chain(others).collect()))
+}
+
+/// An empty `NoDevice` leaves the volume of a device out (EC2 API, `BlockDeviceMapping`).
+fn left_out(devices: &[String]) -> Option<Vec<BlockDeviceMapping>> {
+    let left_out = devices.iter().map(|device| {
+        BlockDeviceMapping::builder()
+            .device_name(device)
+            .no_device("")
+            .build()
+    });
+    (!devices.is_empty()).then(|| left_out.collect())
 }
 
 fn ec2_tags(tags: &BTreeMap<String, String>) -> Vec<Tag> {
@@ -330,6 +406,7 @@ fn ec2_tags(tags: &BTreeMap<String, String>) -> Vec<Tag> {
 fn subject(action: &Action) -> String {
     match action {
         Action::CreateImage { instance, .. } => instance.clone(),
+        Action::RegisterImage { registration, .. } => registration.snapshot.clone(),
         Action::CopyImage { from, .. } => from.to_string(),
         other => other.target().unwrap_or_default().to_owned(),
     }

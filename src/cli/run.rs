@@ -18,6 +18,11 @@ pub struct Run {
     #[arg(long, env = "AMITY_OWNER_ID", value_name = "NAME", value_parser = owner_id)]
     owner_id: String,
 
+    /// The uid of namespace kube-system of the cluster that was rebuilt as this one: its images are taken over.
+    /// Needed once, when the cluster is rebuilt and the owner id kept.
+    #[arg(long, env = "AMITY_TAKE_OVER_FROM", value_name = "UID", value_parser = uid)]
+    take_over_from: Option<String>,
+
     /// How long EC2's reads may lag behind its writes, such as 10m.
     #[arg(long, env = "AMITY_CONSISTENCY_WINDOW", default_value = "10m", value_name = "TIME", value_parser = duration)]
     consistency_window: SignedDuration,
@@ -74,6 +79,7 @@ impl Run {
         telemetry::init_logs(&self.log, format)?;
         let settings = Settings {
             owner: self.owner_id,
+            take_over_from: self.take_over_from,
             concurrency: self.concurrency,
             listen: self.listen,
             aws: aws::Settings {
@@ -97,6 +103,16 @@ fn owner_id(text: &str) -> Result<String, String> {
     } else {
         Err("write 1 to 63 letters, digits, '-', '_' or '.', such as platform-prod".to_owned())
     }
+}
+
+/// What Kubernetes gives out as a uid.
+fn uid(text: &str) -> Result<String, String> {
+    let is_uid = text.len() == 36 && text.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-');
+    is_uid.then(|| text.to_owned()).ok_or_else(|| {
+        "write the uid that kubectl get namespace kube-system -o jsonpath={.metadata.uid} printed in the old \
+         cluster, or that the MachineImage's message names"
+            .to_owned()
+    })
 }
 
 fn duration(text: &str) -> Result<SignedDuration, String> {

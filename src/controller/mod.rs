@@ -21,6 +21,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use amity_core::account::Claims;
 use amity_core::api::{AwsAccount, MachineImage};
 use amity_core::image::desired::Installation;
 use futures::{FutureExt, Stream, StreamExt, stream};
@@ -52,6 +53,8 @@ const BEFORE_THE_REST: Duration = Duration::from_millis(500);
 pub struct Settings {
     /// `--owner-id`.
     pub owner: String,
+    /// `--take-over-from`.
+    pub take_over_from: Option<String>,
     /// How many objects are reconciled at a time.
     pub concurrency: u16,
     /// Where health and metrics are served.
@@ -126,6 +129,7 @@ async fn control(
     let installation = Installation {
         owner: settings.owner.clone(),
         cluster: cluster_uid(&client).await?,
+        take_over_from: settings.take_over_from,
         consistency_window: settings.aws.consistency_window,
     };
     tracing::info!(
@@ -163,6 +167,10 @@ async fn control(
             inventory: inventory.clone(),
             objects: Objects::new(client.clone(), metrics.clone()),
             events: Events::new(client),
+            claims: {
+                let all = images.store();
+                Box::new(move || claims(&all))
+            },
             clock,
             metrics,
         },
@@ -234,6 +242,12 @@ fn namespaces(
             ready(namespace.ok().map(|namespace| namespace.name_any()))
         });
     (reader, touched)
+}
+
+/// What every object that this version can read asks for.
+fn claims(images: &Store<Guarded<MachineImage>>) -> Claims {
+    let all = images.state();
+    Claims::of(all.iter().filter_map(|guarded| guarded.0.as_ref().ok()))
 }
 
 /// The images of one namespace.

@@ -40,6 +40,8 @@ pub mod tag {
     pub const SELF: &str = "amity.dev/self";
     /// When the revision was published; absent while it is not what users should launch.
     pub const PUBLISHED: &str = "amity.dev/published";
+    /// When the image ceased to be published because another revision was; from then on its retention counts.
+    pub const SUPERSEDED: &str = "amity.dev/superseded";
     /// Hashes of the keys of `spec.tags` that Amity put there, see [`super::TagKeys`].
     pub const TAG_KEYS: &str = "amity.dev/tag-keys";
     /// Somebody holds the image: it is not deregistered while it has this tag, whatever the value.
@@ -103,6 +105,11 @@ impl Reference {
         self.id.starts_with("i-")
     }
 
+    /// Whether it names a snapshot.
+    pub fn is_snapshot(&self) -> bool {
+        self.id.starts_with("snap-")
+    }
+
     /// Whether it names an image.
     pub fn is_image(&self) -> bool {
         self.id.starts_with("ami-")
@@ -150,6 +157,9 @@ pub struct Identity {
     pub owner: String,
     /// The uid of namespace `kube-system` of the cluster that holds the object.
     pub cluster: String,
+    /// The uid of the cluster that was rebuilt as this one (`--take-over-from`): its images are this one's,
+    /// and tagged so.
+    pub predecessor: Option<String>,
     /// `namespace/name`.
     pub object: String,
 }
@@ -190,6 +200,17 @@ impl Identity {
             &attempt.to_string(),
         ];
         hex_digest(parts)
+    }
+
+    /// Whether these tags are of this cluster or of the one that it takes over from.
+    pub fn is_of_cluster(&self, tags: &BTreeMap<String, String>) -> bool {
+        tags.get(tag::CLUSTER)
+            .is_some_and(|uid| *uid == self.cluster || self.predecessor.as_ref() == Some(uid))
+    }
+
+    /// Whether these tags are of the cluster that this one takes over from.
+    pub fn is_to_be_taken_over(&self, tags: &BTreeMap<String, String>) -> bool {
+        self.is_of_cluster(tags) && tags.get(tag::CLUSTER) != Some(&self.cluster)
     }
 
     /// Whether these tags say that the thing belongs to this object. It is a claim, not a proof.
@@ -288,6 +309,7 @@ mod tests {
         let identity = Identity {
             owner: "o".into(),
             cluster: "c".into(),
+            predecessor: None,
             object: "ns/n".into(),
         };
         let place = Place::new("111122223333", "eu-west-1");
@@ -303,6 +325,7 @@ mod tests {
         let identity = Identity {
             owner: "o".into(),
             cluster: "c".into(),
+            predecessor: None,
             object: "ns/n".into(),
         };
         let origin = Reference::new("us-east-1", "i-0a1b2c3d4e5f60718");
@@ -332,6 +355,7 @@ mod tests {
         let identity = Identity {
             owner: "o".into(),
             cluster: "c".into(),
+            predecessor: None,
             object: "ns/n".into(),
         };
         let revision = Revision::from("3f9a1c07d2");

@@ -3,14 +3,19 @@
 use std::collections::BTreeMap;
 
 use amity_core::api::conditions::Reason;
-use amity_core::api::{AwsAccount, MachineImage, MachineImageStatus, RegionStatus};
-use amity_core::image::desired::{CAPTURED, Desired, FINALIZER, Installation, References};
+use amity_core::api::{
+    AwsAccount, ImageUser, MachineImage, MachineImageStatus, ProgressingRevision, RegionStatus,
+};
+use amity_core::image::desired::{
+    CAPTURED, DEREGISTER_IN_USE, DISCARDED, Desired, Discarded, FINALIZER, Installation,
+    LIMIT_LIFTED_UNTIL, References, Source,
+};
 use amity_core::image::identity::{Place, Reference, Revision, TagKeys, tag};
 use amity_core::image::observed::{
-    Asked, Dead, Image, ImageState, Known, Observed, PlaceView, Refusal, Snapshot, SourceImage,
-    SourceInstance, SourceView, Unreadable,
+    Asked, Dead, Departures, Image, ImageState, Known, Observed, PlaceView, Refusal, Snapshot,
+    SourceImage, SourceInstance, SourceSnapshot, SourceView, Unreadable, Usage,
 };
-use amity_core::image::plan::needs_source;
+use amity_core::image::plan::reads;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use serde_json::json;
@@ -47,6 +52,7 @@ pub fn situation(case: &Case) -> Result<Situation, String> {
         let installation = Installation {
             owner: "o1".to_owned(),
             cluster: CLUSTER.to_owned(),
+            take_over_from: case.desired.take_over_from.clone(),
             consistency_window: SignedDuration::from_mins(10),
         };
         Desired::of(image, &installation, references)
@@ -55,7 +61,24 @@ pub fn situation(case: &Case) -> Result<Situation, String> {
     if let Some(captured) = &case.desired.captured {
         let revision = Names(of(&image)).revision(&captured.revision);
         let annotation = format!("{revision} {}", time(&captured.at)?);
-        image.metadata.annotations = Some(BTreeMap::from([(CAPTURED.to_owned(), annotation)]));
+        annotate(&mut image, CAPTURED, annotation);
+    }
+    let revision = Names(of(&image)).revision("current");
+    if let Some(shown) = &case.desired.discarded {
+        annotate(&mut image, DISCARDED, Discarded::annotation(&revision, shown));
+    }
+    if let Some(overridden) = &case.desired.deregister_in_use {
+        annotate(&mut image, DEREGISTER_IN_USE, overridden.clone());
+    }
+    if let (Some(source), Some(status)) = (
+        case.before.as_ref().and_then(|before| before.source.clone()),
+        &mut image.status,
+    ) {
+        status.progressing = Some(ProgressingRevision {
+            revision: revision.to_string(),
+            source,
+            start_time: Time(now()),
+        });
     }
     let desired = of(&image);
     let names = Names(desired.clone());
@@ -67,6 +90,11 @@ pub fn situation(case: &Case) -> Result<Situation, String> {
         observed,
         now: now(),
     })
+}
+
+fn annotate(image: &mut MachineImage, key: &str, value: String) {
+    let annotations = image.metadata.annotations.get_or_insert_default();
+    annotations.insert(key.to_owned(), value);
 }
 
 /// The time at which every case is planned.
@@ -96,24 +124,55 @@ fn machine_image(case: &Case) -> Result<MachineImage, String> {
         text.parse::<Reference>()
             .map_err(|()| format!("{text} is not region/id"))
     };
-    let source = match (&wanted.source.instance, &wanted.source.image) {
-        (Some(instance), None) => {
+    let said = &wanted.source;
+    let source = match (&said.instance, &said.snapshot, &said.image) {
+        (Some(instance), None, None) => {
             let it = split(instance)?;
-            let reboot = wanted.source.reboot.as_deref().unwrap_or("Never");
-            json!({"instance": {"region": it.region, "instanceId": it.id, "reboot": reboot}})
+            let reboot = said.reboot.as_deref().unwrap_or("Never");
+            let volumes = said.volumes.as_deref().unwrap_or("All");
+            json!({"instance": {
+                "region": it.region, "instanceId": it.id, "reboot": reboot, "volumes": volumes,
+            }})
         }
-        (None, Some(image)) => {
+        (None, Some(snapshot), None) => {
+            let it = split(snapshot)?;
+            let data = said.data.iter();
+            let volumes: Vec<_> = data
+                .map(|id| json!({"deviceName": "/dev/sdb", "snapshotId": id}))
+                .collect();
+            json!({"snapshot": {
+                "region": it.region,
+                "snapshotId": it.id,
+                "rootDeviceName": "/dev/xvda",
+                "architecture": "arm64",
+                "platformDetails": said.platform_details.as_deref().unwrap_or("Linux/UNIX"),
+                "volumes": volumes,
+            }})
+        }
+        (None, None, Some(region)) if said.name.is_some() => {
+            json!({"image": {"region": region, "owner": said.owner, "name": said.name}})
+        }
+        (None, None, Some(image)) => {
             let it = split(image)?;
             json!({"image": {"region": it.region, "imageId": it.id}})
         }
-        _ => return Err("a source is either an instance or an image".to_owned()),
+        _ => return Err("a source is an instance, a snapshot or an image".to_owned()),
     };
     let regions: Vec<_> = wanted
         .regions
         .iter()
         .map(|name| json!({"name": name}))
         .collect();
-    let mut spec = json!({"source": source, "regions": regions, "tags": wanted.tags, "suspend": wanted.suspend});
+    let mut spec = json!({
+        "source": source,
+        "regions": regions,
+        "tags": wanted.tags,
+        "suspend": wanted.suspend,
+        "retention": {
+            "revisions": wanted.kept_revisions,
+            "minAge": wanted.kept_for.as_deref().unwrap_or("0s"),
+        },
+    });
     let said = [
         ("rebuild", &wanted.rebuild),
         ("description", &wanted.description),
@@ -155,6 +214,7 @@ fn status(before: &case::Before) -> MachineImageStatus {
         name: name.clone(),
         published_image_id: Some(id.clone()),
         progressing: None,
+        in_use_by: Vec::new(),
         message: None,
     };
     MachineImageStatus {
@@ -177,6 +237,10 @@ fn aws_account(case: &Case) -> Result<AwsAccount, String> {
         }
         Grants::None => json!([]),
     };
+    let snapshots = match case.account.grants {
+        Grants::All => json!([{"namespaces": everybody}]),
+        _ => json!([]),
+    };
     let owners = match case.account.grants {
         Grants::None => json!([]),
         _ => json!([{"namespaces": everybody, "owners": ["self", "amazon"]}]),
@@ -184,12 +248,15 @@ fn aws_account(case: &Case) -> Result<AwsAccount, String> {
     let spec = json!({
         "accountId": ACCOUNT,
         "regions": case.account.regions,
-        "grants": {"capture": capture, "sourceOwners": owners},
+        "grants": {"capture": capture, "snapshots": snapshots, "sourceOwners": owners},
     });
-    Ok(AwsAccount::new(
-        "default",
-        serde_json::from_value(spec).map_err(|why| why.to_string())?,
-    ))
+    let spec = serde_json::from_value(spec).map_err(|why| why.to_string())?;
+    let mut account = AwsAccount::new("default", spec);
+    if let Some(until) = &case.account.limit_lifted_until {
+        let annotation = (LIMIT_LIFTED_UNTIL.to_owned(), time(until)?.to_string());
+        account.metadata.annotations = Some(BTreeMap::from([annotation]));
+    }
+    Ok(account)
 }
 
 fn source(case: &Case, desired: &Desired, observed: &Observed) -> Result<SourceView, String> {
@@ -199,9 +266,12 @@ fn source(case: &Case, desired: &Desired, observed: &Observed) -> Result<SourceV
         unsupported: None,
         owner: None,
         alias: None,
+        id: None,
+        name: None,
+        devices: Vec::new(),
         missing: None,
         unreadable: None,
-        unread: !needs_source(desired, observed, now()),
+        unread: reads(desired, observed, now()).source.is_none(),
     };
     let said = case.source.as_ref().unwrap_or(&default);
     if said.unread {
@@ -215,13 +285,29 @@ fn source(case: &Case, desired: &Desired, observed: &Observed) -> Result<SourceV
     if let Some(message) = &said.unreadable {
         return Ok(SourceView::Unreadable(unreadable(message, None)?));
     }
-    if desired.reboot.is_some() {
-        return Ok(SourceView::Instance(SourceInstance {
-            state: said.state.clone().unwrap_or_else(|| "running".to_owned()),
-            tags: said.tags.clone(),
-            unsupported: said.unsupported.clone(),
-        }));
-    }
+    let (id, name) = match &desired.source {
+        Source::Instance { .. } => {
+            return Ok(SourceView::Instance(SourceInstance {
+                state: said.state.clone().unwrap_or_else(|| "running".to_owned()),
+                tags: said.tags.clone(),
+                data_devices: said.devices.clone(),
+                unsupported: said.unsupported.clone(),
+            }));
+        }
+        Source::Snapshot { registration, .. } => {
+            let snapshot = |id: &str| SourceSnapshot {
+                id: id.to_owned(),
+                state: said.state.clone().unwrap_or_else(|| "completed".to_owned()),
+                owner: said.owner.clone().unwrap_or_else(|| ACCOUNT.to_owned()),
+                tags: said.tags.clone(),
+            };
+            return Ok(SourceView::Snapshots(
+                registration.snapshots().map(snapshot).collect(),
+            ));
+        }
+        Source::Image(image) => (image.id.clone(), "any".to_owned()),
+        Source::NamedImage(named) => ("ami-newest".to_owned(), named.name.clone()),
+    };
     let state = match said.state.as_deref() {
         None | Some("available") => ImageState::Available,
         Some("pending") => ImageState::Pending,
@@ -230,6 +316,9 @@ fn source(case: &Case, desired: &Desired, observed: &Observed) -> Result<SourceV
         Some(other) => return Err(format!("{other} is no state of a source image")),
     };
     Ok(SourceView::Image(SourceImage {
+        id: said.id.clone().unwrap_or(id),
+        name: said.name.clone().unwrap_or(name),
+        architecture: "arm64".to_owned(),
         state,
         owner: said.owner.clone().unwrap_or_else(|| ACCOUNT.to_owned()),
         owner_alias: said.alias.clone(),
@@ -238,12 +327,12 @@ fn source(case: &Case, desired: &Desired, observed: &Observed) -> Result<SourceV
 
 fn observed(case: &Case, names: &Names) -> Result<Observed, String> {
     let empty = case::Place::default();
-    let origin = &names.0.origin.region;
+    let origin = names.0.source.region().to_owned();
     let unnamed = case
         .desired
         .regions
         .iter()
-        .chain([origin])
+        .chain([&origin])
         .filter(|region| !case.observed.contains_key(*region));
     let account = if case.account.missing { "" } else { ACCOUNT };
     let mut observed = Observed::default();
@@ -257,8 +346,16 @@ fn observed(case: &Case, names: &Names) -> Result<Observed, String> {
             Some(message) => PlaceView::Unreadable(unreadable(message, place.reason.as_deref())?),
             None => PlaceView::Known(known(case, names, region, place)?),
         };
+        for image in &place.images {
+            if let Some(usage) = usage(image)? {
+                let key = (here.clone(), image.id.clone());
+                observed.usage.insert(key, usage);
+            }
+        }
         observed.places.insert(here, view);
     }
+    let (going, published) = case.departures.unwrap_or_default();
+    observed.departures = Some(Departures { going, published });
     for (region, refused) in &case.refused {
         let refusal = refusal(refused)?;
         let asked = Asked {
@@ -270,6 +367,19 @@ fn observed(case: &Case, names: &Names) -> Result<Observed, String> {
     }
     observed.last_creation = case.last_creation.as_deref().map(time).transpose()?;
     Ok(observed)
+}
+
+fn usage(image: &case::Image) -> Result<Option<Usage>, String> {
+    if let Some(message) = &image.usage_denied {
+        let why = unreadable(message, Some("AccessDenied"))?;
+        return Ok(Some(Usage::Unknown(why)));
+    }
+    let users = image.used_by.iter().map(|arn| ImageUser {
+        image_id: image.id.clone(),
+        resource_type: "ec2:Instance".to_owned(),
+        arn: arn.clone(),
+    });
+    Ok((!image.usage_unread).then(|| Usage::By(users.collect())))
 }
 
 fn unreadable(message: &str, reason: Option<&str>) -> Result<Unreadable, String> {
@@ -286,8 +396,9 @@ fn named(reason: &str) -> Result<Reason, String> {
 }
 
 fn refusal(refused: &case::Refused) -> Result<Refusal, String> {
-    const ACTIONS: [&str; 6] = [
+    const ACTIONS: [&str; 7] = [
         "CreateImage",
+        "RegisterImage",
         "CopyImage",
         "CreateTags",
         "DeleteTags",
@@ -325,6 +436,7 @@ fn known(case: &Case, names: &Names, region: &str, place: &case::Place) -> Resul
             .snapshots
             .iter()
             .filter(|id| place.snapshots.iter().all(|one| one.id != **id))
+            .filter(|id| image.root_snapshot.as_ref() != Some(*id))
         {
             let settled = case::Snapshot {
                 id: id.clone(),
@@ -335,6 +447,7 @@ fn known(case: &Case, names: &Names, region: &str, place: &case::Place) -> Resul
                 unread: false,
                 pending: image.state == ImageState::Pending,
                 retained: said.whose == Whose::Retained,
+                failure: None,
                 cluster: said.cluster.clone(),
                 tags: said.tags.clone(),
                 noted: said.noted.clone(),
@@ -365,6 +478,7 @@ fn known(case: &Case, names: &Names, region: &str, place: &case::Place) -> Resul
             .into_iter()
             .map(|who| (names.0.image_name.clone(), who))
             .collect(),
+        free_copy_slots: place.free_copy_slots,
         as_of: time(place.as_of.as_deref().unwrap_or("-10s"))?,
     })
 }
@@ -381,9 +495,10 @@ fn image(case: &Case, names: &Names, region: &str, said: &case::Image) -> Result
         Whose::Contradicting => Some(Reference::new(region, "ami-else")),
         _ => Some(source.clone()),
     };
-    let (instance, made_from) = match shown {
-        Some(shown) if shown.is_instance() => (Some(shown.id), None),
-        shown => (None, shown),
+    let (instance, made_from, root) = match shown {
+        Some(shown) if shown.is_instance() => (Some(shown.id), None, None),
+        Some(shown) if shown.is_snapshot() => (None, None, Some(shown.id)),
+        shown => (None, shown, None),
     };
     let mut tags = names.tags(
         &said.revision,
@@ -405,14 +520,23 @@ fn image(case: &Case, names: &Names, region: &str, said: &case::Image) -> Result
     if said.whose == Whose::Retained {
         tags.insert(tag::RETAINED.to_owned(), time("-1d")?.to_string());
     }
+    if let Some(origin) = &said.origin {
+        tags.insert(tag::ORIGIN.to_owned(), origin.clone());
+    }
+    if let Some(since) = &said.superseded {
+        tags.insert(tag::SUPERSEDED.to_owned(), time(since)?.to_string());
+    }
+    if let Some(who) = &said.held_by {
+        tags.insert(tag::HOLD.to_owned(), who.clone());
+    }
     if said.published {
         tags.insert(tag::PUBLISHED.to_owned(), time("-1d")?.to_string());
     }
     let suffix = said.id.trim_start_matches("ami-");
-    let one = if said.state == State::Pending {
-        vec![]
-    } else {
-        vec![format!("snap-{suffix}")]
+    let one = match (&root, said.state) {
+        (Some(root), _) => vec![root.clone()],
+        (None, State::Pending) => vec![],
+        (None, _) => vec![format!("snap-{suffix}")],
     };
     Ok(Image {
         id: said.id.clone(),
@@ -434,6 +558,8 @@ fn image(case: &Case, names: &Names, region: &str, said: &case::Image) -> Result
         source_image: made_from,
         last_launched: said.launched.as_deref().map(time).transpose()?,
         snapshots: said.snapshots.clone().unwrap_or(one),
+        root_snapshot: root,
+        platform_details: Some(said.platform.clone().unwrap_or_else(|| "Linux/UNIX".to_owned())),
         tags,
     })
 }
@@ -463,6 +589,7 @@ fn snapshot(names: &Names, region: &str, said: &case::Snapshot, images: &[Image]
         id: said.id.clone(),
         pending: said.pending,
         progress: None,
+        failure: said.failure.clone(),
         used_by: (!said.unread).then(|| users.chain(said.used_by.iter().cloned()).collect()),
         size_gib: 8,
         tags,
@@ -483,9 +610,9 @@ impl Names {
 
     /// In the source's region, what the spec names; elsewhere the first image of the revision there.
     fn source_of(&self, case: &Case, region: &str, said: &case::Image) -> Reference {
-        let origin = &self.0.origin;
+        let origin = self.origin();
         if origin.is_image() || origin.region == region {
-            return origin.clone();
+            return origin;
         }
         let there = case
             .observed
@@ -501,6 +628,13 @@ impl Names {
         )
     }
 
+    /// What the revision is made from; a name is resolved to `ami-newest`.
+    fn origin(&self) -> Reference {
+        let source = &self.0.source;
+        let newest = || Reference::new(source.region(), "ami-newest");
+        source.reference().unwrap_or_else(newest)
+    }
+
     fn tags(
         &self,
         revision: &str,
@@ -512,7 +646,7 @@ impl Names {
         let mut tags = self
             .0
             .identity
-            .birth_tags(&self.revision(revision), &self.0.origin, source);
+            .birth_tags(&self.revision(revision), &self.origin(), source);
         tags.extend(users.clone());
         let noted = noted.map_or_else(|| TagKeys::of(users.keys()), TagKeys::of);
         if !noted.is_empty() {

@@ -9,7 +9,8 @@ mod attempts;
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hasher};
 
-use amity_core::image::identity::tag;
+use amity_core::account::Held;
+use amity_core::image::identity::{Place, tag};
 use amity_core::image::observed::{Image, ImageState, Known, Snapshot};
 use amity_core::image::plan::step::Action;
 use jiff::{SignedDuration, Timestamp};
@@ -143,12 +144,17 @@ impl Memory {
         self.last_write = Some(now);
         match (action, result) {
             (
-                Action::CreateImage { name, tags, .. } | Action::CopyImage { name, tags, .. },
+                Action::CreateImage { name, tags, .. }
+                | Action::RegisterImage { name, tags, .. }
+                | Action::CopyImage { name, tags, .. },
                 Ok(Answer::Made(id)),
             ) => {
                 self.made(object, id, newborn(id, name, account, tags), now);
             }
-            (Action::CreateImage { name, .. }, Ok(Answer::NameTaken)) => {
+            (
+                Action::CreateImage { name, .. } | Action::RegisterImage { name, .. },
+                Ok(Answer::NameTaken),
+            ) => {
                 self.name_is_taken(object, name, now);
             }
             (Action::CopyImage { token, tags, .. }, Ok(Answer::AlreadyMade)) => {
@@ -177,6 +183,25 @@ impl Memory {
     /// What is known of one object here; `None` before the first reading.
     pub(super) fn view(&self, object: &str) -> Option<Known> {
         Some(self.view_as_of(object, self.as_of?))
+    }
+
+    /// Everything that is known here, of whatever object.
+    pub(super) fn held(&self, place: &Place) -> Vec<Held> {
+        let held = |id: &String, gib, tags| Held {
+            place: place.clone(),
+            id: id.clone(),
+            gib,
+            tags,
+        };
+        let images = self
+            .images
+            .iter()
+            .map(|(id, entry)| held(id, 0, entry.tags()));
+        let snapshots = self
+            .snapshots
+            .iter()
+            .map(|(id, entry)| held(id, entry.item.size_gib, entry.tags()));
+        images.chain(snapshots).collect()
     }
 
     /// When the last reading ended.
@@ -544,6 +569,8 @@ fn newborn(id: &str, name: &str, account: &str, tags: &BTreeMap<String, String>)
         source_image: None,
         last_launched: None,
         snapshots: Vec::new(),
+        root_snapshot: None,
+        platform_details: None,
         tags: tags.clone(),
     }
 }

@@ -13,15 +13,18 @@ mod pace;
 mod places;
 mod read;
 mod source;
+mod usage;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use amity_core::account::Holdings;
 use amity_core::api::AwsAccount;
 use amity_core::api::conditions;
 use amity_core::image::desired::Desired;
 use amity_core::image::identity::{Identity, Place};
 use amity_core::image::observed::{Observed, PlaceView, SourceView, Unreadable};
+use amity_core::image::plan::Reads;
 use amity_core::image::plan::step::Action;
 use futures::Stream;
 use jiff::Timestamp;
@@ -36,6 +39,7 @@ use crate::clock::Clock;
 use changes::Changes;
 use places::PlaceState;
 use source::Sources;
+use usage::Usages;
 
 /// What EC2 has.
 #[derive(Debug)]
@@ -49,6 +53,7 @@ pub struct Inventory {
     state: Mutex<State>,
     changes: Changes,
     sources: Sources,
+    usages: Usages,
 }
 
 /// What changes while the process runs.
@@ -93,6 +98,7 @@ impl Inventory {
             state: Mutex::new(state),
             changes: Changes::default(),
             sources: Sources::default(),
+            usages: Usages::default(),
         })
     }
 
@@ -110,14 +116,14 @@ impl Inventory {
         });
     }
 
-    /// What is known of everything that one object could own or need: from memory, except the source, for
-    /// which EC2 is asked when `needs_source` and nobody asked in the last half minute.
-    pub async fn observe(&self, desired: &Desired, needs_source: bool) -> Observed {
-        let source = if needs_source {
-            self.source(desired).await
-        } else {
-            SourceView::NotRead
+    /// What is known of everything that one object could own or need: from memory, except for `reads`, which
+    /// EC2 is asked unless somebody asked of late.
+    pub async fn observe(&self, desired: &Desired, reads: &Reads) -> Observed {
+        let source = match &reads.source {
+            Some(query) => self.source(&desired.source_place(), query).await,
+            None => SourceView::NotRead,
         };
+        let usage = self.usage(&reads.usage).await;
         let refusals = self.budget.refusals(desired);
         let object = &desired.identity.object;
         let mut state = self.state();
@@ -129,9 +135,29 @@ impl Inventory {
         Observed {
             places,
             source,
+            usage,
+            departures: None,
             refusals,
             last_creation: state.last_creation(object),
         }
+    }
+
+    /// All that the account holds of this installation, from memory, whatever object it is of.
+    pub fn holdings(&self, account_id: &str) -> Holdings {
+        let state = self.state();
+        let mut holdings = Holdings::default();
+        if let Some(Err(unreadable)) = state.accounts.get(account_id) {
+            let place = Place::new(account_id, "");
+            holdings.unreadable.insert(place, unreadable.clone());
+        }
+        let places = state.places.iter();
+        for (place, known) in places.filter(|(place, _)| place.account == account_id) {
+            match known.held(place) {
+                Ok(held) => holdings.held.extend(held),
+                Err(unreadable) => drop(holdings.unreadable.insert(place.clone(), unreadable)),
+            }
+        }
+        holdings
     }
 
     /// The object is as its spec says. Its last creating call is forgotten once every list is a whole
@@ -259,7 +285,7 @@ impl State {
         known
             .chain(&desired.places)
             .cloned()
-            .chain([desired.origin_place()])
+            .chain([desired.source_place()])
             .collect()
     }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use amity_core::account::Held;
 use amity_core::image::identity::Place;
 use amity_core::image::observed::{Known, Unreadable};
 use jiff::{SignedDuration, Timestamp};
@@ -46,6 +47,12 @@ impl PlaceState {
             reason: amity_core::api::conditions::WAITING_FOR_INVENTORY,
             message: "the place has not been read yet".to_owned(),
         })
+    }
+
+    /// Everything of this installation here.
+    pub(super) fn held(&self, place: &Place) -> Result<Vec<Held>, Unreadable> {
+        self.readable.clone()?;
+        Ok(self.memory.held(place))
     }
 
     /// Whether it was read or could not be.

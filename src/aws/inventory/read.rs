@@ -198,15 +198,20 @@ async fn list_snapshots(ec2: &Ec2, calls: &EC2Calls) -> Result<Vec<Snapshot>, Fa
 
 /// Where a list is.
 #[derive(Debug, Default)]
-struct Pages {
+pub(super) struct Pages {
     token: Option<String>,
     seen: BTreeSet<String>,
 }
 
 impl Pages {
+    /// The token of the page that comes next; `None` for the first.
+    pub(super) fn token(&self) -> Option<&str> {
+        self.token.as_deref()
+    }
+
     /// Takes the token of the next page. One that was there before, or too many, mean that the list has no
     /// end; it is not a short one.
-    fn is_last(&mut self, next: Option<&str>) -> Result<bool, Failure> {
+    pub(super) fn is_last(&mut self, next: Option<&str>) -> Result<bool, Failure> {
         let Some(next) = next.filter(|token| !token.is_empty()) else {
             return Ok(true);
         };
@@ -220,7 +225,7 @@ impl Pages {
     }
 }
 
-fn filter(name: &str, values: impl IntoIterator<Item = String>) -> types::Filter {
+pub(super) fn filter(name: &str, values: impl IntoIterator<Item = String>) -> types::Filter {
     types::Filter::builder()
         .name(name)
         .set_values(Some(values.into_iter().collect()))
@@ -270,8 +275,18 @@ fn image_of(image: &types::Image, state: ImageState) -> Result<Image, Failure> {
             .filter_map(|device| device.ebs()?.snapshot_id())
             .map(str::to_owned)
             .collect(),
+        root_snapshot: root_snapshot(image),
+        platform_details: image.platform_details().map(str::to_owned),
         tags: tags_of(image.tags()),
     })
+}
+
+/// The snapshot of the root device.
+fn root_snapshot(image: &types::Image) -> Option<String> {
+    let root = image.root_device_name()?;
+    let mut devices = image.block_device_mappings().iter();
+    let device = devices.find(|device| device.device_name() == Some(root))?;
+    device.ebs()?.snapshot_id().map(str::to_owned)
 }
 
 /// An image's state, reduced to what a decision needs.
@@ -299,6 +314,10 @@ fn snapshot_of(snapshot: &types::Snapshot) -> Result<Snapshot, Failure> {
         progress: snapshot
             .progress()
             .and_then(|text| text.trim_end_matches('%').parse().ok()),
+        failure: (snapshot.state() == Some(&types::SnapshotState::Error)).then(|| {
+            let said = snapshot.state_message().filter(|said| !said.is_empty());
+            said.unwrap_or("the snapshot could not be made").to_owned()
+        }),
         used_by: None,
         size_gib: snapshot.volume_size().unwrap_or_default(),
         tags: tags_of(snapshot.tags()),

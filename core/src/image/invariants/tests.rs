@@ -6,14 +6,17 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use super::*;
-use crate::api::{AwsAccount, MachineImage};
+use crate::api::{AwsAccount, ImageUser, MachineImage};
 use crate::image::desired::{Captured, Installation, References};
 use crate::image::identity::Revision;
-use crate::image::observed::{Dead, Known, Snapshot, SourceImage, SourceInstance, Unreadable};
+use crate::image::observed::{Dead, Departures, Known, Snapshot, SourceImage, SourceInstance, Unreadable};
 use crate::image::plan::{WaitsFor, Why};
 
 const HOME: &str = "us-east-1";
 const AWAY: &str = "eu-west-1";
+
+/// A day and a half after what is superseded here was.
+const NOW: Timestamp = Timestamp::constant(1_772_366_400, 0);
 
 /// What is desired and observed, to be spoilt by a test.
 struct World {
@@ -27,6 +30,7 @@ fn world() -> World {
     let spec = json!({
         "source": {"instance": {"region": HOME, "instanceId": "i-1", "reboot": "Once"}},
         "regions": [{"name": HOME}, {"name": AWAY}],
+        "retention": {"revisions": 0},
     });
     let mut image = MachineImage::new("web", serde_json::from_value(spec).unwrap());
     image.metadata.namespace = Some("prod".to_owned());
@@ -35,6 +39,7 @@ fn world() -> World {
     let installation = Installation {
         owner: "o1".to_owned(),
         cluster: "c1".to_owned(),
+        take_over_from: None,
         consistency_window: SignedDuration::from_mins(10),
     };
     let labels = BTreeMap::new();
@@ -49,6 +54,10 @@ fn world() -> World {
         desired,
         observed: Observed::default(),
     };
+    world.observed.departures = Some(Departures {
+        going: 1,
+        published: 2,
+    });
     world.observed.places = [HOME, AWAY]
         .map(|region| (place(region), PlaceView::Known(Known::default())))
         .into();
@@ -81,10 +90,11 @@ impl World {
         let Desired {
             identity,
             revision,
-            origin,
+            source,
             ..
         } = &self.desired;
-        let mut tags = identity.birth_tags(revision, origin, origin);
+        let origin = source.reference().unwrap();
+        let mut tags = identity.birth_tags(revision, &origin, &origin);
         tags.extend(
             more.iter()
                 .map(|(key, value)| ((*key).to_owned(), (*value).to_owned())),
@@ -106,6 +116,8 @@ impl World {
             source_image: None,
             last_launched: None,
             snapshots: vec![id.replace("ami", "snap")],
+            root_snapshot: None,
+            platform_details: Some("Linux/UNIX".to_owned()),
             tags: self.tags(more),
         }
     }
@@ -116,6 +128,7 @@ impl World {
             id: id.to_owned(),
             pending: false,
             progress: None,
+            failure: None,
             used_by: Some(Vec::new()),
             size_gib: 8,
             tags,
@@ -159,7 +172,22 @@ impl World {
             },
             &self.desired,
             &self.observed,
+            NOW,
         )
+    }
+
+    /// EC2 said who uses the image.
+    fn used_by(mut self, region: &str, id: &str, arns: &[&str]) -> Self {
+        let users = arns.iter().map(|arn| ImageUser {
+            image_id: id.to_owned(),
+            resource_type: "ec2:Instance".to_owned(),
+            arn: (*arn).to_owned(),
+        });
+        let usage = Usage::By(users.collect());
+        self.observed
+            .usage
+            .insert((place(region), id.to_owned()), usage);
+        self
     }
 
     #[track_caller]
@@ -248,7 +276,7 @@ fn a_plan_that_breaks_one_has_no_steps_left_and_says_which() {
         steps: vec![deregister(HOME, "ami-home"), copy(AWAY)],
         ..Plan::default()
     };
-    let checked = plan.checked(&world.desired, &world.observed);
+    let checked = plan.checked(&world.desired, &world.observed, NOW);
     assert!(checked.steps.is_empty());
     assert_eq!(checked.findings[0].reason, conditions::INVARIANT_BROKEN);
     assert!(
