@@ -134,10 +134,10 @@ impl Desired {
             },
             account_name: spec.account_name.clone(),
             revision,
-            origin: Reference::new(spec.source.region(), spec.source.id()),
+            origin: Reference::new(spec.source.region(), spec.source.id().unwrap_or_default()),
             reboot: match &spec.source {
                 Source::Instance(instance) => Some(instance.reboot()),
-                Source::Image(_) => None,
+                Source::Snapshot(_) | Source::Image(_) => None,
             },
             places: spec.region_names().map(place).collect(),
             image_name,

@@ -6,13 +6,12 @@
 mod verdicts;
 
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::desired::Desired;
 use super::identity::{Place, Revision, tag};
 use super::observed::{ImageState, Observed};
 use super::plan::{Finding, Owned, Plan, Step, View};
-use crate::api::conditions;
+use crate::api::conditions::{self, whole_seconds};
 use crate::api::{
     MachineImage, MachineImageStatus, NextStep, ProgressingRevision, PublishedRevision,
     RegionProgress, RegionStatus,
@@ -123,11 +122,6 @@ fn shortened(text: &str, longest: usize) -> String {
     }
 }
 
-/// `Time` is written in whole seconds, and what is compared with it must be, too.
-fn whole_seconds(time: Timestamp) -> Time {
-    Time(Timestamp::from_second(time.as_second()).unwrap_or(time))
-}
-
 fn next_step(step: &Step) -> NextStep {
     NextStep {
         step: step.action.name().to_owned(),
@@ -229,6 +223,7 @@ fn region(
         published_image_id: None,
         progressing: None,
         message,
+        in_use_by: Vec::new(),
     };
     if view.known(place).is_none() {
         // What cannot be read is not called gone: what stood there stays.

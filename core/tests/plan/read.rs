@@ -156,6 +156,7 @@ fn status(before: &case::Before) -> MachineImageStatus {
         published_image_id: Some(id.clone()),
         progressing: None,
         message: None,
+        in_use_by: Vec::new(),
     };
     MachineImageStatus {
         observed_generation: before.generation,
