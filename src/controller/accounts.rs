@@ -86,6 +86,7 @@ pub async fn reconcile(
     let status = AwsAccountStatus {
         observed_generation: generation,
         conditions: vec![condition],
+        strays: None,
     };
     objects.replace_account_status(account, status).await?;
     Ok(Action::requeue(requeue))

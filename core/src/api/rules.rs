@@ -35,6 +35,25 @@ pub fn image_id() -> Rule {
     )
 }
 
+/// A snapshot's id, of the old or the new length.
+pub fn snapshot_id() -> Rule {
+    Rule::new("self.matches('^snap-([0-9a-f]{8}|[0-9a-f]{17})$')").message(
+        "write the id of a snapshot: snap- and 17 (or 8) hex digits, for example \
+         snap-0123456789abcdef0",
+    )
+}
+
+/// Hours, minutes and seconds, at most a year.
+pub fn min_age() -> Rule {
+    Rule::new(
+        "self.matches('^([0-9]{1,5}[hms]){1,3}$') && duration(self) <= duration('8760h')",
+    )
+    .message(
+        "write hours (h), minutes (m) and seconds (s), for example 168h for a week, at most 8760h \
+         (there is no unit for days)",
+    )
+}
+
 /// No default is right for everybody.
 pub fn reboot_is_said() -> Rule {
     Rule::new("has(self.reboot)")
@@ -106,6 +125,12 @@ pub fn some_regions() -> Rule {
 pub fn some_instance_tags() -> Rule {
     Rule::new("size(self) > 0")
         .message("write at least one tag; for any instance leave instanceTags out")
+}
+
+/// As for instances.
+pub fn some_snapshot_tags() -> Rule {
+    Rule::new("size(self) > 0")
+        .message("write at least one tag; for any snapshot leave snapshotTags out")
 }
 
 /// An account's id.

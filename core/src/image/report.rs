@@ -6,13 +6,12 @@
 mod verdicts;
 
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::desired::Desired;
 use super::identity::{Place, Revision, tag};
 use super::observed::{ImageState, Observed, Usage};
 use super::plan::{Finding, Owned, Plan, Step, View, WaitsFor};
-use crate::api::conditions;
+use crate::api::conditions::{self, whole_seconds};
 use crate::api::{
     ImageUser, MachineImage, MachineImageStatus, NextStep, ProgressingRevision, PublishedRevision,
     RegionProgress, RegionStatus,
@@ -124,11 +123,6 @@ fn shortened(text: &str, longest: usize) -> String {
         None => text.to_owned(),
         Some(_) => text.chars().take(longest - 1).chain(['…']).collect(),
     }
-}
-
-/// `Time` is written in whole seconds, and what is compared with it must be, too.
-fn whole_seconds(time: Timestamp) -> Time {
-    Time(Timestamp::from_second(time.as_second()).unwrap_or(time))
 }
 
 fn next_step(step: &Step) -> NextStep {

@@ -214,8 +214,8 @@ fn status(before: &case::Before) -> MachineImageStatus {
         name: name.clone(),
         published_image_id: Some(id.clone()),
         progressing: None,
-        in_use_by: Vec::new(),
         message: None,
+        in_use_by: Vec::new(),
     };
     MachineImageStatus {
         observed_generation: before.generation,

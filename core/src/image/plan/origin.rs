@@ -22,7 +22,8 @@ pub(crate) fn make(view: &View<'_>, plan: &mut Plan) {
     if view.desired.source.is_image() {
         return;
     }
-    plan.findings.extend(discard(view, plan));
+    let discarded = discard(view, plan);
+    plan.findings.extend(discarded);
     let may_make = view.desired.refusals.is_empty() && view.desired.discarded.is_none();
     if !may_make || view.has_sibling() || misregistered(view).is_some() {
         return;

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
-use super::{LONGEST_MESSAGE, count, shortened, whole_seconds};
+use super::{LONGEST_MESSAGE, count, shortened};
 use crate::api::conditions::{self, Reason};
 use crate::api::{MachineImageStatus, RegionStatus};
 use crate::image::identity::Place;
@@ -33,28 +33,21 @@ impl Verdict {
         }
     }
 
-    /// The time of the last transition stays while the status does.
     pub(super) fn into_condition(
         self,
         before: &[Condition],
         generation: i64,
         now: Timestamp,
     ) -> Condition {
-        let unchanged = before
-            .iter()
-            .find(|old| old.type_ == self.type_ && old.status == self.status);
-        let last_transition_time = unchanged.map_or_else(
-            || whole_seconds(now),
-            |old| old.last_transition_time.clone(),
-        );
-        Condition {
-            type_: self.type_.to_owned(),
-            status: self.status.to_owned(),
-            reason: self.reason.name.to_owned(),
-            message: shortened(&self.message, LONGEST_MESSAGE),
-            last_transition_time,
-            observed_generation: Some(generation),
-        }
+        conditions::condition(
+            before,
+            self.type_,
+            self.status,
+            self.reason,
+            shortened(&self.message, LONGEST_MESSAGE),
+            generation,
+            now,
+        )
     }
 }
 
