@@ -7,9 +7,7 @@ use amity_core::image::observed::{Asked, Refusal};
 use amity_core::image::plan::step::{Action, Step};
 use aws_sdk_ec2::Client as Ec2;
 use aws_sdk_ec2::operation::register_image::builders::RegisterImageFluentBuilder;
-use aws_sdk_ec2::types::{
-    BlockDeviceMapping, EbsBlockDevice, ResourceType, Tag, TagSpecification,
-};
+use aws_sdk_ec2::types::{BlockDeviceMapping, EbsBlockDevice, ResourceType, Tag, TagSpecification};
 use futures::future::join_all;
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -118,7 +118,6 @@ async fn observe(desired: &Desired, cx: &Context) -> Observed {
     }
 }
 
-
 /// What came of the steps that were taken.
 struct Performed {
     changed_the_object: bool,
@@ -188,9 +187,16 @@ fn look_again_in(plan: &Plan, performed: &Performed, cx: &Context) -> Duration {
     let until = until
         .and_then(|left| Duration::try_from(left).ok())
         .unwrap_or(WHILE_WAITING);
-    let is_recorded_now = |waits_for: &Option<WaitsFor>| matches!(waits_for, Some(WaitsFor::Record(_)));
+    let is_recorded_now =
+        |waits_for: &Option<WaitsFor>| matches!(waits_for, Some(WaitsFor::Record(_)));
     let longest = match plan.wants_listed().next() {
-        _ if plan.steps.iter().any(|step| is_recorded_now(&step.waits_for)) => AFTER_A_STEP,
+        _ if plan
+            .steps
+            .iter()
+            .any(|step| is_recorded_now(&step.waits_for)) =>
+        {
+            AFTER_A_STEP
+        }
         Some(_) => AFTER_A_FRESH_LIST,
         None => WHILE_WAITING,
     };

@@ -8,8 +8,8 @@ use amity_core::image::desired::{
 };
 use amity_core::image::identity::{Place, Reference, Standing, standing, tag};
 use amity_core::image::observed::{
-    Dead, Departures, Image, ImageState, Known, Observed, PlaceView, Snapshot, SourceImage, SourceInstance,
-    SourceSnapshot, SourceView, Usage,
+    Dead, Departures, Image, ImageState, Known, Observed, PlaceView, Snapshot, SourceImage,
+    SourceInstance, SourceSnapshot, SourceView, Usage,
 };
 use amity_core::image::plan::reads;
 use amity_core::image::plan::step::{Action, Step};
@@ -122,7 +122,10 @@ impl Ec2 {
     pub fn observed(&self, desired: &Desired) -> Observed {
         let mut observed = Observed {
             last_creation: self.last_creation,
-            departures: Some(Departures { going: 1, published: 10 }),
+            departures: Some(Departures {
+                going: 1,
+                published: 10,
+            }),
             ..Observed::default()
         };
         for (place, known) in &self.places {
@@ -202,8 +205,9 @@ impl Ec2 {
                     "the name is taken"
                 );
                 let id = self.make(place, name, tags, false);
+                let theirs = format!("snap-made{}", self.made);
                 let known = self.places.get_mut(place).unwrap();
-                known.snapshots.retain(|one| one.tags != *tags);
+                known.snapshots.retain(|one| one.id != theirs);
                 let image = self.image_mut(place, &id);
                 image.root_snapshot = Some(registration.snapshot.clone());
                 image.snapshots = registration.snapshots().map(str::to_owned).collect();

@@ -188,12 +188,7 @@ fn start(seeds: impl Strategy<Value = Seed>) -> impl Strategy<Value = Start> {
         Source::Image,
         Source::NamedImage,
     ]);
-    let spec = (
-        sources,
-        wanted,
-        users_tags(),
-        prop::bool::weighted(0.2),
-    );
+    let spec = (sources, wanted, users_tags(), prop::bool::weighted(0.2));
     (
         spec,
         any::<bool>(),
@@ -307,7 +302,9 @@ impl Start {
                 "architecture": "x86_64",
             }}),
             Source::Image => json!({"image": {"region": region, "imageId": "ami-origin"}}),
-            Source::NamedImage => json!({"image": {"region": region, "owner": "self", "name": NAME}}),
+            Source::NamedImage => {
+                json!({"image": {"region": region, "owner": "self", "name": NAME}})
+            }
         };
         let regions: Vec<_> = self
             .wanted

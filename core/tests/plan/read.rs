@@ -65,13 +65,19 @@ pub fn situation(case: &Case) -> Result<Situation, String> {
     }
     let revision = Names(of(&image)).revision("current");
     if let Some(shown) = &case.desired.discarded {
-        annotate(&mut image, DISCARDED, Discarded::annotation(&revision, shown));
+        annotate(
+            &mut image,
+            DISCARDED,
+            Discarded::annotation(&revision, shown),
+        );
     }
     if let Some(overridden) = &case.desired.deregister_in_use {
         annotate(&mut image, DEREGISTER_IN_USE, overridden.clone());
     }
     if let (Some(source), Some(status)) = (
-        case.before.as_ref().and_then(|before| before.source.clone()),
+        case.before
+            .as_ref()
+            .and_then(|before| before.source.clone()),
         &mut image.status,
     ) {
         status.progressing = Some(ProgressingRevision {
@@ -559,7 +565,11 @@ fn image(case: &Case, names: &Names, region: &str, said: &case::Image) -> Result
         last_launched: said.launched.as_deref().map(time).transpose()?,
         snapshots: said.snapshots.clone().unwrap_or(one),
         root_snapshot: root,
-        platform_details: Some(said.platform.clone().unwrap_or_else(|| "Linux/UNIX".to_owned())),
+        platform_details: Some(
+            said.platform
+                .clone()
+                .unwrap_or_else(|| "Linux/UNIX".to_owned()),
+        ),
         tags,
     })
 }

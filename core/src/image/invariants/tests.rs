@@ -9,7 +9,9 @@ use super::*;
 use crate::api::{AwsAccount, ImageUser, MachineImage};
 use crate::image::desired::{Captured, Installation, References};
 use crate::image::identity::Revision;
-use crate::image::observed::{Dead, Departures, Known, Snapshot, SourceImage, SourceInstance, Unreadable};
+use crate::image::observed::{
+    Dead, Departures, Known, Snapshot, SourceImage, SourceInstance, Unreadable,
+};
 use crate::image::plan::{WaitsFor, Why};
 
 const HOME: &str = "us-east-1";
@@ -164,14 +166,25 @@ impl World {
         self
     }
 
+    /// What EC2 was not asked about is not used.
     fn broken_by(&self, steps: Vec<Step>) -> Vec<Violation> {
+        let mut observed = self.observed.clone();
+        for (place, known) in self.observed.known() {
+            for image in &known.images {
+                let key = (place.clone(), image.id.clone());
+                observed
+                    .usage
+                    .entry(key)
+                    .or_insert_with(|| Usage::By(Vec::new()));
+            }
+        }
         violations(
             &Plan {
                 steps,
                 ..Plan::default()
             },
             &self.desired,
-            &self.observed,
+            &observed,
             NOW,
         )
     }
@@ -249,6 +262,7 @@ fn capture() -> Step {
             name,
             description: None,
             no_reboot: true,
+            without_devices: Vec::new(),
             tags,
         },
     )
@@ -551,6 +565,7 @@ fn grants_gate_creation() {
     let mut world = world().without(HOME).without(AWAY).recorded();
     let because = "does not let namespace";
     world.observed.source = SourceView::Instance(SourceInstance {
+        data_devices: Vec::new(),
         state: "running".to_owned(),
         tags: BTreeMap::new(),
         unsupported: None,
@@ -558,6 +573,9 @@ fn grants_gate_creation() {
     world.refuses(capture(), 10, because);
     world.allows(copy(AWAY));
     world.observed.source = SourceView::Image(SourceImage {
+        id: "ami-source".to_owned(),
+        name: "golden".to_owned(),
+        architecture: "x86_64".to_owned(),
         state: ImageState::Available,
         owner: "999988887777".to_owned(),
         owner_alias: None,

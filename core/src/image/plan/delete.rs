@@ -32,7 +32,10 @@ pub(crate) fn delete(view: &View<'_>, plan: &mut Plan) {
         return;
     }
     seal(view, plan);
-    for owned in view.ours().filter(|owned| !is_the_users(view, owned.place, &owned.image.id)) {
+    for owned in view
+        .ours()
+        .filter(|owned| !is_the_users(view, owned.place, &owned.image.id))
+    {
         plan.steps.push(match owned.image.state {
             ImageState::Missing { since } => {
                 let action = Action::DeregisterImage {

@@ -362,9 +362,8 @@ fn instance_in_the_way(view: &View<'_>, instance: &SourceInstance) -> Option<InT
             return Some(InTheWay::Wait(state));
         }
         state => {
-            let message = format!(
-                "{origin} is {state}: only a running or stopped instance can be captured"
-            );
+            let message =
+                format!("{origin} is {state}: only a running or stopped instance can be captured");
             return Some(not_supported(view, message));
         }
     }

@@ -20,8 +20,12 @@ pub(crate) fn seal(view: &View<'_>, plan: &mut Plan) {
                 Why::ProvenOurs,
             )),
             Standing::Ours if is_there => {
-                plan.steps
-                    .extend(taken_over(view, owned.place, &owned.image.id, &owned.image.tags));
+                plan.steps.extend(taken_over(
+                    view,
+                    owned.place,
+                    &owned.image.id,
+                    &owned.image.tags,
+                ));
                 if !owned.is_registered() {
                     seal_snapshots(view, owned, plan);
                 }

@@ -445,7 +445,9 @@ impl fmt::Display for WaitsFor {
             Self::Proof(id) => write!(f, "EC2 to show what {id} was made from"),
             Self::Source => f.write_str("the source to be read"),
             Self::Record(origin) => write!(f, "the status to say that the source is {origin}"),
-            Self::CopySlot => f.write_str("a copy slot: as many copies as EC2 allows are under way"),
+            Self::CopySlot => {
+                f.write_str("a copy slot: as many copies as EC2 allows are under way")
+            }
             Self::Usage(id) => write!(f, "EC2 to say who uses {id}"),
             Self::Unused { id, by } => write!(f, "{id} to be unused by {}", by.join(", ")),
             Self::Departures => f.write_str("a count of what else is about to go"),

@@ -94,7 +94,10 @@ fn is_in_sync(view: &View<'_>, plan: &Plan) -> bool {
         (Action::DeregisterImage { .. }, Some(WaitsFor::Readable(places))) => {
             !places.iter().any(|place| view.desired.wants(place))
         }
-        (Action::DeregisterImage { .. }, Some(WaitsFor::Usage(_) | WaitsFor::Departures | WaitsFor::Unused { .. })) => true,
+        (
+            Action::DeregisterImage { .. },
+            Some(WaitsFor::Usage(_) | WaitsFor::Departures | WaitsFor::Unused { .. }),
+        ) => true,
         _ => false,
     };
     !view.desired.is_being_deleted()
