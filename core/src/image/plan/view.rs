@@ -87,6 +87,15 @@ impl<'a> View<'a> {
                 .is_some_and(|settled| origin != Some(&settled.reference.to_string()))
     }
 
+    /// The images of another origin that take the place of one of the wanted revision.
+    pub fn of_another_origin_in(&self, place: &Place) -> impl Iterator<Item = &Owned<'a>> {
+        self.claimed
+            .iter()
+            .filter(move |owned| owned.place == place && self.is_of_another_origin(owned))
+            .filter(|owned| owned.image.state != ImageState::Failed)
+            .filter(|owned| owned.is_proven() || owned.standing == Standing::Unproven)
+    }
+
     /// What the revision is made from, as the user reads it.
     pub fn origin_text(&self) -> String {
         match &self.origin {
