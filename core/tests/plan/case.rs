@@ -140,6 +140,9 @@ pub struct Account {
     /// Until when any number of images may go.
     #[serde(default)]
     pub limit_lifted_until: Option<String>,
+    /// The same annotation as somebody wrote it.
+    #[serde(default)]
+    pub limit_lifted_until_text: Option<String>,
     /// Grants nothing.
     #[serde(default)]
     pub grants: Grants,

@@ -263,8 +263,10 @@ fn aws_account(case: &Case) -> Result<AwsAccount, String> {
     let spec = serde_json::from_value(spec).map_err(|why| why.to_string())?;
     let mut account = AwsAccount::new("default", spec);
     account.metadata.deletion_timestamp = case.account.deleted.then(|| Time(now()));
-    if let Some(until) = &case.account.limit_lifted_until {
-        let annotation = (LIMIT_LIFTED_UNTIL.to_owned(), time(until)?.to_string());
+    let until = case.account.limit_lifted_until.as_deref().map(time);
+    let until = until.transpose()?.map(|until| until.to_string());
+    if let Some(until) = until.or_else(|| case.account.limit_lifted_until_text.clone()) {
+        let annotation = (LIMIT_LIFTED_UNTIL.to_owned(), until);
         account.metadata.annotations = Some(BTreeMap::from([annotation]));
     }
     Ok(account)
