@@ -71,8 +71,8 @@ fn no_longer_needed(view: &View<'_>, owned: &Owned<'_>) -> Option<Why> {
         let goes = !owned.is_published() && !is_kept_for_a_revert(view, owned);
         return goes.then(|| Why::SupersededBy(desired.revision.clone()));
     }
-    if view.is_of_another_origin(owned) {
-        return Some(Why::Surplus);
+    if view.is_of_another_origin(owned) && desired.wants(owned.place) {
+        return Some(Why::OfAnotherOrigin);
     }
     // What was registered as something else than the spec says is discarded elsewhere.
     if desired.other_platform_of(owned.image).is_some() {
@@ -140,9 +140,7 @@ fn takes_the_place(view: &View<'_>, owned: &Owned<'_>) -> bool {
 /// A second image of the revision that somebody may use is not removed, but reported (invariant 3).
 fn goes_by_hand(view: &View<'_>, owned: &Owned<'_>, why: &Why) -> Option<Finding> {
     let may_be_used = owned.was_published() || owned.image.last_launched.is_some();
-    if !may_be_used || *why != Why::Surplus {
-        return None;
-    }
+    let is_second = matches!(why, Why::Surplus | Why::OfAnotherOrigin);
     let what = match view.keeper(owned.place) {
         Some(keeper) => format!("a second image of the revision beside {}", keeper.image.id),
         None => format!(
@@ -150,8 +148,7 @@ fn goes_by_hand(view: &View<'_>, owned: &Owned<'_>, why: &Why) -> Option<Finding
             view.origin_text()
         ),
     };
-    let is_wanted = view.desired.wants(owned.place);
-    is_wanted.then(|| Finding {
+    (may_be_used && is_second).then(|| Finding {
         reason: conditions::DEREGISTRATION_BLOCKED,
         place: Some(owned.place.clone()),
         message: format!(

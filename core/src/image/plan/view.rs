@@ -258,6 +258,11 @@ impl Owned<'_> {
         self.is_published() || self.image.tags.contains_key(tag::SUPERSEDED)
     }
 
+    /// When it was published, if it is.
+    pub fn published_at(&self) -> Option<Timestamp> {
+        self.image.tags.get(tag::PUBLISHED)?.parse().ok()
+    }
+
     /// Since when another revision is published in its stead.
     pub fn superseded_at(&self) -> Option<Timestamp> {
         self.image.tags.get(tag::SUPERSEDED)?.parse().ok()
