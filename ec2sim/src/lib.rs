@@ -15,6 +15,7 @@
 mod chance;
 mod connector;
 mod error;
+mod facts;
 mod filters;
 mod front;
 mod images;
@@ -25,6 +26,7 @@ mod lag;
 mod limits;
 mod log;
 mod paging;
+mod references;
 mod regions;
 mod server;
 mod snapshots;
@@ -40,6 +42,7 @@ pub mod world_file;
 
 pub use connector::{CallSummary, Fault, Faults, InProcess};
 pub use error::ApiError;
+pub use facts::{Facts, MissingBilling};
 pub use front::Front;
 pub use knobs::Knobs;
 pub use log::{CallLog, CallRecord};

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 
 use crate::chance::{Chance, Stream, mix};
 use crate::error::ApiError;
+use crate::facts::Facts;
 use crate::knobs::Knobs;
 use crate::lag::{Lag, View};
 use crate::limits::{Bucket, capacity};
@@ -22,6 +23,7 @@ use crate::wire::response::{Answer, Reply};
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct World {
     pub(crate) knobs: Knobs,
+    pub(crate) facts: Facts,
     pub(crate) chance: Chance,
     pub(crate) now: Timestamp,
     pub(crate) accounts: BTreeMap<String, Account>,
@@ -60,9 +62,10 @@ pub(crate) struct Call {
 
 impl World {
     /// A world without accounts.
-    pub(crate) fn empty(seed: u64, knobs: Knobs) -> Self {
+    pub(crate) fn empty(seed: u64, knobs: Knobs, facts: Facts) -> Self {
         Self {
             knobs,
+            facts,
             chance: Chance::new(seed),
             now: Timestamp::MIN,
             accounts: BTreeMap::new(),
@@ -92,6 +95,18 @@ impl World {
     /// The knobs; they may be turned while the world runs.
     pub fn knobs_mut(&mut self) -> &mut Knobs {
         &mut self.knobs
+    }
+
+    /// The same world with other facts.
+    #[must_use]
+    pub fn with_facts(mut self, facts: Facts) -> Self {
+        self.facts = facts;
+        self
+    }
+
+    /// The facts; they may change while the world runs.
+    pub fn facts_mut(&mut self) -> &mut Facts {
+        &mut self.facts
     }
 
     /// The regions by name, with all that they hold.
@@ -223,10 +238,12 @@ impl World {
             "DeleteSnapshot" => self.delete_snapshot(&call, parameters),
             "DeleteTags" => self.delete_tags(&call, parameters),
             "DeregisterImage" => self.deregister_image(&call, parameters),
+            "DescribeImageReferences" => self.describe_image_references(&call, request, parameters),
             "DescribeImages" => self.describe_images(&call, request, parameters),
             "DescribeInstances" => self.describe_instances(&call, request, parameters),
             "DescribeRegions" => self.describe_regions(&call, parameters),
             "DescribeSnapshots" => self.describe_snapshots(&call, request, parameters),
+            "RegisterImage" => self.register_image(&call, parameters),
             action => Err(ApiError::new(
                 "InvalidAction",
                 format!("The action {action} is not valid for this web service."),

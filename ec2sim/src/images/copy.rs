@@ -264,6 +264,8 @@ impl World {
             original.id,
             thousands(self.now.as_millisecond())
         );
+        snapshot.platform = original.platform;
+        snapshot.billing_metadata = original.billing_metadata;
         snapshot.copied = true;
         snapshot.key = match outcome {
             Outcome::Plain => None,

@@ -40,6 +40,7 @@ const FILTERS: Known = Known {
         "state",
         "state-reason-code",
         "state-reason-message",
+        "usage-operation",
         "virtualization-type",
     ],
     not_modelled: &[
@@ -52,7 +53,6 @@ const FILTERS: Known = Known {
         "ramdisk-id",
         "scan-result",
         "sriov-net-support",
-        "usage-operation",
     ],
     tags: true,
 };
@@ -212,7 +212,7 @@ impl Listed<'_> {
             "architecture" => Some(image.machine.architecture.clone()),
             "creation-date" => Some(iso(image.created)),
             "description" => image.description.clone(),
-            "ena-support" => Some("true".to_owned()),
+            "ena-support" => image.machine.ena.then(|| "true".to_owned()),
             "hypervisor" => Some("xen".to_owned()),
             "image-id" => Some(image.id.clone()),
             "image-type" => Some("machine".to_owned()),
@@ -221,7 +221,7 @@ impl Listed<'_> {
             "name" => Some(image.name.clone()),
             "owner-alias" => self.alias.cloned(),
             "owner-id" => Some(image.owner.clone()),
-            "platform" => image.machine.platform().map(str::to_owned),
+            "platform" => image.machine.windows().map(str::to_owned),
             "root-device-name" => Some(image.machine.root_device.clone()),
             "root-device-type" => Some("ebs".to_owned()),
             "source-image-id" => self.source_image.map(|(_, id)| id.clone()),
@@ -230,7 +230,8 @@ impl Listed<'_> {
             "state" => Some(self.state.to_string()),
             "state-reason-code" => image.reason.as_ref().map(|reason| reason.code.clone()),
             "state-reason-message" => image.reason.as_ref().map(|reason| reason.message.clone()),
-            "virtualization-type" => Some("hvm".to_owned()),
+            "usage-operation" => image.machine.usage_operation().map(str::to_owned),
+            "virtualization-type" => Some(image.machine.virtualization.clone()),
             _ => None,
         };
         value.into_iter().collect()
@@ -246,9 +247,9 @@ impl Listed<'_> {
         xml.text("isPublic", image.public);
         xml.text("architecture", &image.machine.architecture);
         xml.text("imageType", "machine");
-        xml.optional("platform", image.machine.platform());
-        xml.text("platformDetails", image.machine.platform_details());
-        xml.text("usageOperation", image.machine.usage_operation());
+        xml.optional("platform", image.machine.windows());
+        xml.optional("platformDetails", image.machine.platform_details());
+        xml.optional("usageOperation", image.machine.usage_operation());
         if let Some(reason) = &image.reason {
             xml.element("stateReason", |xml| {
                 xml.text("code", &reason.code);
@@ -261,11 +262,11 @@ impl Listed<'_> {
         xml.text("rootDeviceType", "ebs");
         xml.text("rootDeviceName", &image.machine.root_device);
         xml.items("blockDeviceMapping", &image.devices, write_device);
-        xml.text("virtualizationType", "hvm");
+        xml.text("virtualizationType", &image.machine.virtualization);
         tags::write(xml, &self.tags);
         xml.text("hypervisor", "xen");
-        xml.text("enaSupport", true);
-        xml.text("sriovNetSupport", "simple");
+        xml.optional("enaSupport", image.machine.ena.then_some(true));
+        xml.optional("sriovNetSupport", image.machine.sriov.then_some("simple"));
         xml.optional("bootMode", image.machine.boot_mode.as_ref());
         xml.text("deregistrationProtection", "disabled");
         xml.optional("sourceInstanceId", self.source_instance);

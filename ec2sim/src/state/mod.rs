@@ -1,10 +1,13 @@
-//! What a world holds: accounts, regions, instances, snapshots, images.
+//! What a world holds: accounts, regions, instances, snapshots, images, and what names images.
 //!
 //! Everything is ordered and hashable, so that two worlds can be compared as wholes.
 
 mod image;
 mod instance;
+pub(crate) mod parameter;
+mod platform;
 mod snapshot;
+mod template;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,7 +19,10 @@ use crate::lag::{Lagged, View};
 pub use image::{Deregistered, Device, Ebs, Image, ImageState, Machine, StateReason};
 pub(crate) use image::{Failure, Work, WorkKind};
 pub use instance::{Instance, InstanceState, Reboot, Volume};
+pub use parameter::{DataType, Parameter};
+pub use platform::Platform;
 pub use snapshot::{Snapshot, SnapshotState};
+pub use template::LaunchTemplate;
 
 /// Tags as one account sees them.
 pub type Tags = BTreeMap<String, String>;
@@ -77,12 +83,23 @@ pub struct Region {
     pub snapshots: BTreeMap<String, Snapshot>,
     /// Instances by id.
     pub instances: BTreeMap<String, Instance>,
+    /// Launch templates by id.
+    pub launch_templates: BTreeMap<String, LaunchTemplate>,
+    /// Parameters of Systems Manager by account and name.
+    pub parameters: BTreeMap<String, BTreeMap<String, Parameter>>,
     /// Tags by resource and by the account that set them: tags on somebody else's public image
     /// are visible only to who set them (docs: `Using_Tags`).
     pub(crate) tags: BTreeMap<String, BTreeMap<String, Lagged<Tags>>>,
 }
 
 impl Region {
+    /// The parameter that an account finds under a name: its own, or a public one.
+    pub fn parameter(&self, account: &str, name: &str) -> Option<&Parameter> {
+        let own = self.parameters.get(account).and_then(|own| own.get(name));
+        let public = || self.parameters.values().find_map(|theirs| theirs.get(name));
+        own.or_else(|| parameter::is_public(name).then(public).flatten())
+    }
+
     /// The tags of a resource as `account` wrote them last.
     pub fn tags(&self, resource: &str, account: &str) -> Tags {
         let lagged = self

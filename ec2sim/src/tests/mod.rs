@@ -9,6 +9,8 @@ mod determinism;
 mod identity;
 mod limits;
 mod paging;
+mod references;
+mod register;
 mod server;
 mod snapshots;
 mod tags;

@@ -8,13 +8,13 @@ use crate::error::check_id;
 use crate::kms;
 use crate::lag::Lag;
 use crate::state::{
-    Account, Device, Ebs, Image, ImageState, Instance, Machine, Place, Principal, Region, Snapshot,
-    SnapshotState, Tags, Volume,
+    Account, Device, Ebs, Image, ImageState, Instance, LaunchTemplate, Machine, Parameter, Place,
+    Platform, Principal, Region, Snapshot, SnapshotState, Tags, Volume,
 };
 use crate::world::World;
 use crate::world_file::{
-    AccountFile, DeviceFile, EXAMPLE, ImageFile, InstanceFile, PlaceFile, SnapshotFile, WorldFile,
-    WorldFileError,
+    AccountFile, DeviceFile, EXAMPLE, ImageFile, InstanceFile, LaunchTemplateFile, ParameterFile,
+    PlaceFile, SnapshotFile, WorldFile, WorldFileError,
 };
 
 impl World {
@@ -38,7 +38,7 @@ impl World {
     /// # Errors
     /// Where it contradicts itself.
     pub fn from_file(file: WorldFile) -> Result<Self, WorldFileError> {
-        let mut world = Self::empty(file.seed, file.knobs);
+        let mut world = Self::empty(file.seed, file.knobs, file.facts);
         for (name, region) in file.regions {
             world.regions.insert(
                 name,
@@ -122,6 +122,10 @@ impl Loader<'_> {
         for (id, instance) in place.instances {
             self.instance(&id, instance)?;
         }
+        for (id, template) in place.launch_templates {
+            self.launch_template(&id, template)?;
+        }
+        self.parameters(place.parameters)?;
         let broken_keys: Result<_, _> = place.broken_keys.iter().map(|key| self.key(key)).collect();
         Ok(Place {
             encryption_by_default: place.encryption_by_default,
@@ -159,6 +163,8 @@ impl Loader<'_> {
             owner: self.account.to_owned(),
             volume: file.volume.unwrap_or_else(|| "vol-ffffffff".to_owned()),
             size_gib: file.size,
+            platform: file.platform,
+            billing_metadata: file.billing_metadata,
             description: file.description,
             key: self.key_of(file.encrypted, file.kms_key.as_ref())?,
             started,
@@ -189,6 +195,12 @@ impl Loader<'_> {
             ));
         }
         let created = file.created.unwrap_or(Timestamp::UNIX_EPOCH);
+        let machine = machine(
+            file.architecture,
+            file.platform,
+            file.boot_mode,
+            file.root_device,
+        );
         let mut devices = Vec::new();
         for device in &file.devices {
             if !self.region.snapshots.contains_key(&device.snapshot) {
@@ -203,6 +215,12 @@ impl Loader<'_> {
                 })?;
                 let snapshot = SnapshotFile {
                     size,
+                    platform: if device.name == machine.root_device {
+                        file.platform
+                    } else {
+                        Platform::Linux
+                    },
+                    billing_metadata: true,
                     description: format!("Snapshot of {id}"),
                     volume: None,
                     encrypted: device.encrypted,
@@ -225,12 +243,7 @@ impl Loader<'_> {
             owner: self.account.to_owned(),
             name: file.name,
             description: file.description,
-            machine: machine(
-                file.architecture,
-                file.windows,
-                file.boot_mode,
-                file.root_device,
-            ),
+            machine,
             created,
             state,
             reason: None,
@@ -297,7 +310,7 @@ impl Loader<'_> {
             instance_type: file.instance_type.unwrap_or_else(|| "t3.micro".to_owned()),
             machine: machine(
                 file.architecture,
-                file.windows,
+                file.platform,
                 file.boot_mode,
                 file.root_device,
             ),
@@ -311,19 +324,60 @@ impl Loader<'_> {
             Some(_) => Err(wrong(id, "this id is there twice")),
         }
     }
+
+    fn launch_template(
+        &mut self,
+        id: &str,
+        file: LaunchTemplateFile,
+    ) -> Result<(), WorldFileError> {
+        check(id, "lt")?;
+        let images = file.versions.into_iter().map(|version| version.image_id);
+        let template = LaunchTemplate {
+            id: id.to_owned(),
+            owner: self.account.to_owned(),
+            name: file.name,
+            versions: (1..).zip(images).collect(),
+        };
+        match self.region.launch_templates.insert(id.to_owned(), template) {
+            None => Ok(()),
+            Some(_) => Err(wrong(id, "this id is there twice")),
+        }
+    }
+
+    fn parameters(&mut self, file: BTreeMap<String, ParameterFile>) -> Result<(), WorldFileError> {
+        let allowed = |c: char| c.is_ascii_alphanumeric() || "_.-/".contains(c);
+        if let Some(name) = file
+            .keys()
+            .find(|name| name.is_empty() || !name.chars().all(allowed))
+        {
+            let reason = "a parameter's name has letters, digits, and the characters _ . - /";
+            return Err(wrong(name, reason));
+        }
+        let made = |file: ParameterFile| Parameter {
+            value: file.value,
+            data_type: file.data_type,
+            version: file.version,
+            modified: file.modified.unwrap_or(Timestamp::UNIX_EPOCH),
+        };
+        let parameters = file.into_iter().map(|(name, file)| (name, made(file)));
+        let own = self.region.parameters.entry(self.account.to_owned());
+        own.or_default().extend(parameters);
+        Ok(())
+    }
 }
 
 fn machine(
     architecture: Option<String>,
-    windows: bool,
+    platform: Platform,
     boot_mode: Option<String>,
     root_device: Option<String>,
 ) -> Machine {
+    let usual = Machine::of(platform);
     Machine {
-        architecture: architecture.unwrap_or_else(|| "x86_64".to_owned()),
-        windows,
-        root_device: root_device.unwrap_or_else(|| "/dev/xvda".to_owned()),
+        architecture: architecture.unwrap_or(usual.architecture),
+        root_device: root_device.unwrap_or(usual.root_device),
         boot_mode,
+        ..usual
     }
 }
 
