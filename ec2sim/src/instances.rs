@@ -33,6 +33,7 @@ const FILTERS: Known = Known {
         "reservation-id",
         "root-device-name",
         "root-device-type",
+        "tag-key",
         "virtualization-type",
     ],
     not_modelled: &[

@@ -14,6 +14,7 @@
 
 mod chance;
 mod connector;
+mod describe_tags;
 mod error;
 mod facts;
 mod filters;
@@ -30,6 +31,7 @@ mod references;
 mod regions;
 mod server;
 mod snapshots;
+mod ssm;
 pub mod state;
 mod sts;
 mod tags;
@@ -42,7 +44,7 @@ pub mod world_file;
 
 pub use connector::{CallSummary, Fault, Faults, InProcess};
 pub use error::ApiError;
-pub use facts::{Facts, MissingBilling};
+pub use facts::{Facts, MissingBilling, PendingSource};
 pub use front::Front;
 pub use knobs::Knobs;
 pub use log::{CallLog, CallRecord};

@@ -83,6 +83,8 @@ fn image(image: &Image, region: &Region) -> Value {
         "stateReason": image.reason,
         "created": iso(image.created),
         "deregistered": image.deregistered.as_ref().map(|end| iso(end.at)),
+        "deprecation": image.deprecation.map(iso),
+        "protected": image.protected,
         "public": image.public,
         "sharedWith": image.shared_with,
         "sourceInstance": image.source_instance,

@@ -59,6 +59,8 @@ impl World {
             source_image: Some((call.region.clone(), instance.image.clone())),
             public: false,
             shared_with: std::collections::BTreeSet::new(),
+            deprecation: None,
+            protected: false,
             deregistered: None,
             born,
             sourced,

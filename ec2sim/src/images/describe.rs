@@ -1,5 +1,7 @@
 //! `DescribeImages` (model; docs: DG ec2-api-pagination).
 
+use jiff::Timestamp;
+
 use crate::error::{ApiError, check_id};
 use crate::filters::{Filters, Known};
 use crate::images::Found;
@@ -40,6 +42,7 @@ const FILTERS: Known = Known {
         "state",
         "state-reason-code",
         "state-reason-message",
+        "tag-key",
         "usage-operation",
         "virtualization-type",
     ],
@@ -76,6 +79,7 @@ struct Wanted {
     owners: Vec<String>,
     executable_by: Vec<String>,
     include_disabled: bool,
+    include_deprecated: bool,
 }
 
 impl World {
@@ -90,9 +94,8 @@ impl World {
             owners: parameters.list("Owner"),
             executable_by: parameters.list("ExecutableBy"),
             include_disabled: parameters.flag("IncludeDisabled")?,
+            include_deprecated: parameters.flag("IncludeDeprecated")?,
         };
-        // No image is deprecated here, so there is nothing that this could add.
-        parameters.flag("IncludeDeprecated")?;
         let filters = Filters::take(&mut parameters, &FILTERS)?;
         let paging = Paging::take(&mut parameters, request, &BOUNDS, !wanted.ids.is_empty())?;
         wanted.ids.iter().try_for_each(|id| check_id("ami", id))?;
@@ -134,7 +137,7 @@ impl World {
                 .accounts
                 .get(&image.owner)
                 .and_then(|account| account.alias.as_ref());
-            if !wanted.wants(image, state, alias, &call.account) {
+            if !wanted.wants(image, state, alias, &call.account, call.now) {
                 continue;
             }
             let sourced = image.sourced.seen(call.view);
@@ -167,7 +170,10 @@ impl Wanted {
         state: ImageState,
         alias: Option<&String>,
         caller: &str,
+        now: Timestamp,
     ) -> bool {
+        // Its owner always sees a deprecated image, others see it by its id (docs: ami-deprecate).
+        let shown_deprecated = image.owner == caller || !self.ids.is_empty();
         let owned = |owner: &String| match owner.as_str() {
             "self" => image.owner == caller,
             other => image.owner == other || alias.is_some_and(|alias| alias == other),
@@ -180,6 +186,7 @@ impl Wanted {
         (self.owners.is_empty() || self.owners.iter().any(owned))
             && (self.executable_by.is_empty() || self.executable_by.iter().any(executable))
             && (self.include_disabled || state != ImageState::Disabled)
+            && (self.include_deprecated || shown_deprecated || !image.deprecated(now))
     }
 }
 
@@ -268,7 +275,8 @@ impl Listed<'_> {
         xml.optional("enaSupport", image.machine.ena.then_some(true));
         xml.optional("sriovNetSupport", image.machine.sriov.then_some("simple"));
         xml.optional("bootMode", image.machine.boot_mode.as_ref());
-        xml.text("deregistrationProtection", "disabled");
+        xml.optional("deprecationTime", image.deprecation.map(iso));
+        xml.text("deregistrationProtection", image.protection());
         xml.optional("sourceInstanceId", self.source_instance);
         if let Some((region, id)) = self.source_image {
             xml.text("sourceImageId", id);

@@ -1,5 +1,6 @@
 //! Machine images: one file for each thing that happens to them.
 
+mod attributes;
 mod copy;
 mod create;
 mod deregister;
@@ -11,7 +12,9 @@ mod register;
 use crate::chance::after;
 use crate::error::{ApiError, check_id};
 use crate::lag::{Lag, View};
-use crate::state::{Image, ImageState, InstanceState, Platform, Region, Snapshot, SnapshotState};
+use crate::state::{
+    Deregistered, Image, ImageState, InstanceState, Platform, Region, Snapshot, SnapshotState,
+};
 use crate::world::{Call, Due, World};
 
 /// What a read by id finds.
@@ -145,14 +148,19 @@ impl World {
     }
 
     /// A name is taken by any image of the account in the region, also by a copy, and for a while
-    /// by one that is deregistered (docs: errors-overview, `InvalidAMIName.Duplicate`).
+    /// by one that is deregistered (docs: errors-overview, `InvalidAMIName.Duplicate`) or in the
+    /// Recycle Bin.
     pub(crate) fn check_name_is_free(&self, call: &Call, name: &str) -> Result<(), ApiError> {
         let milliseconds = self.knobs.name_hold_seconds * 1000;
+        let recycled = |end: &Deregistered| {
+            let there = end.recycled_until.is_some_and(|until| self.now < until);
+            self.facts.recycled_names_are_taken && there
+        };
         let taken = self.region(&call.region)?.images.values().find(|image| {
             let held = image
                 .deregistered
                 .as_ref()
-                .is_none_or(|end| self.now < after(end.at, milliseconds));
+                .is_none_or(|end| self.now < after(end.at, milliseconds) || recycled(end));
             image.owner == call.account && image.name == name && held
         });
         taken.map_or(Ok(()), |image| {

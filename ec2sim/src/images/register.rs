@@ -73,6 +73,8 @@ impl World {
             source_image: None,
             public: false,
             shared_with: std::collections::BTreeSet::new(),
+            deprecation: None,
+            protected: false,
             deregistered: None,
             born,
             sourced: born,
@@ -130,7 +132,7 @@ impl World {
         });
         unfinished.map_or(Ok(()), |snapshot| {
             Err(ApiError::new(
-                "IncorrectState",
+                &self.facts.unfinished_snapshot_code,
                 format!(
                     "The snapshot '{id}' is in state '{}', not 'completed'",
                     snapshot.state

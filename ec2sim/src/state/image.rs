@@ -75,6 +75,10 @@ pub struct Image {
     pub public: bool,
     /// The accounts that may launch it.
     pub shared_with: BTreeSet<String>,
+    /// From when on others find it only by its id.
+    pub deprecation: Option<Timestamp>,
+    /// Whether it cannot be deregistered.
+    pub protected: bool,
     /// When and how it went.
     pub deregistered: Option<Deregistered>,
     pub(crate) born: Lag,
@@ -90,6 +94,8 @@ pub struct Deregistered {
     pub at: Timestamp,
     /// Until when readers that know of it still find it listed.
     pub listed_until: Timestamp,
+    /// Until when it is in the Recycle Bin.
+    pub recycled_until: Option<Timestamp>,
     pub(crate) lag: Lag,
 }
 
@@ -133,6 +139,20 @@ impl Image {
         let others = self.state != ImageState::Disabled
             && (self.public || self.shared_with.contains(account));
         self.owner == account || others
+    }
+
+    /// Whether its deprecation has come.
+    pub(crate) fn deprecated(&self, now: Timestamp) -> bool {
+        self.deprecation.is_some_and(|from| from <= now)
+    }
+
+    /// `deregistrationProtection`.
+    pub(crate) fn protection(&self) -> &'static str {
+        if self.protected {
+            "enabled-without-cooldown"
+        } else {
+            "disabled"
+        }
     }
 
     /// Whether it is there and uses this snapshot.

@@ -60,6 +60,10 @@ pub struct Place {
     pub default_key: Option<String>,
     /// The ARNs of the keys that a copy takes and then fails with.
     pub broken_keys: BTreeSet<String>,
+    /// Whether images may be made public: block public access is off.
+    pub allows_public_images: bool,
+    /// For how many days a rule keeps deregistered images in the Recycle Bin; 0: there is none.
+    pub recycle_bin_days: u64,
 }
 
 /// Who has an access key.

@@ -1,11 +1,13 @@
 //! One test for each rule, named for the behaviour. Time is handed in; nothing sleeps.
 
+mod attributes;
 mod connector;
 mod copy;
 mod create;
 mod deregister;
 mod describe;
 mod determinism;
+mod facts;
 mod identity;
 mod limits;
 mod paging;
@@ -13,6 +15,7 @@ mod references;
 mod register;
 mod server;
 mod snapshots;
+mod ssm;
 mod tags;
 mod wire;
 mod world_file;

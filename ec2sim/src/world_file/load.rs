@@ -131,6 +131,8 @@ impl Loader<'_> {
             encryption_by_default: place.encryption_by_default,
             default_key: place.default_key.map(|key| self.key(&key)).transpose()?,
             broken_keys: broken_keys?,
+            allows_public_images: place.allows_public_images,
+            recycle_bin_days: place.recycle_bin_days,
         })
     }
 
@@ -252,6 +254,8 @@ impl Loader<'_> {
             source_image: file.source_image.map(|source| (source.region, source.id)),
             public: file.public,
             shared_with: file.shared_with,
+            deprecation: file.deprecation,
+            protected: file.protected,
             deregistered: None,
             born: Lag::none(Timestamp::MIN),
             sourced: Lag::none(Timestamp::MIN),

@@ -80,6 +80,10 @@ pub struct PlaceFile {
     pub default_key: Option<String>,
     /// Keys that a copy takes and then fails with: ids, aliases or ARNs.
     pub broken_keys: BTreeSet<String>,
+    /// Whether images may be made public: EC2's block public access is on by default.
+    pub allows_public_images: bool,
+    /// For how many days deregistered images are kept in the Recycle Bin; 0: they are not.
+    pub recycle_bin_days: u64,
     /// Snapshots by id.
     pub snapshots: BTreeMap<String, SnapshotFile>,
     /// Images by id.
@@ -167,6 +171,12 @@ pub struct ImageFile {
     /// not listed under `snapshots`.
     #[serde(default = "yes")]
     pub storage_shared: bool,
+    /// From when on others find it only by its id.
+    #[serde(default)]
+    pub deprecation: Option<Timestamp>,
+    /// Whether it is protected against being deregistered.
+    #[serde(default)]
+    pub protected: bool,
     /// The instance it was captured from.
     #[serde(default)]
     pub source_instance: Option<String>,
