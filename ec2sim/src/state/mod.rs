@@ -4,6 +4,7 @@
 
 mod image;
 mod instance;
+mod key;
 pub(crate) mod parameter;
 mod platform;
 mod snapshot;
@@ -19,6 +20,7 @@ use crate::lag::{Lagged, View};
 pub use image::{Deregistered, Device, Ebs, Image, ImageState, Machine, StateReason};
 pub(crate) use image::{Failure, Work, WorkKind};
 pub use instance::{Instance, InstanceState, Reboot, Volume};
+pub use key::{Key, KeyState};
 pub use parameter::{DataType, Parameter};
 pub use platform::Platform;
 pub use snapshot::{Snapshot, SnapshotState};
@@ -58,6 +60,8 @@ pub struct Place {
     pub encryption_by_default: bool,
     /// The ARN of the key used when none is named; none: the AWS managed key `aws/ebs`.
     pub default_key: Option<String>,
+    /// Its keys by ARN; none: every well-formed name is a working key.
+    pub keys: BTreeMap<String, Key>,
     /// The ARNs of the keys that a copy takes and then fails with.
     pub broken_keys: BTreeSet<String>,
     /// Whether images may be made public: block public access is off.

@@ -9,6 +9,7 @@ mod describe;
 mod determinism;
 mod facts;
 mod identity;
+mod kms;
 mod limits;
 mod paging;
 mod references;

@@ -8,13 +8,13 @@ use crate::error::check_id;
 use crate::kms;
 use crate::lag::Lag;
 use crate::state::{
-    Account, Device, Ebs, Image, ImageState, Instance, LaunchTemplate, Machine, Parameter, Place,
-    Platform, Principal, Region, Snapshot, SnapshotState, Tags, Volume,
+    Account, Device, Ebs, Image, ImageState, Instance, Key, LaunchTemplate, Machine, Parameter,
+    Place, Platform, Principal, Region, Snapshot, SnapshotState, Tags, Volume,
 };
 use crate::world::World;
 use crate::world_file::{
-    AccountFile, DeviceFile, EXAMPLE, ImageFile, InstanceFile, LaunchTemplateFile, ParameterFile,
-    PlaceFile, SnapshotFile, WorldFile, WorldFileError,
+    AccountFile, DeviceFile, EXAMPLE, ImageFile, InstanceFile, KeyFile, LaunchTemplateFile,
+    ParameterFile, PlaceFile, SnapshotFile, WorldFile, WorldFileError,
 };
 
 impl World {
@@ -83,6 +83,7 @@ impl World {
                 region,
                 account: &id,
                 name: &name,
+                keys: BTreeMap::new(),
             };
             places.insert(name.clone(), loader.load(place)?);
         }
@@ -109,10 +110,12 @@ struct Loader<'a> {
     region: &'a mut Region,
     account: &'a str,
     name: &'a str,
+    keys: BTreeMap<String, Key>,
 }
 
 impl Loader<'_> {
     fn load(&mut self, place: PlaceFile) -> Result<Place, WorldFileError> {
+        self.keys = self.kms_keys(place.kms_keys)?;
         for (id, snapshot) in place.snapshots {
             self.snapshot(&id, snapshot)?;
         }
@@ -130,6 +133,7 @@ impl Loader<'_> {
         Ok(Place {
             encryption_by_default: place.encryption_by_default,
             default_key: place.default_key.map(|key| self.key(&key)).transpose()?,
+            keys: std::mem::take(&mut self.keys),
             broken_keys: broken_keys?,
             allows_public_images: place.allows_public_images,
             recycle_bin_days: place.recycle_bin_days,
@@ -137,12 +141,40 @@ impl Loader<'_> {
     }
 
     fn key(&self, name: &str) -> Result<String, WorldFileError> {
+        let mut named = self.keys.iter();
+        if let Some((arn, _)) = named.find(|(_, key)| key.aliases.contains(name)) {
+            return Ok(arn.clone());
+        }
         kms::resolve(name, self.account, self.name).ok_or_else(|| {
             wrong(
                 name,
                 "write a key of this region as its id, as alias/NAME, or as the ARN of either",
             )
         })
+    }
+
+    fn kms_keys(
+        &self,
+        file: BTreeMap<String, KeyFile>,
+    ) -> Result<BTreeMap<String, Key>, WorldFileError> {
+        let mut keys = BTreeMap::new();
+        let mut aliases = BTreeSet::new();
+        for (id, file) in file {
+            for alias in &file.aliases {
+                if !alias.starts_with("alias/") || !aliases.insert(alias.clone()) {
+                    let reason = "an alias is alias/NAME, and of one key";
+                    return Err(wrong(alias, reason));
+                }
+            }
+            let key = Key {
+                state: file.state,
+                usable: file.usable,
+                aliases: file.aliases,
+                shared_with: file.shared_with,
+            };
+            keys.insert(self.key(&id)?, key);
+        }
+        Ok(keys)
     }
 
     /// The ARN of the key of something encrypted.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::facts::Facts;
 use crate::knobs::Knobs;
-use crate::state::{DataType, ImageState, InstanceState, Platform, Role, Tags};
+use crate::state::{DataType, ImageState, InstanceState, KeyState, Platform, Role, Tags};
 
 /// The world that the server serves when it is given none.
 pub const EXAMPLE: &str = include_str!("../../examples/world.yaml");
@@ -78,6 +78,8 @@ pub struct PlaceFile {
     pub encryption_by_default: bool,
     /// The key for it: id, alias or ARN; absent: `aws/ebs`.
     pub default_key: Option<String>,
+    /// Its KMS keys by id; none: every well-formed name is a working key.
+    pub kms_keys: BTreeMap<String, KeyFile>,
     /// Keys that a copy takes and then fails with: ids, aliases or ARNs.
     pub broken_keys: BTreeSet<String>,
     /// Whether images may be made public: EC2's block public access is on by default.
@@ -282,6 +284,24 @@ pub struct VolumeFile {
     /// The key; implies `encrypted`.
     #[serde(default)]
     pub kms_key: Option<String>,
+}
+
+/// A customer managed KMS key.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct KeyFile {
+    /// `enabled` if absent.
+    #[serde(default)]
+    pub state: KeyState,
+    /// Whether its policy lets its own account use it for EBS.
+    #[serde(default = "yes")]
+    pub usable: bool,
+    /// Its aliases, such as `alias/ami`.
+    #[serde(default)]
+    pub aliases: BTreeSet<String>,
+    /// The other accounts that its policy lets use it.
+    #[serde(default)]
+    pub shared_with: BTreeSet<String>,
 }
 
 /// A launch template.
