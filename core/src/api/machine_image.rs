@@ -96,14 +96,15 @@ pub struct MachineImageSpec {
 
     /// The name of the image in EC2, the same in every region. `{revision}` stands for the
     /// revision (10 hex digits) and is required; `{name}` and `{namespace}` stand for those of
-    /// this object. Besides them: letters, digits and - _ . / ( ), and at most 128 characters
-    /// when all is filled in. Default: `{name}-{revision}`, for example web-3f9a1c07d2.
+    /// this object. Besides them: letters, digits, spaces and - _ . / ( ) [ ] ' @, and at most 128
+    /// characters when all is filled in. Default: `{name}-{revision}`, for example web-3f9a1c07d2.
     /// It cannot be changed: the name is what keeps EC2 from making the same image twice.
     #[serde(default = "default_name_template")]
     #[schemars(length(max = 128))]
     #[x_kube(
         validation = rules::name_template_has_revision(),
         validation = rules::name_template_characters(),
+        validation = rules::name_template_is_trimmed(),
         validation = rules::immutable("nameTemplate cannot be changed, since the name keeps EC2 from making an image twice; make another MachineImage for another name")
     )]
     pub name_template: String,

@@ -2,6 +2,9 @@
 //!
 //! The hash of a revision is made of the serialised source. So whatever has its default is left out
 //! when it is written, and a list whose order means nothing is written in one order.
+//!
+//! A field of a later version that this one does not know would be left out of the hash as well, and
+//! the source taken again. So unknown fields are an error here: such an object is left as it is.
 
 use std::fmt;
 
@@ -33,7 +36,7 @@ pub enum Source {
 
 /// An instance to capture.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[x_kube(validation = rules::reboot_is_said())]
 pub struct InstanceSource {
     /// The region of the instance, for example us-east-1.
@@ -78,7 +81,12 @@ pub enum InstanceVolumes {
 
 /// A snapshot to register an image with.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[x_kube(
+    validation = rules::root_device_name_is_said(),
+    validation = rules::architecture_is_said(),
+    validation = rules::volumes_are_not_the_root()
+)]
 pub struct SnapshotSource {
     /// The region of the snapshot, for example us-east-1.
     #[schemars(length(max = 32))]
@@ -94,6 +102,7 @@ pub struct SnapshotSource {
     /// the name that the system in the snapshot was installed under, /dev/xvda for Amazon Linux
     /// and Debian, /dev/sda1 for most others.
     #[schemars(with = "Option<String>", length(max = 32))]
+    #[x_kube(validation = rules::device_name())]
     pub root_device_name: String,
 
     /// The processor that the system in the snapshot was built for: x86_64, arm64, i386,
@@ -132,10 +141,11 @@ pub struct SnapshotSource {
 
 /// A data volume, made from a snapshot.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SnapshotVolume {
     /// Under which name instances get the volume, for example /dev/sdf. Not the root volume's.
     #[schemars(length(max = 32))]
+    #[x_kube(validation = rules::device_name())]
     pub device_name: String,
 
     /// The snapshot that the volume is made from, of the same region, for example
@@ -229,7 +239,14 @@ pub enum PlatformDetails {
 
 /// An existing image to copy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[x_kube(
+    validation = rules::image_is_said(),
+    validation = rules::image_is_said_once(),
+    validation = rules::owner_has_a_name(),
+    validation = rules::name_has_an_owner(),
+    validation = rules::architecture_is_of_a_name()
+)]
 pub struct ImageSource {
     /// The region of the image, for example us-east-1.
     #[schemars(length(max = 32))]
@@ -248,6 +265,7 @@ pub struct ImageSource {
     /// under the same name would have it run here (known as the whoAMI attack).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 32))]
+    #[x_kube(validation = rules::owner())]
     pub owner: Option<String>,
 
     /// The image's whole name in EC2, together with owner, for example
@@ -256,6 +274,10 @@ pub struct ImageSource {
     /// once for each revision, and then kept: change spec.rebuild to look again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 128))]
+    #[x_kube(
+        validation = rules::image_name_has_no_wildcards(),
+        validation = rules::image_name()
+    )]
     pub name: Option<String>,
 
     /// Only images for this processor are looked at, where a name is used for several: x86_64,
@@ -439,6 +461,24 @@ mod tests {
             "enaSupport": "Enabled", "platformDetails": "Linux/UNIX", "volumes": [],
         }));
         assert_eq!(said, snapshot(&json!({})));
+    }
+
+    #[test]
+    fn what_this_version_does_not_know_is_an_error_and_no_other_revision() {
+        for unknown in [
+            json!({"build": {"region": "us-east-1", "pipeline": "base"}}),
+            json!({}),
+            json!({"instance": {"region": "us-east-1", "instanceId": "i-1", "freeze": "Once"}}),
+            json!({"instance": {"region": "us-east-1", "instanceId": "i-1", "reboot": "Twice"}}),
+            json!({"image": {"region": "us-east-1", "ssmParameter": "/base"}}),
+            json!({
+                "instance": {"region": "us-east-1", "instanceId": "i-1"},
+                "image": {"region": "us-east-1", "imageId": "ami-1"},
+            }),
+        ] {
+            let read = serde_json::from_value::<Source>(unknown.clone());
+            assert!(read.is_err(), "{unknown}");
+        }
     }
 
     #[test]
