@@ -146,9 +146,17 @@ impl Inventory {
     pub fn holdings(&self, account_id: &str) -> Holdings {
         let state = self.state();
         let mut holdings = Holdings::default();
-        if let Some(Err(unreadable)) = state.accounts.get(account_id) {
-            let place = Place::new(account_id, "");
-            holdings.unreadable.insert(place, unreadable.clone());
+        let whole = Place::new(account_id, "");
+        match state.accounts.get(account_id) {
+            Some(Ok(_)) => {}
+            Some(Err(unreadable)) => {
+                drop(holdings.unreadable.insert(whole, unreadable.clone()));
+            }
+            None => drop(
+                holdings
+                    .unreadable
+                    .insert(whole.clone(), not_read_yet(&whole)),
+            ),
         }
         let places = state.places.iter();
         for (place, known) in places.filter(|(place, _)| place.account == account_id) {
