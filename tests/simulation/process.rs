@@ -73,12 +73,14 @@ impl Process {
             installation: Installation {
                 owner: "simulation".to_owned(),
                 cluster: "0c5f0b1e".to_owned(),
+                take_over_from: None,
                 consistency_window: settings.consistency_window,
             },
             effects: Effects::new(sessions.clone(), inventory.clone(), budget),
             inventory,
             objects: Objects::new(client.clone(), metrics.clone()),
             events: Events::new(client),
+            claims: Box::new(Claims::default),
             clock: clock.clone(),
             metrics,
         };
