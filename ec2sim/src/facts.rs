@@ -11,6 +11,10 @@ use serde::{Deserialize, Serialize};
 /// The facts of a world, in the world file under `facts`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a question of its own that is answered with yes or no"
+)]
 pub struct Facts {
     /// Whether the client token of `CopyImage` still answers the image's id when the image is
     /// deregistered. If not, the same call makes another copy.
