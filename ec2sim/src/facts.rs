@@ -11,6 +11,10 @@ use serde::{Deserialize, Serialize};
 /// The facts of a world, in the world file under `facts`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a question of its own that is answered with yes or no"
+)]
 pub struct Facts {
     /// Whether the client token of `CopyImage` still answers the image's id when the image is
     /// deregistered. If not, the same call makes another copy.
@@ -21,6 +25,9 @@ pub struct Facts {
     pub failed_copy_code: String,
     /// Whether a copy is deprecated when its source is.
     pub copies_keep_deprecation: bool,
+    /// Whether `CopyImage` copies the source owner's tags below `ec2:SharedTag/` without
+    /// `CopyImageTags`, too: user guide and API reference disagree.
+    pub shared_tags_are_always_copied: bool,
     /// Whether the half-made snapshots of a pending image go on when the image is deregistered,
     /// and are left behind. If not, they go with it.
     pub pending_snapshots_outlive_image: bool,
@@ -74,6 +81,7 @@ impl Default for Facts {
             copy_of_pending_source: PendingSource::Unavailable,
             failed_copy_code: "Client.InternalError".to_owned(),
             copies_keep_deprecation: false,
+            shared_tags_are_always_copied: false,
             pending_snapshots_outlive_image: true,
             protected_image_code: "OperationNotPermitted".to_owned(),
             recycled_names_are_taken: true,

@@ -179,12 +179,18 @@ impl Change {
         let mut add = take_permissions(parameters, "LaunchPermission.Add")?;
         let mut remove = take_permissions(parameters, "LaunchPermission.Remove")?;
         let mut named = take_named(parameters)?;
-        let old_style = match attribute.as_deref() {
-            None => None,
-            Some("description") => value,
-            Some("launchPermission") => None,
-            Some("imdsSupport") => return Err(ApiError::not_modelled("the attribute imdsSupport")),
-            Some(other) => return Err(invalid_attribute(other)),
+        let old_style = match (attribute.as_deref(), value) {
+            (Some("description"), value) => value,
+            (Some("imdsSupport"), _) => {
+                return Err(ApiError::not_modelled("the attribute imdsSupport"));
+            }
+            (None | Some("launchPermission"), None) => None,
+            (None | Some("launchPermission"), Some(_)) => {
+                return Err(ApiError::invalid_combination(
+                    "The parameter Value can be used only with the attributes description and imdsSupport",
+                ));
+            }
+            (Some(other), _) => return Err(invalid_attribute(other)),
         };
         match operation.as_deref() {
             Some("add") => add.append(&mut named),

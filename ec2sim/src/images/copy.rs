@@ -19,6 +19,8 @@ use crate::world::{Call, Remembered, World};
 
 /// What a copy says when it failed, whatever the cause (hashicorp/packer#6737).
 const FAILED: &str = "Copy image failed with an internal error";
+/// What the keys of shared tags begin with (docs: `Using_Tags`).
+const SHARED_TAG: &str = "ec2:SharedTag/";
 /// What its snapshots say when it was the key (docs: EBS ebs-copy-snapshot).
 const KEY_NOT_ACCESSIBLE: &str = "Given key ID is not accessible";
 
@@ -112,6 +114,11 @@ impl World {
         } else {
             Tags::new()
         };
+        if self.facts.shared_tags_are_always_copied {
+            let region = self.region(&source_region)?;
+            let shared = region.tags(&source_id, &source.owner).into_iter();
+            image_tags.extend(shared.filter(|(key, _)| key.starts_with(SHARED_TAG)));
+        }
         image_tags.extend(tags.of("image"));
         let image = Image {
             id: id.clone(),

@@ -92,6 +92,29 @@ fn a_copy_keeps_the_deprecation_or_not() {
 }
 
 #[test]
+fn shared_tags_come_along_with_a_copy_or_not() {
+    for shared_tags_are_always_copied in [false, true] {
+        let mut ec2 = with(Facts {
+            shared_tags_are_always_copied,
+            ..Facts::default()
+        });
+        let tag = [
+            ("ResourceId.1", GOLDEN),
+            ("Tag.1.Key", "ec2:SharedTag/line"),
+        ];
+        ec2.ok("CreateTags", &tag);
+        let image = ec2.at("eu-west-1").copy(GOLDEN, &[]);
+        let keys = texts(&ec2.image(&image), "key");
+        let wanted: &[&str] = if shared_tags_are_always_copied {
+            &["ec2:SharedTag/line"]
+        } else {
+            &[]
+        };
+        assert_eq!(keys, wanted);
+    }
+}
+
+#[test]
 fn half_made_snapshots_stay_or_go_with_the_image() {
     for pending_snapshots_outlive_image in [true, false] {
         let mut ec2 = with(Facts {

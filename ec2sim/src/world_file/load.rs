@@ -8,13 +8,13 @@ use crate::error::check_id;
 use crate::kms;
 use crate::lag::Lag;
 use crate::state::{
-    Account, Device, Ebs, Image, ImageState, Instance, Key, LaunchTemplate, Machine, Parameter,
-    Place, Platform, Principal, Region, Snapshot, SnapshotState, Tags, Volume,
+    Account, Device, Ebs, Image, ImageState, Instance, Key, Machine, Place, Platform, Principal,
+    Region, Snapshot, SnapshotState, Tags, Volume,
 };
 use crate::world::World;
 use crate::world_file::{
-    AccountFile, DeviceFile, EXAMPLE, ImageFile, InstanceFile, KeyFile, LaunchTemplateFile,
-    ParameterFile, PlaceFile, SnapshotFile, WorldFile, WorldFileError,
+    AccountFile, DeviceFile, EXAMPLE, ImageFile, InstanceFile, PlaceFile, SnapshotFile, WorldFile,
+    WorldFileError,
 };
 
 impl World {
@@ -98,7 +98,7 @@ impl World {
     }
 }
 
-fn wrong(place: &str, reason: impl Into<String>) -> WorldFileError {
+pub(super) fn wrong(place: &str, reason: impl Into<String>) -> WorldFileError {
     WorldFileError::Content {
         place: place.to_owned(),
         reason: reason.into(),
@@ -106,11 +106,11 @@ fn wrong(place: &str, reason: impl Into<String>) -> WorldFileError {
 }
 
 /// Fills what one account has in one region.
-struct Loader<'a> {
-    region: &'a mut Region,
-    account: &'a str,
-    name: &'a str,
-    keys: BTreeMap<String, Key>,
+pub(super) struct Loader<'a> {
+    pub(super) region: &'a mut Region,
+    pub(super) account: &'a str,
+    pub(super) name: &'a str,
+    pub(super) keys: BTreeMap<String, Key>,
 }
 
 impl Loader<'_> {
@@ -140,7 +140,7 @@ impl Loader<'_> {
         })
     }
 
-    fn key(&self, name: &str) -> Result<String, WorldFileError> {
+    pub(super) fn key(&self, name: &str) -> Result<String, WorldFileError> {
         let mut named = self.keys.iter();
         if let Some((arn, _)) = named.find(|(_, key)| key.aliases.contains(name)) {
             return Ok(arn.clone());
@@ -151,30 +151,6 @@ impl Loader<'_> {
                 "write a key of this region as its id, as alias/NAME, or as the ARN of either",
             )
         })
-    }
-
-    fn kms_keys(
-        &self,
-        file: BTreeMap<String, KeyFile>,
-    ) -> Result<BTreeMap<String, Key>, WorldFileError> {
-        let mut keys = BTreeMap::new();
-        let mut aliases = BTreeSet::new();
-        for (id, file) in file {
-            for alias in &file.aliases {
-                if !alias.starts_with("alias/") || !aliases.insert(alias.clone()) {
-                    let reason = "an alias is alias/NAME, and of one key";
-                    return Err(wrong(alias, reason));
-                }
-            }
-            let key = Key {
-                state: file.state,
-                usable: file.usable,
-                aliases: file.aliases,
-                shared_with: file.shared_with,
-            };
-            keys.insert(self.key(&id)?, key);
-        }
-        Ok(keys)
     }
 
     /// The ARN of the key of something encrypted.
@@ -360,46 +336,6 @@ impl Loader<'_> {
             Some(_) => Err(wrong(id, "this id is there twice")),
         }
     }
-
-    fn launch_template(
-        &mut self,
-        id: &str,
-        file: LaunchTemplateFile,
-    ) -> Result<(), WorldFileError> {
-        check(id, "lt")?;
-        let images = file.versions.into_iter().map(|version| version.image_id);
-        let template = LaunchTemplate {
-            id: id.to_owned(),
-            owner: self.account.to_owned(),
-            name: file.name,
-            versions: (1..).zip(images).collect(),
-        };
-        match self.region.launch_templates.insert(id.to_owned(), template) {
-            None => Ok(()),
-            Some(_) => Err(wrong(id, "this id is there twice")),
-        }
-    }
-
-    fn parameters(&mut self, file: BTreeMap<String, ParameterFile>) -> Result<(), WorldFileError> {
-        let allowed = |c: char| c.is_ascii_alphanumeric() || "_.-/".contains(c);
-        if let Some(name) = file
-            .keys()
-            .find(|name| name.is_empty() || !name.chars().all(allowed))
-        {
-            let reason = "a parameter's name has letters, digits, and the characters _ . - /";
-            return Err(wrong(name, reason));
-        }
-        let made = |file: ParameterFile| Parameter {
-            value: file.value,
-            data_type: file.data_type,
-            version: file.version,
-            modified: file.modified.unwrap_or(Timestamp::UNIX_EPOCH),
-        };
-        let parameters = file.into_iter().map(|(name, file)| (name, made(file)));
-        let own = self.region.parameters.entry(self.account.to_owned());
-        own.or_default().extend(parameters);
-        Ok(())
-    }
 }
 
 fn machine(
@@ -417,6 +353,6 @@ fn machine(
     }
 }
 
-fn check(id: &str, prefix: &str) -> Result<(), WorldFileError> {
+pub(super) fn check(id: &str, prefix: &str) -> Result<(), WorldFileError> {
     check_id(prefix, id).map_err(|error| wrong(id, error.message))
 }

@@ -1,6 +1,7 @@
 //! The world file: how a world begins, as YAML. `examples/world.yaml` explains every field.
 
 mod load;
+mod naming;
 
 use std::collections::{BTreeMap, BTreeSet};
 
