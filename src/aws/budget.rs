@@ -163,7 +163,7 @@ impl Budget {
             throttled.until = now + doubled(THROTTLE, throttled.times);
             throttled.until
         } else {
-            let soon = failure.is_not_there() || failure.is_in_use() || failure.is_name_taken();
+            let soon = failure.passes_soon();
             now + doubled(if soon { RETRY_SOON } else { RETRY }, times)
         };
         let reason = failure.reason(action, times);

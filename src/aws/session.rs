@@ -410,9 +410,7 @@ impl NotOpened {
     fn reason(failure: &Failure) -> Reason {
         match failure.class {
             // A role that was refused, or no credentials at all: the account is not reached.
-            _ if failure.concerns_credentials() || failure.is_auth_failure() => {
-                conditions::NO_CREDENTIALS
-            }
+            _ if failure.questions_the_account() => conditions::NO_CREDENTIALS,
             Class::Throttled => conditions::THROTTLED,
             Class::Unknown | Class::NotSent => conditions::REGION_UNREADABLE,
             Class::Denied => conditions::ACCESS_DENIED,

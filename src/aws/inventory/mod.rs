@@ -232,7 +232,7 @@ impl Inventory {
         }
         drop(state);
         if let Err(failure) = result
-            && failure.concerns_credentials()
+            && failure.questions_the_account()
         {
             self.reopen(&place.account);
         }

@@ -130,7 +130,7 @@ impl Inventory {
             Ok(reading) => self.absorb(place, reading),
             Err(failure) => {
                 self.could_not_read(place, failure.as_ref());
-                if failure.is_some_and(|(_, failure)| failure.concerns_credentials()) {
+                if failure.is_some_and(|(_, failure)| failure.questions_the_account()) {
                     self.reopen(&place.account);
                 }
             }
