@@ -90,7 +90,10 @@ impl Effects {
             step: step.clone(),
             result,
         };
-        if let Some(refusal) = self.budget.holds_back(desired, &asked) {
+        if let Some(refusal) = self.budget.remembers(desired, &asked) {
+            return outcome(Err(refusal));
+        }
+        if let Some(refusal) = self.budget.take(desired, &asked) {
             return outcome(Err(refusal));
         }
         let called = self.call(desired, place, &step.action).await;

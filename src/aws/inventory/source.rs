@@ -23,11 +23,15 @@ const FAILURE_FRESH: SignedDuration = SignedDuration::from_secs(5);
 
 /// The sources that were read of late, by account and reference.
 #[derive(Debug, Default)]
-pub(super) struct Sources(Mutex<BTreeMap<(String, Reference), (Timestamp, SourceView)>>);
+pub(super) struct Sources {
+    views: Mutex<BTreeMap<(String, Reference), (Timestamp, SourceView)>>,
+    /// How many snapshots each image has, which no longer changes.
+    snapshots: Mutex<BTreeMap<(String, Reference), usize>>,
+}
 
 impl Sources {
     fn get(&self, key: &(String, Reference), now: Timestamp) -> Option<SourceView> {
-        let mut sources = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut sources = self.views.lock().unwrap_or_else(PoisonError::into_inner);
         sources.retain(|_, (until, _)| now < *until);
         sources.get(key).map(|(_, view)| view.clone())
     }
@@ -38,10 +42,27 @@ impl Sources {
         } else {
             FRESH
         };
-        self.0
+        self.views
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .insert(key, (now + fresh, view.clone()));
+    }
+
+    fn has_snapshots(&self, account: &str, image: &Reference, count: usize) {
+        let mut snapshots = self
+            .snapshots
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        snapshots.insert((account.to_owned(), image.clone()), count);
+    }
+
+    /// How many snapshots an image has that a spec names, if it was read.
+    pub(super) fn snapshots_of(&self, account: &str, image: &Reference) -> Option<usize> {
+        let snapshots = self
+            .snapshots
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        snapshots.get(&(account.to_owned(), image.clone())).copied()
     }
 }
 
@@ -57,9 +78,48 @@ impl Inventory {
             return SourceView::Unreadable(self.why_closed(&place));
         };
         let ec2 = session.ec2(&place.region);
-        let view = read(&ec2, self.sessions.calls(), &desired.origin, &place).await;
+        let view = self.read_source(&ec2, &desired.origin, &place).await;
         self.sources.put(key, &view, self.clock.now());
         view
+    }
+
+    /// Reads a source in its turn.
+    async fn read_source(&self, ec2: &Ec2, source: &Reference, place: &Place) -> SourceView {
+        let action = if source.is_instance() {
+            "DescribeInstances"
+        } else if source.is_image() {
+            "DescribeImages"
+        } else {
+            let message = format!("{source} is neither an instance (i-…) nor an image (ami-…)");
+            return SourceView::Missing { message };
+        };
+        if let Err(not_now) = self.budget.turn(place, action).await {
+            return SourceView::Unreadable(not_now);
+        }
+        let calls = self.sessions.calls();
+        let read = if source.is_instance() {
+            instance(ec2, calls, &source.id).await
+        } else {
+            image(ec2, calls, &source.id).await.map(|found| {
+                found.map(|(image, snapshots)| {
+                    self.sources
+                        .has_snapshots(&place.account, source, snapshots);
+                    SourceView::Image(image)
+                })
+            })
+        };
+        let class = read.as_ref().err().map(|failure| failure.class);
+        self.budget.was_read(place, action, class);
+        match read {
+            Ok(Some(view)) => view,
+            Ok(None) => SourceView::Missing {
+                message: format!("EC2 shows no {} to account {}", source.id, place.account),
+            },
+            Err(failure) if failure.is_source_not_there() => SourceView::Missing {
+                message: failure.words,
+            },
+            Err(failure) => SourceView::Unreadable(failure.unreadable(action, place)),
+        }
     }
 
     fn why_closed(&self, place: &Place) -> amity_core::image::observed::Unreadable {
@@ -68,27 +128,6 @@ impl Inventory {
         known
             .and_then(|account| account.as_ref().err().cloned())
             .unwrap_or_else(|| not_read_yet(place))
-    }
-}
-
-async fn read(ec2: &Ec2, calls: &EC2Calls, source: &Reference, place: &Place) -> SourceView {
-    let (action, read) = if source.is_instance() {
-        ("DescribeInstances", instance(ec2, calls, &source.id).await)
-    } else if source.is_image() {
-        ("DescribeImages", image(ec2, calls, &source.id).await)
-    } else {
-        let message = format!("{source} is neither an instance (i-…) nor an image (ami-…)");
-        return SourceView::Missing { message };
-    };
-    match read {
-        Ok(Some(view)) => view,
-        Ok(None) => SourceView::Missing {
-            message: format!("EC2 shows no {} to account {}", source.id, place.account),
-        },
-        Err(failure) if failure.is_source_not_there() => SourceView::Missing {
-            message: failure.words,
-        },
-        Err(failure) => SourceView::Unreadable(failure.unreadable(action, place)),
     }
 }
 
@@ -114,7 +153,12 @@ async fn instance(ec2: &Ec2, calls: &EC2Calls, id: &str) -> Result<Option<Source
     }))
 }
 
-async fn image(ec2: &Ec2, calls: &EC2Calls, id: &str) -> Result<Option<SourceView>, Failure> {
+/// An image, and how many snapshots it has.
+async fn image(
+    ec2: &Ec2,
+    calls: &EC2Calls,
+    id: &str,
+) -> Result<Option<(SourceImage, usize)>, Failure> {
     let request = ec2
         .describe_images()
         .image_ids(named(id)?)
@@ -129,11 +173,16 @@ async fn image(ec2: &Ec2, calls: &EC2Calls, id: &str) -> Result<Option<SourceVie
     };
     Ok(match state_of(image) {
         State::Deregistered => None,
-        State::Shown(state) => Some(SourceView::Image(SourceImage {
-            state,
-            owner: image.owner_id().unwrap_or_default().to_owned(),
-            owner_alias: image.image_owner_alias().map(str::to_owned),
-        })),
+        State::Shown(state) => {
+            let devices = image.block_device_mappings().iter();
+            let snapshots = devices.filter_map(|device| device.ebs()?.snapshot_id());
+            let source = SourceImage {
+                state,
+                owner: image.owner_id().unwrap_or_default().to_owned(),
+                owner_alias: image.image_owner_alias().map(str::to_owned),
+            };
+            Some((source, snapshots.count()))
+        }
     })
 }
 
