@@ -5,3 +5,4 @@ mod effects;
 mod inventory;
 mod lab;
 mod sessions;
+mod slots;

@@ -12,6 +12,7 @@ mod memory;
 mod pace;
 mod places;
 mod read;
+mod slots;
 mod source;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -35,6 +36,8 @@ use super::session::{Access, Sessions};
 use crate::clock::Clock;
 use changes::Changes;
 use places::PlaceState;
+pub(super) use slots::CopySlot;
+use slots::Slots;
 use source::Sources;
 
 /// What EC2 has.
@@ -64,6 +67,8 @@ struct State {
     creations: BTreeMap<String, Option<Timestamp>>,
     /// The objects that looked at a place when it could not be read.
     waiting: BTreeMap<Place, BTreeSet<String>>,
+    /// The copies that no list shows yet, and who waits for one to end.
+    slots: BTreeMap<Place, Slots>,
 }
 
 impl Inventory {
@@ -82,6 +87,7 @@ impl Inventory {
             places: BTreeMap::new(),
             creations: BTreeMap::new(),
             waiting: BTreeMap::new(),
+            slots: BTreeMap::new(),
         };
         Arc::new(Self {
             sessions,
@@ -164,6 +170,7 @@ impl Inventory {
         for waiting in state.waiting.values_mut() {
             waiting.remove(object);
         }
+        self.forget_copies(&mut state, object);
     }
 
     /// Reads a place soon.
@@ -230,6 +237,7 @@ impl Inventory {
                 .wrote(&identity.object, &place.account, action, result, now);
             state.read_by(now + pace::AFTER_WRITE);
         }
+        self.call_next(&mut state, place);
         drop(state);
         if let Err(failure) = result
             && failure.questions_the_account()

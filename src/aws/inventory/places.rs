@@ -158,6 +158,7 @@ impl Inventory {
             tracing::debug!(%place, "readable");
             self.changes.add(state.concerned(place));
         }
+        self.call_next(&mut state, place);
     }
 
     /// Without a failure there was no session, and the account's own reason stands until it is open.
