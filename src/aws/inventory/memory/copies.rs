@@ -78,3 +78,116 @@ fn is_copy(tags: &BTreeMap<String, String>) -> bool {
     tags.get(tag::SOURCE)
         .is_some_and(|source| source.contains("/ami-"))
 }
+
+#[cfg(test)]
+mod tests {
+    use amity_core::image::observed::Snapshot;
+    use jiff::{SignedDuration, Timestamp};
+
+    use super::*;
+    use crate::aws::inventory::memory::{Reading, newborn};
+
+    const AMI: &str = "ami-0123456789abcdef0";
+
+    fn tags(object: &str, source: &str) -> BTreeMap<String, String> {
+        [(tag::OBJECT, object), (tag::SOURCE, source)]
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .into()
+    }
+
+    fn image(object: &str, source: &str, snapshots: &[&str]) -> Image {
+        Image {
+            snapshots: snapshots.iter().map(|id| (*id).to_owned()).collect(),
+            ..newborn(AMI, "web", "111122223333", &tags(object, source))
+        }
+    }
+
+    fn snapshot(id: &str, object: &str, source: &str, pending: bool) -> Snapshot {
+        Snapshot {
+            id: id.to_owned(),
+            pending,
+            progress: None,
+            used_by: None,
+            size_gib: 8,
+            tags: tags(object, source),
+        }
+    }
+
+    /// How many copies are under way when a list shows these.
+    fn under_way(images: &[Image], snapshots: &[Snapshot], expected: usize) -> usize {
+        let mut memory = Memory::new(SignedDuration::from_mins(10));
+        memory.absorb(Reading {
+            started: Timestamp::UNIX_EPOCH,
+            ended: Timestamp::UNIX_EPOCH,
+            images: images
+                .iter()
+                .map(|image| (image.id.clone(), image.clone()))
+                .collect(),
+            snapshots: Some(
+                snapshots
+                    .iter()
+                    .map(|one| (one.id.clone(), one.clone()))
+                    .collect(),
+            ),
+            ..Reading::default()
+        });
+        memory.copies_under_way(&[(AMI.to_owned(), expected)].into())
+    }
+
+    const COPY: &str = "us-east-1/ami-00000000000000000";
+    const CAPTURE: &str = "us-east-1/i-00000000000000000";
+
+    #[test]
+    fn a_pending_copy_counts_by_its_snapshots_and_once_at_least() {
+        assert_eq!(
+            under_way(&[image("a/b", COPY, &["snap-1", "snap-2"])], &[], 1),
+            2,
+            "not listed yet"
+        );
+        let both = [
+            snapshot("snap-1", "a/b", COPY, true),
+            snapshot("snap-2", "a/b", COPY, false),
+        ];
+        assert_eq!(
+            under_way(&[image("a/b", COPY, &["snap-1", "snap-2"])], &both, 1),
+            1,
+            "one is complete"
+        );
+        assert_eq!(
+            under_way(&[image("a/b", COPY, &["snap-2"])], &both[1..], 1),
+            1,
+            "the image is pending still"
+        );
+    }
+
+    #[test]
+    fn a_copy_that_does_not_show_its_snapshots_counts_for_as_many_as_its_source_has() {
+        assert_eq!(under_way(&[image("a/b", COPY, &[])], &[], 3), 3);
+        let one = [snapshot("snap-1", "a/b", COPY, true)];
+        assert_eq!(
+            under_way(&[image("a/b", COPY, &[])], &one, 3),
+            3,
+            "one of the three shows"
+        );
+        let other = [snapshot("snap-1", "a/c", COPY, true)];
+        assert_eq!(
+            under_way(&[image("a/b", COPY, &[])], &other, 3),
+            4,
+            "it is another object's"
+        );
+    }
+
+    #[test]
+    fn snapshots_that_are_copied_count_without_their_image_and_captures_never_do() {
+        assert_eq!(
+            under_way(&[], &[snapshot("snap-1", "a/b", COPY, true)], 1),
+            1,
+            "of a copy that was stopped"
+        );
+        let captured = [snapshot("snap-1", "a/b", CAPTURE, true)];
+        assert_eq!(
+            under_way(&[image("a/b", CAPTURE, &["snap-1"])], &captured, 1),
+            0
+        );
+    }
+}
