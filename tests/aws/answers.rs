@@ -178,6 +178,30 @@ async fn a_region_that_was_disabled_is_unreadable_and_the_account_is_proven_anew
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_region_that_was_disabled_closes_no_account_while_sts_cannot_be_asked() {
+    let is_out = Arc::new(AtomicBool::new(false));
+    let out = Arc::clone(&is_out);
+    let lab = answering(move |action, region| {
+        let refused = action == "DescribeImages" && region == "eu-west-1";
+        let unreachable = action == "GetCallerIdentity";
+        match out.load(Ordering::Relaxed) {
+            true if refused => Some((401, "AuthFailure", "AWS was not able to validate")),
+            true if unreachable => Some((503, "ServiceUnavailable", "The service is unavailable.")),
+            _ => None,
+        }
+    });
+    let lab = lab.started().await;
+    is_out.store(true, Ordering::Relaxed);
+    lab.pass(900).await;
+    let desired = desired("web", &["us-east-1", "eu-west-1"]);
+    lab.known(&desired, "us-east-1").await;
+    assert_eq!(
+        lab.unreadable(&desired, "eu-west-1").await.reason,
+        conditions::REGION_NOT_IN_ACCOUNT
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn expired_credentials_are_got_anew_and_the_step_is_taken_again() {
     let expired = Arc::new(AtomicBool::new(true));
     let is_expired = Arc::clone(&expired);

@@ -178,10 +178,15 @@ impl Failure {
         self.class != Class::Unknown
     }
 
-    /// Whether the account is to be proven anew. A region that is not enabled answers good credentials as any
-    /// region answers bad ones: only a new proof, with a new list of regions, tells them apart.
-    pub(super) fn questions_the_account(&self) -> bool {
-        matches!(self.kind, Kind::Credentials | Kind::Region)
+    /// Whether the credentials are to be got anew.
+    pub(super) fn concerns_credentials(&self) -> bool {
+        self.kind == Kind::Credentials
+    }
+
+    /// Whether a region does not take the credentials. One that is not enabled answers good ones as any region
+    /// answers bad ones: only a new proof of the account, with a new list of regions, tells them apart.
+    pub(super) fn concerns_region(&self) -> bool {
+        self.kind == Kind::Region
     }
 
     /// `CreateImage` and `RegisterImage`: the name is taken, perhaps by our own lost answer.

@@ -318,7 +318,7 @@ fn a_region_that_is_not_enabled_says_so_and_what_to_do() {
          spec.regions of the AwsAccount"
     );
     assert!(
-        failure.questions_the_account(),
+        failure.concerns_region(),
         "bad credentials are answered alike"
     );
 }
@@ -334,7 +334,7 @@ fn an_image_of_somebody_else_is_no_region_that_is_not_enabled() {
         failure.reason("DeregisterImage", 1),
         conditions::DEREGISTRATION_BLOCKED
     );
-    assert!(failure.is_source_not_there() && !failure.questions_the_account());
+    assert!(failure.is_source_not_there() && !failure.concerns_region());
 }
 
 #[test]
@@ -352,7 +352,7 @@ fn credentials_that_expired_are_got_anew() {
     for code in ["RequestExpired", "ExpiredToken", "ExpiredTokenException"] {
         let failure = answered(code, false);
         assert!(
-            failure.questions_the_account() && failure.is_certain(),
+            failure.concerns_credentials() && failure.is_certain(),
             "{code}"
         );
         assert_eq!(

@@ -239,16 +239,20 @@ impl Inventory {
         }
         self.call_next(&mut state, place);
         drop(state);
-        if let Err(failure) = result
-            && failure.questions_the_account()
-        {
-            self.reopen(&place.account);
+        if let Err(failure) = result {
+            self.doubt(&place.account, failure);
         }
     }
 
-    /// Gets credentials and proof of an account anew.
-    fn reopen(&self, account: &str) {
-        self.sessions.renew(account);
+    /// Gets credentials, or only the proof of an account, anew when a failure is about them.
+    fn doubt(&self, account: &str, failure: &Failure) {
+        if failure.concerns_credentials() {
+            self.sessions.renew(account);
+        } else if failure.concerns_region() {
+            self.sessions.prove_again(account);
+        } else {
+            return;
+        }
         if let Some(door) = self.state().doors.get(account) {
             door.notify_one();
         }

@@ -130,8 +130,8 @@ impl Inventory {
             Ok(reading) => self.absorb(place, reading),
             Err(failure) => {
                 self.could_not_read(place, failure.as_ref());
-                if failure.is_some_and(|(_, failure)| failure.questions_the_account()) {
-                    self.reopen(&place.account);
+                if let Some((_, failure)) = failure {
+                    self.doubt(&place.account, &failure);
                 }
             }
         }
