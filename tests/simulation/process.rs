@@ -14,6 +14,7 @@ use amity::controller::events::Events;
 use amity::controller::objects::Objects;
 use amity::controller::reconcile::Context;
 use amity::telemetry::Metrics;
+use amity_core::account::Claims;
 use amity_core::api::AwsAccount;
 use amity_core::image::desired::Installation;
 use aws_config::identity::IdentityCache;

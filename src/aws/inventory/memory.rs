@@ -5,6 +5,7 @@
 //! Everything here is a function of readings and writes that are handed in. Nothing here reads or waits.
 
 mod attempts;
+mod copies;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hasher};
@@ -404,14 +405,13 @@ impl Memory {
             }
             let made_of = |snapshot: &&Entry<Snapshot>| {
                 // Before EC2 lists which snapshots a copy gets, those with the same tags and no image yet are its.
-                let alike = [tag::OBJECT, tag::REVISION, tag::SOURCE, tag::VARIANT];
                 entry.item.snapshots.contains(&snapshot.item.id)
                     || entry.item.snapshots.is_empty()
                         && self
                             .users
                             .get(&snapshot.item.id)
                             .is_none_or(|users| users.contains(id))
-                        && alike
+                        && copies::ALIKE
                             .iter()
                             .all(|key| snapshot.item.tags.get(*key) == entry.item.tags.get(*key))
             };

@@ -12,6 +12,7 @@ mod memory;
 mod pace;
 mod places;
 mod read;
+mod slots;
 mod source;
 mod usage;
 
@@ -38,6 +39,8 @@ use super::session::{Access, Sessions};
 use crate::clock::Clock;
 use changes::Changes;
 use places::PlaceState;
+pub(super) use slots::CopySlot;
+use slots::Slots;
 use source::Sources;
 use usage::Usages;
 
@@ -69,6 +72,8 @@ struct State {
     creations: BTreeMap<String, Option<Timestamp>>,
     /// The objects that looked at a place when it could not be read.
     waiting: BTreeMap<Place, BTreeSet<String>>,
+    /// The copies that no list shows yet, and who waits for one to end.
+    slots: BTreeMap<Place, Slots>,
 }
 
 impl Inventory {
@@ -87,6 +92,7 @@ impl Inventory {
             places: BTreeMap::new(),
             creations: BTreeMap::new(),
             waiting: BTreeMap::new(),
+            slots: BTreeMap::new(),
         };
         Arc::new(Self {
             sessions,
@@ -130,7 +136,13 @@ impl Inventory {
         let places = state
             .places_of(desired)
             .into_iter()
-            .map(|place| (place.clone(), state.view(&place, object)))
+            .map(|place| {
+                let mut view = state.view(&place, object);
+                if let PlaceView::Known(known) = &mut view {
+                    known.free_copy_slots = Some(self.free_slots(&state, &place, object));
+                }
+                (place, view)
+            })
             .collect();
         Observed {
             places,
@@ -198,6 +210,7 @@ impl Inventory {
         for waiting in state.waiting.values_mut() {
             waiting.remove(object);
         }
+        self.forget_copies(&mut state, object);
     }
 
     /// Reads a place soon.
@@ -264,17 +277,22 @@ impl Inventory {
                 .wrote(&identity.object, &place.account, action, result, now);
             state.read_by(now + pace::AFTER_WRITE);
         }
+        self.call_next(&mut state, place);
         drop(state);
-        if let Err(failure) = result
-            && failure.concerns_credentials()
-        {
-            self.reopen(&place.account);
+        if let Err(failure) = result {
+            self.doubt(&place.account, failure);
         }
     }
 
-    /// Gets credentials and proof of an account anew.
-    fn reopen(&self, account: &str) {
-        self.sessions.renew(account);
+    /// Gets credentials, or only the proof of an account, anew when a failure is about them.
+    fn doubt(&self, account: &str, failure: &Failure) {
+        if failure.concerns_credentials() {
+            self.sessions.renew(account);
+        } else if failure.concerns_region() {
+            self.sessions.prove_again(account);
+        } else {
+            return;
+        }
         if let Some(door) = self.state().doors.get(account) {
             door.notify_one();
         }

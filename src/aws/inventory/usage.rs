@@ -93,14 +93,16 @@ impl Inventory {
             return keys.map(|key| (key, unknown.clone())).collect();
         };
         let ec2 = session.ec2(&place.region);
-        let answer = references(&ec2, self.sessions.calls(), ids).await;
+        let read = references(&ec2, self.sessions.calls(), ids);
+        let answer = self.in_turn(place, REFERENCES, read).await;
         let now = self.clock.now();
         let usage = |id: &String| match &answer {
-            Ok(users) => {
+            Ok(Ok(users)) => {
                 let of_it = users.iter().filter(|user| user.image_id == *id);
                 Usage::By(of_it.cloned().collect())
             }
-            Err(failure) => Usage::Unknown(failure.unreadable(REFERENCES, place)),
+            Ok(Err(failure)) => Usage::Unknown(failure.unreadable(REFERENCES, place)),
+            Err(not_now) => Usage::Unknown(not_now.clone()),
         };
         let keys = ids.iter().map(|id| (place.clone(), (*id).clone()));
         keys.map(|key| {
