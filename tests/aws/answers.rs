@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use amity_core::api::conditions;
+use amity_core::image::identity::Reference;
 use amity_core::image::observed::{ImageState, SourceView};
+use amity_core::image::plan::{Reads, SourceQuery};
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
 };
@@ -14,7 +16,7 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use ec2sim::{InProcess, Knobs};
 
-use crate::lab::{ACCOUNT, Lab, capture, copy, desired};
+use crate::lab::{ACCOUNT, INSTANCE, Lab, capture, copy, desired};
 
 /// An error: HTTP status, code and sentence.
 type Said = (u16, &'static str, &'static str);
@@ -242,7 +244,11 @@ async fn a_source_that_is_somebody_elses_is_missing_and_not_a_region_that_is_dis
     ));
     let lab = lab.started().await;
     let desired = desired("web", &["us-east-1"]);
-    let source = lab.inventory.observe(&desired, true).await.source;
+    let reads = Reads {
+        source: Some(SourceQuery::Instance(Reference::new("us-east-1", INSTANCE))),
+        ..Reads::default()
+    };
+    let source = lab.inventory.observe(&desired, &reads).await.source;
     assert!(matches!(source, SourceView::Missing { .. }), "{source:?}");
 }
 

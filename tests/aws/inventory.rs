@@ -15,7 +15,9 @@ use ec2sim::{Fault, InProcess, Knobs};
 use futures::{FutureExt, StreamExt};
 use serde_json::json;
 
-use crate::lab::{ACCOUNT, INSTANCE, Lab, account, capture, copy, desired, ids, since_start, users};
+use crate::lab::{
+    ACCOUNT, INSTANCE, Lab, account, capture, copy, desired, ids, since_start, users,
+};
 
 #[tokio::test(start_paused = true)]
 async fn a_place_that_was_not_read_is_waited_for() {

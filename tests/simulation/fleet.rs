@@ -10,6 +10,7 @@ use amity::aws;
 use amity::clock::Clock;
 use amity::controller::accounts;
 use amity::controller::reconcile::{Referred, reconcile};
+use amity_core::account::Claims;
 use amity_core::api::AwsAccount;
 use aws_smithy_runtime_api::client::http::HttpClient;
 use ec2sim::{CallLog, CallRecord, InProcess, World};
@@ -130,7 +131,10 @@ impl Fleet {
 
     fn explain_not_ready(&self, keys: &BTreeSet<String>) -> String {
         let ready = lock(&self.ready);
-        let waiting: Vec<_> = keys.iter().filter(|key| !ready.contains_key(*key)).collect();
+        let waiting: Vec<_> = keys
+            .iter()
+            .filter(|key| !ready.contains_key(*key))
+            .collect();
         let first = waiting.first().map(|key| {
             let status = self.cluster.get(key).and_then(|image| image.status.clone());
             format!("{key}: {}", oracles::explain(status))
@@ -228,8 +232,8 @@ impl Fleet {
         loop {
             let account = self.cluster.account(name).expect("an account");
             let sessions = &self.process.sessions;
-            let looked =
-                accounts::reconcile(&account, &self.accounts, sessions, &cx.objects, &cx.clock);
+            let claims = Claims::default();
+            let looked = accounts::reconcile(&account, &self.accounts, sessions, &claims, cx);
             let _ = Box::pin(looked).await;
             let is_ready = self.cluster.account(name).is_some_and(|account| {
                 let status = account.status.unwrap_or_default();

@@ -82,6 +82,7 @@ async fn chapters(universe: &Universe) -> Result<(), String> {
             &["us-east-1"],
         ])),
         "tags": {"team": "web"},
+        "retention": {"revisions": 0},
     });
     chapter(universe, &spec, "applied").await?;
     for _ in 0..2 {
@@ -94,10 +95,7 @@ async fn chapters(universe: &Universe) -> Result<(), String> {
     }
     trouble(universe);
     universe.delete();
-    settle(universe, "deleted", |universe| {
-        universe.object().is_none()
-    })
-    .await?;
+    settle(universe, "deleted", |universe| universe.object().is_none()).await?;
     oracles::nothing_is_left(universe)?;
     oracles::unharmed(universe, &before)
 }

@@ -102,8 +102,7 @@ impl Inventory {
             Ok(Ok(Some(Found { view, snapshots }))) => {
                 if let (SourceView::Image(image), Some(count)) = (&view, snapshots) {
                     let reference = Reference::new(place.region.as_str(), image.id.as_str());
-                    self.sources
-                        .has_snapshots(&place.account, reference, count);
+                    self.sources.has_snapshots(&place.account, reference, count);
                 }
                 view
             }
@@ -156,11 +155,7 @@ impl From<SourceView> for Found {
     }
 }
 
-async fn read(
-    ec2: &Ec2,
-    calls: &EC2Calls,
-    query: &SourceQuery,
-) -> Result<Option<Found>, Failure> {
+async fn read(ec2: &Ec2, calls: &EC2Calls, query: &SourceQuery) -> Result<Option<Found>, Failure> {
     Ok(match query {
         SourceQuery::Instance(at) => instance(ec2, calls, &at.id).await?.map(Found::from),
         SourceQuery::Snapshots(_, ids) => snapshots(ec2, calls, ids).await?.map(Found::from),

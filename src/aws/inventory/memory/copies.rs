@@ -107,6 +107,7 @@ mod tests {
             id: id.to_owned(),
             pending,
             progress: None,
+            failure: None,
             used_by: None,
             size_gib: 8,
             tags: tags(object, source),
