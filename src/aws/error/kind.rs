@@ -112,6 +112,11 @@ impl Kind {
         lags && self.reason(action) != conditions::SOURCE_NOT_FOUND
     }
 
+    /// Whether it means that `action` has nothing left to do: what was to go is gone.
+    pub fn is_done(self, action: &str) -> bool {
+        self == Self::NotThere && REMOVING.contains(&action)
+    }
+
     /// Whether it says of a source that it does not exist, or is not shown to the account.
     pub fn is_source_not_there(self) -> bool {
         matches!(self, Self::NotThere | Self::NoId | Self::NotOurs)

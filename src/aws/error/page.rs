@@ -89,7 +89,8 @@ fn reasons(kind: Kind, calls: &[&str]) -> String {
             .any(|read| call.starts_with(read))
     };
     let mut reasons: Vec<(String, Vec<&str>)> = Vec::new();
-    for call in calls.iter().filter(|call| !is_read(call)) {
+    let is_told = |call: &&&str| !is_read(call) && !kind.is_done(call);
+    for call in calls.iter().filter(is_told) {
         let first = if kind.passes(call) {
             "`Progressing` for two minutes, then "
         } else {
@@ -122,7 +123,7 @@ fn reasons(kind: Kind, calls: &[&str]) -> String {
             format!("{reason} ({})", calls.join(", "))
         });
     }
-    told.join(", ")
+    told.join("; ")
 }
 
 fn remedy(code: &Code) -> String {

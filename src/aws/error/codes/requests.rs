@@ -61,7 +61,7 @@ codes! {
     "MissingAction" Bug [ANY] "The request says not what to do.", REPORT;
     "InvalidAction" Bug [ANY] "There is no such action.", REPORT;
     "MalformedQueryString" Bug [ANY] "The request cannot be read.", REPORT;
-    "ValidationError" Bug [AssumeRole GetCallerIdentity]
+    "ValidationError" Spec [AssumeRole GetCallerIdentity]
         "STS does not understand the request: a role's ARN or external id that is none, say.",
         "correct spec.assumeRole of the AwsAccount";
     "InvalidClientToken" Bug [CopyImage RunInstances] "The token is longer than EC2 takes.", REPORT;

@@ -46,7 +46,7 @@ codes! {
         "bring {of} into the state running or stopped, or use another source";
     "UnsupportedOperation" WrongState [CreateImage CopyImage DeregisterImage]
         "EC2 cannot do this with such a thing: an instance whose root is an instance store, say.",
-        "bring {of} into the state running or stopped, or use another source";
+        "mend what the message says of {of}, or use another source";
 
     // In use, taken, made.
     "InvalidSnapshot.InUse" InUse [DeleteSnapshot]
