@@ -314,8 +314,8 @@ fn snapshot_of(snapshot: &types::Snapshot) -> Result<Snapshot, Failure> {
             .progress()
             .and_then(|text| text.trim_end_matches('%').parse().ok()),
         failure: (snapshot.state() == Some(&types::SnapshotState::Error)).then(|| {
-            let said = snapshot.state_message().filter(|said| !said.is_empty());
-            said.unwrap_or("the snapshot could not be made").to_owned()
+            late::explained(None, snapshot.state_message())
+                .unwrap_or_else(|| "EC2 gives no reason".to_owned())
         }),
         used_by: None,
         size_gib: snapshot.volume_size().unwrap_or_default(),
