@@ -2,12 +2,16 @@
 //!
 //! The hash of a revision is made of the serialised source. So whatever has its default is left out
 //! when it is written, and a list whose order means nothing is written in one order.
+//!
+//! A field of a later version that this one does not know would be left out of the hash as well, and
+//! the source taken again. So unknown fields are an error here: such an object is left as it is.
 
 use std::fmt;
 
 use kube::KubeSchema;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::api::rules;
 use crate::api::schema::exactly_one;
@@ -19,21 +23,21 @@ use crate::api::schema::exactly_one;
 pub enum Source {
     /// Capture an instance of the account. Needs a capture grant in the AwsAccount.
     Instance(InstanceSource),
-    /// Register an image with a snapshot of a root volume, and copy it from there. The snapshot
-    /// is never changed or deleted. Needs a snapshots grant in the AwsAccount. What a snapshot
-    /// does not tell has to be said here, as far as EC2 lets it: it fits Linux without a licence
-    /// of its own, while for Windows or Red Hat it is better to capture an instance, since EC2
-    /// takes the licence over only then.
+    /// Register an image with a snapshot of a root volume, for example a backup or an imported
+    /// disk. The snapshot is never changed or deleted. Needs a snapshots grant in the AwsAccount.
+    /// What a snapshot does not tell has to be said here. For Windows, SQL Server, Red Hat and
+    /// SUSE it is safer to capture an instance, since EC2 finds the licence of a snapshot only
+    /// if it was made from such an instance or image: see platformDetails.
     Snapshot(SnapshotSource),
     /// Copy an existing image, given by its id or by its owner and name. It is always copied,
     /// also within its own region, and the original is never changed. Needs a source owner grant
     /// in the AwsAccount.
-    Image(ImageSource),
+    Image(#[serde(deserialize_with = "one_image")] ImageSource),
 }
 
 /// An instance to capture.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[x_kube(validation = rules::reboot_is_said())]
 pub struct InstanceSource {
     /// The region of the instance, for example us-east-1.
@@ -78,7 +82,12 @@ pub enum InstanceVolumes {
 
 /// A snapshot to register an image with.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[x_kube(
+    validation = rules::root_device_name_is_said(),
+    validation = rules::architecture_is_said(),
+    validation = rules::volumes_are_not_the_root()
+)]
 pub struct SnapshotSource {
     /// The region of the snapshot, for example us-east-1.
     #[schemars(length(max = 32))]
@@ -90,10 +99,11 @@ pub struct SnapshotSource {
     #[x_kube(validation = rules::snapshot_id())]
     pub snapshot_id: String,
 
-    /// Under which name instances get the root volume, for example /dev/xvda. Required: it is
-    /// the name that the system in the snapshot was installed under, /dev/xvda for Amazon Linux
-    /// and Debian, /dev/sda1 for most others.
+    /// Under which name instances get the root volume, for example /dev/xvda. Required: take the
+    /// name that the system's own images have (RootDeviceName), which is /dev/xvda for Amazon
+    /// Linux and Debian, and /dev/sda1 for most others.
     #[schemars(with = "Option<String>", length(max = 32))]
+    #[x_kube(validation = rules::device_name())]
     pub root_device_name: String,
 
     /// The processor that the system in the snapshot was built for: x86_64, arm64, i386,
@@ -112,10 +122,10 @@ pub struct SnapshotSource {
     #[serde(default, skip_serializing_if = "is_default")]
     pub ena_support: EnaSupport,
 
-    /// What EC2 shall show as the image's platform details, by which its instances are billed,
-    /// for example Red Hat Enterprise Linux. EC2 takes the licence from the snapshot and not
-    /// from here: an image that comes out with other platform details is not published but
-    /// discarded, and the object is Stalled with PlatformMismatch. Default: Linux/UNIX.
+    /// The platform details that the image must have in EC2, since its instances are billed by
+    /// them, for example Windows. They are checked and not set, since EC2 derives them from the
+    /// snapshot: an image that comes out with others is not published but discarded, and the
+    /// object is Stalled with PlatformMismatch. Default: Linux/UNIX.
     #[serde(default, skip_serializing_if = "is_default")]
     pub platform_details: PlatformDetails,
 
@@ -132,10 +142,11 @@ pub struct SnapshotSource {
 
 /// A data volume, made from a snapshot.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SnapshotVolume {
     /// Under which name instances get the volume, for example /dev/sdf. Not the root volume's.
     #[schemars(length(max = 32))]
+    #[x_kube(validation = rules::device_name())]
     pub device_name: String,
 
     /// The snapshot that the volume is made from, of the same region, for example
@@ -229,14 +240,21 @@ pub enum PlatformDetails {
 
 /// An existing image to copy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[x_kube(
+    validation = rules::image_is_said(),
+    validation = rules::image_is_said_once(),
+    validation = rules::owner_has_a_name(),
+    validation = rules::name_has_an_owner(),
+    validation = rules::architecture_is_of_a_name()
+)]
 pub struct ImageSource {
     /// The region of the image, for example us-east-1.
     #[schemars(length(max = 32))]
     #[x_kube(validation = rules::region())]
     pub region: String,
 
-    /// The image, for example ami-0123456789abcdef0. Exactly one of imageId, or owner with name.
+    /// The image, for example ami-0123456789abcdef0. Write either this, or owner with name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 32))]
     #[x_kube(validation = rules::image_id())]
@@ -248,19 +266,25 @@ pub struct ImageSource {
     /// under the same name would have it run here (known as the whoAMI attack).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 32))]
+    #[x_kube(validation = rules::owner())]
     pub owner: Option<String>,
 
     /// The image's whole name in EC2, together with owner, for example
-    /// al2023-ami-2023.6.20241010.0-kernel-6.1-x86_64. It is taken as it is written: * and ?
-    /// match nothing else. Of several images with this name the newest by CreationDate is taken,
-    /// once for each revision, and then kept: change spec.rebuild to look again.
+    /// al2023-ami-2023.6.20241010.0-kernel-6.1-x86_64: 3 to 128 letters, digits, spaces and the
+    /// characters - _ . / ( ) [ ] ' @, without the wildcards * and ?. Of several images with this
+    /// name the newest by CreationDate is taken, once for each revision, and then kept: change
+    /// spec.rebuild to look again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 128))]
+    #[x_kube(
+        validation = rules::image_name_has_no_wildcards(),
+        validation = rules::image_name()
+    )]
     pub name: Option<String>,
 
-    /// Only images for this processor are looked at, where a name is used for several: x86_64,
-    /// arm64, i386, x86_64_mac or arm64_mac. Only together with name. Default: none, that is,
-    /// images for any processor.
+    /// Takes only an image for this processor, where its owner uses the name for several: x86_64,
+    /// arm64, i386, x86_64_mac or arm64_mac. Only together with name. Default: none, that is, for
+    /// any processor.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub architecture: Option<Architecture>,
 }
@@ -372,6 +396,18 @@ impl PlatformDetails {
     }
 }
 
+/// An image that is given neither by its id nor by owner and name, which the API server refuses,
+/// but keeps if an earlier definition that lacks those fields was installed for a while.
+fn one_image<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ImageSource, D::Error> {
+    let image = ImageSource::deserialize(deserializer)?;
+    match (&image.image_id, &image.owner, &image.name) {
+        (Some(_), None, None) | (None, Some(_), Some(_)) => Ok(image),
+        _ => Err(D::Error::custom(
+            "spec.source.image: write either imageId, or owner with name",
+        )),
+    }
+}
+
 /// The volumes by device name: they are a map, and writing them in another order is no new revision.
 fn in_order<S: Serializer>(volumes: &[SnapshotVolume], serializer: S) -> Result<S::Ok, S::Error> {
     let mut volumes: Vec<_> = volumes.iter().collect();
@@ -439,6 +475,26 @@ mod tests {
             "enaSupport": "Enabled", "platformDetails": "Linux/UNIX", "volumes": [],
         }));
         assert_eq!(said, snapshot(&json!({})));
+    }
+
+    #[test]
+    fn what_this_version_does_not_know_is_an_error_and_no_other_revision() {
+        for unknown in [
+            json!({"build": {"region": "us-east-1", "pipeline": "base"}}),
+            json!({}),
+            json!({"instance": {"region": "us-east-1", "instanceId": "i-1", "freeze": "Once"}}),
+            json!({"instance": {"region": "us-east-1", "instanceId": "i-1", "reboot": "Twice"}}),
+            json!({"image": {"region": "us-east-1", "ssmParameter": "/base"}}),
+            json!({"image": {"region": "us-east-1"}}),
+            json!({"image": {"region": "us-east-1", "name": "base"}}),
+            json!({
+                "instance": {"region": "us-east-1", "instanceId": "i-1"},
+                "image": {"region": "us-east-1", "imageId": "ami-1"},
+            }),
+        ] {
+            let read = serde_json::from_value::<Source>(unknown.clone());
+            assert!(read.is_err(), "{unknown}");
+        }
     }
 
     #[test]
