@@ -1,6 +1,8 @@
 //! The custom resources on a real API server: what it accepts, what it refuses and in which words,
 //! what it fills in, and what kubectl shows.
 
+mod upgrade;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
