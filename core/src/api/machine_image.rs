@@ -12,6 +12,7 @@
 mod retention;
 mod source;
 mod status;
+mod words;
 
 use std::collections::BTreeMap;
 
@@ -23,13 +24,13 @@ use super::rules;
 
 pub use retention::Retention;
 pub use source::{
-    Architecture, BootMode, EnaSupport, ImageSource, InstanceSource, InstanceVolumes,
-    PlatformDetails, Reboot, SnapshotSource, SnapshotVolume, Source,
+    ImageSource, InstanceSource, InstanceVolumes, Reboot, SnapshotSource, SnapshotVolume, Source,
 };
 pub use status::{
     ImageUser, MachineImageStatus, NextStep, ProgressingRevision, PublishedRevision,
     RegionProgress, RegionStatus,
 };
+pub use words::{Architecture, BootMode, EnaSupport, PlatformDetails};
 
 /// Which image, and where it shall be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, CustomResource, KubeSchema)]
