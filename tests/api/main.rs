@@ -274,7 +274,8 @@ fn the_largest_object_that_the_bounds_allow_is_accepted() {
         "platformDetails": "Red Hat Enterprise Linux with SQL Server Enterprise and HA",
         "volumes": volumes,
     }}});
-    images.apply_yaml(&web(&from_snapshot)).unwrap();
+    let others = in_namespace("largest-of-others");
+    others.apply_yaml(&web(&from_snapshot)).unwrap();
     let by_name = json!({
         "source": {"image": {
             "region": "us-east-1", "owner": "111122223333",
@@ -282,7 +283,7 @@ fn the_largest_object_that_the_bounds_allow_is_accepted() {
         }},
         "retention": {"revisions": 20, "minAge": "8759h60m0s"},
     });
-    images.apply_yaml(&web(&by_name)).unwrap();
+    others.apply_yaml(&web(&by_name)).unwrap();
 
     let names: Vec<_> = (0..64).map(|i| format!("{i:n<63}")).collect();
     let owners: Vec<_> = (0..64).map(|i| format!("{i:012}")).collect();
@@ -526,7 +527,7 @@ fn kubectl_explains_the_fields_and_their_values() {
         ),
         (
             "machineimage.spec.source.snapshot.platformDetails",
-            "by which its instances are billed",
+            "They are checked and not set",
         ),
         (
             "machineimage.spec.source.image.owner",
@@ -534,7 +535,7 @@ fn kubectl_explains_the_fields_and_their_values() {
         ),
         (
             "machineimage.spec.source.image.name",
-            "* and ? match nothing else",
+            "the newest by CreationDate is taken, once for each revision",
         ),
         (
             "machineimage.spec.retention",

@@ -1,6 +1,7 @@
 //! Definitions that are replaced under objects that are there: by those of a later version, and by
 //! those of an earlier one when somebody goes back.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
@@ -9,11 +10,15 @@ use amity_core::api::{AwsAccount, MachineImage, MachineImageStatus};
 use amity_core::image::identity::Revision;
 use amity_testbed::{ControlPlane, Kubectl, control_plane_assets, eventually, workspace_root};
 use kube::core::DeserializeGuard;
+use kube::core::error_boundary::InvalidObject;
 use serde_json::{Value, json};
 
 use super::{full_status, yaml_files};
 
 const FIRST_SCHEMA: &str = "tests/api/fixtures/first-schema";
+/// As it is published.
+const KIND: &str = "MachineImage";
+const MACHINE_IMAGES: &str = "amity.dev_machineimages.yaml";
 
 /// A cluster of these tests, one test at a time: the other tests need the definitions as they are.
 struct Cluster {
@@ -38,6 +43,7 @@ impl Cluster {
         };
         let goes = ["delete", "crd", "--all", "--timeout=60s"];
         cluster.kubectl.run(&goes).unwrap().ok().unwrap();
+        cluster.await_schema("the definitions are gone", |schema| !schema.contains(KIND));
         cluster.install(folder);
         cluster
     }
@@ -45,30 +51,31 @@ impl Cluster {
     /// Replaces the definitions, and waits until the API server goes by them.
     fn install(&self, folder: &Path) {
         self.kubectl.apply(folder).unwrap();
-        self.await_schema(&|schema| {
-            let wanted = yaml_files(folder.to_str().unwrap())
-                .iter()
-                .map(|path| std::fs::read_to_string(path).unwrap())
-                .any(|yaml| yaml.contains("snapshotId"));
-            schema.contains("snapshotId") == wanted
+        let definitions = fs::read_to_string(folder.join(MACHINE_IMAGES)).unwrap();
+        self.await_schema("the definitions are in force", |schema| {
+            // What they differ in.
+            let says = |word| schema.contains(word) == definitions.contains(word);
+            schema.contains(KIND) && says("snapshotId") && says("pipeline")
         });
+        let minute = Duration::from_mins(1);
+        eventually(minute, "the resources can be listed", || {
+            let list = ["get", "machineimages,awsaccounts"];
+            let answer = self.kubectl.run(&list);
+            answer
+                .and_then(amity_testbed::Output::ok)
+                .map_err(|error| error.to_string())
+        })
+        .unwrap();
     }
 
-    /// A definition is in force some time after it was stored; what is published of it comes last.
-    fn await_schema(&self, is_in_force: &dyn Fn(&str) -> bool) {
-        let what = ["get", "--raw", "/openapi/v3/apis/amity.dev/v1alpha1"];
-        eventually(
-            Duration::from_mins(1),
-            "the definitions are in force",
-            || {
-                let answer = self.kubectl.run(&what).and_then(amity_testbed::Output::ok);
-                match answer {
-                    Ok(schema) if schema.contains("MachineImage") && is_in_force(&schema) => Ok(()),
-                    Ok(_) => Err("the old ones are".to_owned()),
-                    Err(error) => Err(error.to_string()),
-                }
-            },
-        )
+    /// What the API server publishes of a definition follows what it goes by.
+    fn await_schema(&self, what: &str, is_so: impl Fn(&str) -> bool) {
+        let published = ["get", "--raw", "/openapi/v3/apis/amity.dev/v1alpha1"];
+        eventually(Duration::from_mins(1), what, || {
+            let schema = self.kubectl.run(&published).map_err(|e| e.to_string())?;
+            let message = || format!("{} bytes are published", schema.stdout.len());
+            is_so(&schema.stdout).then_some(()).ok_or_else(message)
+        })
         .unwrap();
     }
 
@@ -82,22 +89,13 @@ impl Cluster {
 
     /// Stores an object with the status that it has in its file.
     fn store(&self, path: &Path) {
-        self.create(&std::fs::read_to_string(path).unwrap());
-        let described = ["create", "--dry-run=client", "-o", "json", "-f"];
-        let arguments: Vec<_> = described
-            .into_iter()
-            .chain([path.to_str().unwrap()])
-            .collect();
-        let written = self.kubectl.run(&arguments).unwrap().ok().unwrap();
-        let written: Value = serde_json::from_str(&written).unwrap();
+        let manifest = fs::read_to_string(path).unwrap();
+        self.create(&manifest);
+        let written: Value = serde_saphyr::from_str(&manifest).unwrap();
         if !written["status"].is_null() {
-            let object = object_of(&written);
-            self.patch(
-                &object,
-                &["--subresource=status"],
-                &json!({"status": written["status"]}),
-            )
-            .unwrap();
+            let status = json!({"status": written["status"]});
+            self.patch(&object_of(&written), &["--subresource=status"], &status)
+                .unwrap();
         }
     }
 
@@ -117,9 +115,21 @@ impl Cluster {
     }
 
     /// As the controller lists them: one that cannot be read is an error among the others.
-    fn list(&self) -> Vec<DeserializeGuard<MachineImage>> {
+    fn list(&self) -> Vec<Result<MachineImage, String>> {
         let mut list = self.kubectl.get_json(&["machineimages"]).unwrap();
-        serde_json::from_value(list["items"].take()).unwrap()
+        let list: Vec<DeserializeGuard<MachineImage>> =
+            serde_json::from_value(list["items"].take()).unwrap();
+        let name = |error: InvalidObject| error.metadata.name.unwrap_or_default();
+        list.into_iter()
+            .map(|guard| guard.0.map_err(name))
+            .collect()
+    }
+
+    /// The names of the objects that cannot be read.
+    fn unreadable(&self) -> Vec<String> {
+        let mut names: Vec<_> = self.list().into_iter().filter_map(Result::err).collect();
+        names.sort();
+        names
     }
 }
 
@@ -167,7 +177,9 @@ fn revision(image: &MachineImage) -> String {
 fn objects_of_the_first_schema_are_the_same_after_an_upgrade() {
     let cluster = Cluster::with(&first_schema());
     let files = yaml_files(&format!("{FIRST_SCHEMA}/objects"));
-    files.iter().for_each(|file| cluster.store(file));
+    for file in &files {
+        cluster.store(file);
+    }
     let before: Vec<_> = cluster.list();
     assert_eq!(before.len() + 1, files.len());
 
@@ -187,7 +199,7 @@ fn objects_of_the_first_schema_are_the_same_after_an_upgrade() {
         );
         let stood = before
             .iter()
-            .filter_map(|guard| guard.0.as_ref().ok())
+            .filter_map(|image| image.as_ref().ok())
             .find(|old| old.name() == name)
             .unwrap();
         assert_eq!(&image, stood, "{name}");
@@ -284,62 +296,139 @@ fn new_objects() -> [Value; 3] {
 }
 
 #[test]
-fn going_back_to_the_first_schema_loses_nothing_that_is_not_written() {
+fn going_back_to_the_first_schema_loses_nothing_by_itself() {
     let cluster = Cluster::with(&today());
     let objects = new_objects();
-    objects
-        .iter()
-        .for_each(|object| cluster.create(&object.to_string()));
-    let before: Vec<_> = objects
-        .iter()
-        .map(|object| cluster.get(&object_of(object)))
-        .collect();
+    for object in &objects {
+        cluster.create(&object.to_string());
+    }
+    let specs = || -> Vec<_> {
+        let spec = |object| cluster.get(&object_of(object))["spec"].take();
+        objects.iter().map(spec).collect()
+    };
+    let before = specs();
 
     cluster.install(&first_schema());
-    let mut errors: Vec<_> = cluster
-        .list()
-        .into_iter()
-        .filter_map(|guard| guard.0.err())
-        .map(|error| error.metadata.name.unwrap_or_default())
-        .collect();
-    errors.sort();
-    eprintln!("XXX errors {errors:?}");
-    for object in &objects {
-        let name = object_of(object);
-        eprintln!("XXX {name} {}", cluster.get(&name)["spec"]);
-    }
+    assert_ne!(
+        specs(),
+        before,
+        "the API server shows what the definitions know"
+    );
+    assert_eq!(
+        cluster.unreadable(),
+        ["by-name", "from-snapshot"],
+        "what is left of them must not pass for a source"
+    );
 
     cluster.install(&today());
-    let after: Vec<_> = objects
-        .iter()
-        .map(|object| cluster.get(&object_of(object)))
-        .collect();
-    assert_eq!(after, before);
+    assert_eq!(specs(), before);
+}
 
-    cluster.install(&first_schema());
-    for object in &objects {
-        let name = object_of(object);
-        for (more, change) in [
-            (vec![], json!({"metadata": {"annotations": {"a": "b"}}})),
-            (
-                vec!["--subresource=status"],
-                json!({"status": {"observedGeneration": 1}}),
-            ),
-            (vec![], json!({"spec": {"deletionPolicy": "Retain"}})),
-            (
-                vec![],
-                json!({"metadata": {"finalizers": ["amity.dev/cleanup", "a/b"]}}),
-            ),
-        ] {
-            eprintln!(
-                "XXX {name} {change} {:?}",
-                cluster.patch(&name, &more, &change)
-            );
+/// Why the definitions are not to be taken back with the controller: what is written meanwhile is
+/// written without what they do not know. It is an error then, until the manifest is applied again.
+#[test]
+fn what_is_written_under_the_first_schema_is_an_error_until_it_is_applied_again() {
+    let cluster = Cluster::with(&today());
+    let objects = new_objects();
+    let specs = || -> Vec<_> {
+        let spec = |object| cluster.get(&object_of(object))["spec"].take();
+        objects.iter().map(spec).collect()
+    };
+    let apply = || {
+        for object in &objects {
+            cluster.kubectl.apply_yaml(&object.to_string()).unwrap();
         }
+    };
+    apply();
+    let before = specs();
+
+    cluster.install(&first_schema());
+    for object in &objects {
+        let note = json!({"metadata": {"annotations": {"noted": "meanwhile"}}});
+        cluster.patch(&object_of(object), &[], &note).unwrap();
     }
     cluster.install(&today());
+    assert_ne!(specs(), before);
+    assert_eq!(cluster.unreadable(), ["by-name", "from-snapshot"]);
+
+    apply();
+    assert_eq!(specs(), before);
+    assert_eq!(cluster.unreadable(), [""; 0]);
+}
+
+#[test]
+fn an_object_that_the_first_schema_has_no_words_for_can_be_deleted_under_it() {
+    let cluster = Cluster::with(&today());
+    let objects = new_objects();
     for object in &objects {
-        let name = object_of(object);
-        eprintln!("XXX {name} {}", cluster.get(&name)["spec"]);
+        cluster.create(&object.to_string());
     }
+    cluster.install(&first_schema());
+    for object in objects.iter().map(object_of) {
+        let delete = ["delete", &object, "--wait=false"];
+        cluster.kubectl.run(&delete).unwrap().ok().unwrap();
+        cluster
+            .patch(&object, &[], &json!({"spec": {"deletionPolicy": "Retain"}}))
+            .unwrap();
+        cluster
+            .patch(&object, &[], &json!({"metadata": {"finalizers": null}}))
+            .unwrap();
+    }
+    assert!(cluster.list().is_empty());
+}
+
+/// The definitions of a later version, with a source, a field and a value that this one lacks.
+fn later() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let definitions = amity::cli::crds::files().unwrap();
+    for (file, yaml) in definitions {
+        let mut yaml = yaml;
+        if file == MACHINE_IMAGES {
+            let mut crd: Value = serde_saphyr::from_str(&yaml).unwrap();
+            let spec =
+                &mut crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"];
+            let source = &mut spec["properties"]["source"];
+            source["x-kubernetes-validations"] = json!([]);
+            source["properties"]["build"] = json!({
+                "type": "object",
+                "properties": {"pipeline": {"type": "string"}},
+            });
+            let instance = &mut source["properties"]["instance"]["properties"];
+            instance["freeze"] = json!({"type": "string"});
+            instance["reboot"]["enum"] = json!(["Once", "Never", "Twice"]);
+            yaml = crd.to_string();
+        }
+        fs::write(folder.path().join(file), yaml).unwrap();
+    }
+    folder
+}
+
+#[test]
+fn what_only_a_later_version_knows_is_an_error_and_never_another_image() {
+    let cluster = Cluster::with(later().path());
+    let instance = |more: &Value| {
+        let mut instance = json!({
+            "region": "us-east-1", "instanceId": "i-0a1b2c3d4e5f60718", "reboot": "Never",
+        });
+        let fields = instance.as_object_mut().unwrap();
+        fields.extend(more.as_object().cloned().unwrap_or_default());
+        json!({"instance": instance})
+    };
+    for (name, source) in [
+        ("a-source", json!({"build": {"pipeline": "base"}})),
+        ("a-field", instance(&json!({"freeze": "Once"}))),
+        ("a-value", instance(&json!({"reboot": "Twice"}))),
+        ("known", instance(&json!({}))),
+    ] {
+        let mut object = new_objects()[0].take();
+        object["metadata"]["name"] = name.into();
+        object["spec"]["source"] = source;
+        cluster.create(&object.to_string());
+    }
+    assert_eq!(cluster.unreadable(), ["a-field", "a-source", "a-value"]);
+    let known: Vec<_> = cluster.list().into_iter().filter_map(Result::ok).collect();
+    assert_eq!(
+        known.iter().map(revision).collect::<Vec<_>>(),
+        ["8d5de8a2e0"]
+    );
 }

@@ -589,7 +589,7 @@ fn shown_image(entry: &Entry<Image>) -> Image {
 /// The mean of the snapshots, by their size.
 fn average_progress<'a>(snapshots: impl Iterator<Item = &'a Snapshot>) -> Option<u8> {
     let (mut done, mut size) = (0_i64, 0_i64);
-    for snapshot in snapshots {
+    for snapshot in snapshots.filter(|snapshot| snapshot.failure.is_none()) {
         let gib = i64::from(snapshot.size_gib.max(1));
         let progress = if snapshot.pending {
             snapshot.progress.unwrap_or(0)
