@@ -108,8 +108,12 @@ impl Claims {
     pub fn departures(&self, holdings: &Holdings) -> Departures {
         let published = || {
             let images = holdings.held.iter();
+            // What was let go with `Retain` is nobody's any more: it must not make the others look few.
             images.filter(|held| {
-                held.is_image() && held.is_sealed() && held.tags.contains_key(tag::PUBLISHED)
+                held.is_image()
+                    && held.is_sealed()
+                    && held.tags.contains_key(tag::PUBLISHED)
+                    && !held.tags.contains_key(tag::RETAINED)
             })
         };
         let goes = |held: &&Held| {
@@ -156,8 +160,8 @@ impl Claims {
         let objects: Vec<_> = self.naming(account_name).cloned().collect();
         if !objects.is_empty() {
             return Some(format!(
-                "{} name it: delete them first",
-                listed("MachineImages", &objects)
+                "it is named by {}: delete what names it first",
+                listed(("MachineImage", "MachineImages"), &objects)
             ));
         }
         let left = holdings.held.iter().filter(|held| held.is_kept_by(cluster));
@@ -166,8 +170,9 @@ impl Claims {
             .collect();
         if !left.is_empty() {
             return Some(format!(
-                "{} of this installation are in it: deregister and delete them by hand, or tag them {}",
-                listed("images and snapshots", &left),
+                "it holds {} of this installation: deregister and delete by hand what is to go, and tag {} what is to \
+                 stay",
+                listed(("image or snapshot", "images and snapshots"), &left),
                 tag::RETAINED
             ));
         }
@@ -179,8 +184,9 @@ impl Claims {
     }
 }
 
-/// `3 things (a, b, c)`, or with "and N more".
-fn listed(noun: &str, names: &[String]) -> String {
+/// `1 thing (a)`, `3 things (a, b, c)`, or with "and N more".
+fn listed((one, many): (&str, &str), names: &[String]) -> String {
+    let noun = if names.len() == 1 { one } else { many };
     let said = names
         .iter()
         .take(SAID_NAMES)
@@ -193,3 +199,6 @@ fn listed(noun: &str, names: &[String]) -> String {
     };
     format!("{} {noun} ({said}{more})", names.len())
 }
+
+#[cfg(test)]
+mod tests;

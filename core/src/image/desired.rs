@@ -276,6 +276,7 @@ impl Discarded {
 /// that of this image; `amity.dev/origin` of the first image comes before it.
 fn pinned(image: &MachineImage, revision: &Revision) -> Option<Reference> {
     let status = image.status.as_ref()?;
+    let region = image.spec.source.region();
     let progressing = status.progressing.as_ref();
     let published = status.published.as_ref();
     let said = progressing
@@ -283,7 +284,8 @@ fn pinned(image: &MachineImage, revision: &Revision) -> Option<Reference> {
         .into_iter()
         .chain(published.map(|one| (&one.revision, &one.source)))
         .find(|(of, _)| *of == revision.as_str());
-    said?.1.parse().ok().filter(Reference::is_image)
+    let said = said?.1.parse().ok().filter(Reference::is_image);
+    said.filter(|pinned: &Reference| pinned.region == region)
 }
 
 /// What of the spec's references forbids to make anything.

@@ -33,6 +33,9 @@ pub struct Case {
     /// How many published images of the account are about to go, of how many.
     #[serde(default)]
     pub departures: Option<(usize, usize)>,
+    /// That was not counted.
+    #[serde(default)]
+    pub departures_uncounted: bool,
     #[serde(default)]
     pub account: Account,
     /// The status that stands.
@@ -68,6 +71,9 @@ pub struct Desired {
     /// The recorded discard: the `PlatformDetails` that were shown.
     #[serde(default)]
     pub discarded: Option<String>,
+    /// Of which revision.
+    #[serde(default = "current")]
+    pub discarded_revision: String,
     /// How many superseded revisions are kept: none, unlike for users.
     #[serde(default)]
     pub kept_revisions: i32,
@@ -112,6 +118,8 @@ pub struct DesiredSource {
     #[serde(default)]
     pub name: Option<String>,
     #[serde(default)]
+    pub architecture: Option<String>,
+    #[serde(default)]
     pub volumes: Option<String>,
 }
 
@@ -120,6 +128,9 @@ pub struct DesiredSource {
 pub struct Account {
     #[serde(default)]
     pub missing: bool,
+    /// The `AwsAccount` is being deleted.
+    #[serde(default)]
+    pub deleted: bool,
     /// `spec.regions` of the `AwsAccount`.
     #[serde(default)]
     pub regions: Vec<String>,
@@ -129,6 +140,9 @@ pub struct Account {
     /// Until when any number of images may go.
     #[serde(default)]
     pub limit_lifted_until: Option<String>,
+    /// The same annotation as somebody wrote it.
+    #[serde(default)]
+    pub limit_lifted_until_text: Option<String>,
     /// Grants nothing.
     #[serde(default)]
     pub grants: Grants,
@@ -205,6 +219,9 @@ pub struct Image {
     /// What it was made from: the spec's source in its region, else the first image of the revision there.
     #[serde(default)]
     pub from: Option<String>,
+    /// What EC2 shows that it was made from: by default that.
+    #[serde(default)]
+    pub shown: Option<String>,
     #[serde(default = "yes")]
     pub sealed: bool,
     #[serde(default)]
@@ -310,12 +327,15 @@ pub struct Source {
     pub owner: Option<String>,
     #[serde(default)]
     pub alias: Option<String>,
-    /// The id of the image that a name was resolved to.
+    /// The newest image of a name, by default `ami-newest`; one that is pinned is read by its id.
     #[serde(default)]
     pub id: Option<String>,
     /// Its name, by default that of the spec.
     #[serde(default)]
     pub name: Option<String>,
+    /// Its architecture, by default arm64.
+    #[serde(default)]
+    pub architecture: Option<String>,
     /// The data devices of an instance.
     #[serde(default)]
     pub devices: Vec<String>,

@@ -15,7 +15,7 @@ use amity_core::image::observed::{
     Asked, Dead, Departures, Image, ImageState, Known, Observed, PlaceView, Refusal, Snapshot,
     SourceImage, SourceInstance, SourceSnapshot, SourceView, Unreadable, Usage,
 };
-use amity_core::image::plan::reads;
+use amity_core::image::plan::{SourceQuery, reads};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use serde_json::json;
@@ -65,11 +65,9 @@ pub fn situation(case: &Case) -> Result<Situation, String> {
     }
     let revision = Names(of(&image)).revision("current");
     if let Some(shown) = &case.desired.discarded {
-        annotate(
-            &mut image,
-            DISCARDED,
-            Discarded::annotation(&revision, shown),
-        );
+        let revision = Names(of(&image)).revision(&case.desired.discarded_revision);
+        let annotation = Discarded::annotation(&revision, shown);
+        annotate(&mut image, DISCARDED, annotation);
     }
     if let Some(overridden) = &case.desired.deregister_in_use {
         annotate(&mut image, DEREGISTER_IN_USE, overridden.clone());
@@ -126,14 +124,10 @@ fn time(relative: &str) -> Result<Timestamp, String> {
 
 fn machine_image(case: &Case) -> Result<MachineImage, String> {
     let wanted = &case.desired;
-    let split = |text: &str| {
-        text.parse::<Reference>()
-            .map_err(|()| format!("{text} is not region/id"))
-    };
     let said = &wanted.source;
     let source = match (&said.instance, &said.snapshot, &said.image) {
         (Some(instance), None, None) => {
-            let it = split(instance)?;
+            let it = parsed(instance)?;
             let reboot = said.reboot.as_deref().unwrap_or("Never");
             let volumes = said.volumes.as_deref().unwrap_or("All");
             json!({"instance": {
@@ -141,7 +135,7 @@ fn machine_image(case: &Case) -> Result<MachineImage, String> {
             }})
         }
         (None, Some(snapshot), None) => {
-            let it = split(snapshot)?;
+            let it = parsed(snapshot)?;
             let data = said.data.iter();
             let volumes: Vec<_> = data
                 .map(|id| json!({"deviceName": "/dev/sdb", "snapshotId": id}))
@@ -156,10 +150,15 @@ fn machine_image(case: &Case) -> Result<MachineImage, String> {
             }})
         }
         (None, None, Some(region)) if said.name.is_some() => {
-            json!({"image": {"region": region, "owner": said.owner, "name": said.name}})
+            json!({"image": {
+                "region": region,
+                "owner": said.owner,
+                "name": said.name,
+                "architecture": said.architecture,
+            }})
         }
         (None, None, Some(image)) => {
-            let it = split(image)?;
+            let it = parsed(image)?;
             json!({"image": {"region": it.region, "imageId": it.id}})
         }
         _ => return Err("a source is an instance, a snapshot or an image".to_owned()),
@@ -198,6 +197,11 @@ fn machine_image(case: &Case) -> Result<MachineImage, String> {
     image.metadata.deletion_timestamp = wanted.deleted.as_deref().map(time).transpose()?.map(Time);
     image.status = case.before.as_ref().map(status);
     Ok(image)
+}
+
+fn parsed(text: &str) -> Result<Reference, String> {
+    text.parse()
+        .map_err(|()| format!("{text} is not region/id"))
 }
 
 fn status(before: &case::Before) -> MachineImageStatus {
@@ -258,8 +262,11 @@ fn aws_account(case: &Case) -> Result<AwsAccount, String> {
     });
     let spec = serde_json::from_value(spec).map_err(|why| why.to_string())?;
     let mut account = AwsAccount::new("default", spec);
-    if let Some(until) = &case.account.limit_lifted_until {
-        let annotation = (LIMIT_LIFTED_UNTIL.to_owned(), time(until)?.to_string());
+    account.metadata.deletion_timestamp = case.account.deleted.then(|| Time(now()));
+    let until = case.account.limit_lifted_until.as_deref().map(time);
+    let until = until.transpose()?.map(|until| until.to_string());
+    if let Some(until) = until.or_else(|| case.account.limit_lifted_until_text.clone()) {
+        let annotation = (LIMIT_LIFTED_UNTIL.to_owned(), until);
         account.metadata.annotations = Some(BTreeMap::from([annotation]));
     }
     Ok(account)
@@ -274,6 +281,7 @@ fn source(case: &Case, desired: &Desired, observed: &Observed) -> Result<SourceV
         alias: None,
         id: None,
         name: None,
+        architecture: None,
         devices: Vec::new(),
         missing: None,
         unreadable: None,
@@ -312,7 +320,15 @@ fn source(case: &Case, desired: &Desired, observed: &Observed) -> Result<SourceV
             ));
         }
         Source::Image(image) => (image.id.clone(), "any".to_owned()),
-        Source::NamedImage(named) => ("ami-newest".to_owned(), named.name.clone()),
+        Source::NamedImage(named) => {
+            let newest = said.id.clone().unwrap_or_else(|| "ami-newest".to_owned());
+            // What was resolved once is read by its id.
+            let id = match reads(desired, observed, now()).source {
+                Some(SourceQuery::Image(pinned)) => pinned.id,
+                _ => newest,
+            };
+            (id, named.name.clone())
+        }
     };
     let state = match said.state.as_deref() {
         None | Some("available") => ImageState::Available,
@@ -322,9 +338,12 @@ fn source(case: &Case, desired: &Desired, observed: &Observed) -> Result<SourceV
         Some(other) => return Err(format!("{other} is no state of a source image")),
     };
     Ok(SourceView::Image(SourceImage {
-        id: said.id.clone().unwrap_or(id),
+        id,
         name: said.name.clone().unwrap_or(name),
-        architecture: "arm64".to_owned(),
+        architecture: said
+            .architecture
+            .clone()
+            .unwrap_or_else(|| "arm64".to_owned()),
         state,
         owner: said.owner.clone().unwrap_or_else(|| ACCOUNT.to_owned()),
         owner_alias: said.alias.clone(),
@@ -361,7 +380,7 @@ fn observed(case: &Case, names: &Names) -> Result<Observed, String> {
         observed.places.insert(here, view);
     }
     let (going, published) = case.departures.unwrap_or_default();
-    observed.departures = Some(Departures { going, published });
+    observed.departures = (!case.departures_uncounted).then_some(Departures { going, published });
     for (region, refused) in &case.refused {
         let refusal = refusal(refused)?;
         let asked = Asked {
@@ -491,15 +510,14 @@ fn known(case: &Case, names: &Names, region: &str, place: &case::Place) -> Resul
 
 fn image(case: &Case, names: &Names, region: &str, said: &case::Image) -> Result<Image, String> {
     let source = match &said.from {
-        Some(from) => from
-            .parse()
-            .map_err(|()| format!("{from} is not region/id"))?,
+        Some(from) => parsed(from)?,
         None => names.source_of(case, region, said),
     };
-    let shown = match said.whose {
-        Whose::Unproven | Whose::Stranger => None,
-        Whose::Contradicting => Some(Reference::new(region, "ami-else")),
-        _ => Some(source.clone()),
+    let shown = match (&said.shown, said.whose) {
+        (Some(shown), _) => Some(parsed(shown)?),
+        (None, Whose::Unproven | Whose::Stranger) => None,
+        (None, Whose::Contradicting) => Some(Reference::new(region, "ami-else")),
+        (None, _) => Some(source.clone()),
     };
     let (instance, made_from, root) = match shown {
         Some(shown) if shown.is_instance() => (Some(shown.id), None, None),

@@ -58,7 +58,11 @@ pub(crate) fn fill(view: &View<'_>, plan: &mut Plan) {
             Some((owned, ImageState::Missing { since })) => Some(missing_until(view, owned, since)),
             Some(_) => continue,
         };
+        let others = view.of_another_origin_in(place).count();
         match (copy_to(view, place, known, &source), missing) {
+            (Ok(step), None) if others > 0 => plan
+                .steps
+                .push(step.waiting_for(WaitsFor::Deletion(others))),
             (Ok(step), None) => plan.steps.push(step),
             (Ok(step), Some(missing)) => plan.steps.push(step.waiting_for(missing)),
             (Err(finding), _) => plan.findings.push(finding),
@@ -173,7 +177,11 @@ fn spec_image(view: &View<'_>) -> Result<CopySource, Finding> {
             message,
         })
     };
-    let unread = || Reference::new(desired.source.region(), desired.source.to_string());
+    // `region/owner/name`, while it is only a name.
+    let unread = || {
+        let said = desired.source.to_string().parse();
+        said.unwrap_or_else(|()| Reference::new(desired.source.region(), ""))
+    };
     let origin = view.origin.as_ref().map(|origin| &origin.reference);
     match &view.observed.source {
         SourceView::Image(image) => {
@@ -201,6 +209,7 @@ fn spec_image(view: &View<'_>) -> Result<CopySource, Finding> {
         }
         SourceView::Missing { message } => {
             let has_begun = has_begun(view);
+            let message = message.trim_end_matches('.');
             let what = view.origin_text();
             match (has_begun, &desired.source, origin) {
                 (true, _, _) => finding(

@@ -8,6 +8,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::attributes::tags_with_note;
+use super::retire::{deregister, retained};
 use super::step::{Action, Finding, Plan, Step, WaitsFor, Why};
 use super::view::{Owned, View};
 use crate::api::{InstanceVolumes, Reboot, conditions};
@@ -120,21 +121,23 @@ fn discard(view: &View<'_>, plan: &mut Plan) -> Option<Finding> {
             _ => None,
         })?;
     if let Some((owned, shown)) = misregistered(view).filter(|(owned, _)| owned.is_sealed()) {
-        plan.steps.push(if desired.discarded.is_some() {
-            Step::at(
-                owned.place,
-                Action::DeregisterImage {
-                    id: owned.image.id.clone(),
-                },
-                Why::PlatformDiffers,
-            )
-        } else {
+        let unreadable = view.unreadable();
+        let why = Why::PlatformDiffers;
+        if desired.discarded.is_none() {
             let action = Action::RecordDiscard {
                 revision: desired.revision.clone(),
                 platform_details: shown.to_owned(),
             };
-            Step::on_object(action, Why::PlatformDiffers)
-        });
+            plan.steps.push(Step::on_object(action, why));
+        } else if view.retains() {
+            plan.notes.push(retained(owned, &why));
+        } else if unreadable.is_empty() {
+            plan.steps.push(deregister(view, owned, why));
+        } else {
+            let waits_for = WaitsFor::Readable(unreadable);
+            plan.steps
+                .push(deregister(view, owned, why).waiting_for(waits_for));
+        }
     }
     Some(Finding {
         reason: conditions::PLATFORM_MISMATCH,
@@ -325,8 +328,9 @@ fn source_in_the_way(view: &View<'_>) -> Option<InTheWay> {
             reason: conditions::SOURCE_NOT_FOUND,
             place: Some(view.desired.source_place()),
             message: format!(
-                "{} was not found: {message}; correct spec.source",
-                view.origin_text()
+                "{} was not found: {}; correct spec.source",
+                view.origin_text(),
+                message.trim_end_matches('.')
             ),
         },
         SourceView::Unreadable(unreadable) => Finding {
@@ -381,7 +385,7 @@ fn snapshot_in_the_way(view: &View<'_>, snapshots: &[SourceSnapshot]) -> Option<
             }
             state => {
                 let message = format!(
-                    "{} in {} is {state}: an image can be made of a completed snapshot only",
+                    "{} in {} is in the state {state}: an image can be made of a completed snapshot only",
                     one.id,
                     view.desired.source.region()
                 );

@@ -66,7 +66,13 @@ fn unpublish(view: &View<'_>, owned: &Owned<'_>) -> Option<Step> {
     };
     succeeded.then(|| {
         let why = Why::SupersededBy(view.desired.revision.clone());
-        if owned.superseded_at().is_none() {
+        // A mark from before it was published, as a revert leaves it, is none.
+        let since = owned.superseded_at().filter(|since| {
+            owned
+                .published_at()
+                .is_none_or(|published| *since >= published)
+        });
+        if since.is_none() {
             with_time(view, owned, tag::SUPERSEDED, why)
         } else {
             without(owned, tag::PUBLISHED, why)

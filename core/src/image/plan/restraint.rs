@@ -9,6 +9,9 @@ use crate::image::desired::{DEREGISTER_IN_USE, LIMIT_LIFTED_UNTIL};
 use crate::image::identity::tag;
 use crate::image::observed::{Departures, ImageState, Usage};
 
+/// How many users of an image are named before "N more".
+const SAID_USERS: usize = 3;
+
 /// Puts off what must not be done now.
 pub(crate) fn hold_back(view: &View<'_>, plan: &mut Plan) {
     hold_back_deregistrations(view, plan);
@@ -22,7 +25,7 @@ fn hold_back_deregistrations(view: &View<'_>, plan: &mut Plan) {
         let Some(owned) = deregistered(view, step) else {
             continue;
         };
-        let kept = held(owned)
+        let kept = held(view, owned)
             .or_else(|| too_many(view, owned))
             .or_else(|| in_use(view, owned).filter(|_| step.waits_for.is_none()));
         let Some(kept) = kept else {
@@ -52,21 +55,30 @@ fn deregistered<'a, 'v>(view: &'v View<'a>, step: &Step) -> Option<&'v Owned<'a>
 }
 
 /// An image that somebody holds with a tag stays, and the user reads by whom (invariant 4).
-fn held(owned: &Owned<'_>) -> Option<Kept> {
+fn held(view: &View<'_>, owned: &Owned<'_>) -> Option<Kept> {
     let by = owned.image.tags.get(tag::HOLD)?;
     let id = &owned.image.id;
+    let said = format!(
+        "{id} in {} is no longer wanted, but held by the tag {}={by}: remove the tag to let it go",
+        owned.place.region,
+        tag::HOLD
+    );
     Some(Kept {
         waits_for: WaitsFor::Hold(id.clone()),
         finding: Some(Finding {
             reason: conditions::DEREGISTRATION_BLOCKED,
             place: Some(owned.place.clone()),
-            message: format!(
-                "{id} in {} is no longer wanted, but held by the tag {}={by}: remove the tag to let it go",
-                owned.place.region,
-                tag::HOLD
-            ),
+            message: with_way_out(view, said),
         }),
     })
+}
+
+/// What keeps an image keeps an object from going, too, which the user can let go without it.
+fn with_way_out(view: &View<'_>, said: String) -> String {
+    if view.desired.is_being_deleted() {
+        return format!("deletion waits: {said}; or {WAY_OUT}");
+    }
+    said
 }
 
 /// So many published images at once are more likely a mistake (invariant 9).
@@ -87,18 +99,19 @@ fn too_many(view: &View<'_>, owned: &Owned<'_>) -> Option<Kept> {
     if !(Departures { going, published }).are_too_many() {
         return None;
     }
+    let said = format!(
+        "{going} of the {published} published images of account {} are to go at once, more than {} and more than a \
+         fifth: if that is meant, annotate the AwsAccount with {LIMIT_LIFTED_UNTIL}=TIME (an hour from now, say, as \
+         2026-03-01T12:00:00Z), else put back what was deleted or changed",
+        owned.place.account,
+        Departures::FEW
+    );
     Some(Kept {
         waits_for: WaitsFor::Acknowledgement,
         finding: Some(Finding {
             reason: conditions::DEREGISTRATION_LIMIT,
             place: None,
-            message: format!(
-                "{going} of the {published} published images of account {} are to go at once, more than {} and more \
-                 than a fifth: if that is meant, annotate the AwsAccount with {LIMIT_LIFTED_UNTIL}=TIME (an hour from \
-                 now, say, as 2026-03-01T12:00:00Z), else restore what was deleted; {WAY_OUT}",
-                owned.place.account,
-                Departures::FEW
-            ),
+            message: with_way_out(view, said),
         }),
     })
 }
@@ -130,20 +143,24 @@ fn in_use(view: &View<'_>, owned: &Owned<'_>) -> Option<Kept> {
         Some(Usage::By(users)) if users.is_empty() => return None,
         Some(Usage::By(users)) => users,
         Some(Usage::Unknown(unreadable)) => {
+            let said = format!(
+                "{id} in {} counts as used, since EC2 does not say who uses it: {}",
+                owned.place.region, unreadable.message
+            );
             return Some(Kept {
                 finding: Some(Finding {
                     reason: unreadable.reason,
                     place: Some(owned.place.clone()),
-                    message: format!(
-                        "{id} in {} counts as used, since EC2 does not say who uses it: {}",
-                        owned.place.region, unreadable.message
-                    ),
+                    message: with_way_out(view, said),
                 }),
                 waits_for: WaitsFor::Usage(id),
             });
         }
     };
-    let by: Vec<_> = by.iter().take(3).map(|user| user.arn.clone()).collect();
+    let others = by.len().saturating_sub(SAID_USERS);
+    let named = by.iter().take(SAID_USERS).map(|user| user.arn.clone());
+    let more = (others > 0).then(|| format!("{others} more"));
+    let by: Vec<_> = named.chain(more).collect();
     let revision = owned
         .revision()
         .map(|revision| revision.to_string())
@@ -154,19 +171,14 @@ fn in_use(view: &View<'_>, owned: &Owned<'_>) -> Option<Kept> {
         owned.place.region,
         by.join(", ")
     );
-    let place = Some(owned.place.clone());
-    let finding = if view.desired.is_being_deleted() {
-        Finding {
-            reason: conditions::DEREGISTRATION_BLOCKED,
-            place,
-            message: format!("deletion waits: {said}; or {WAY_OUT}"),
-        }
-    } else {
-        Finding {
-            reason: conditions::IN_USE,
-            place,
-            message: said,
-        }
+    let finding = Finding {
+        reason: if view.desired.is_being_deleted() {
+            conditions::DEREGISTRATION_BLOCKED
+        } else {
+            conditions::IN_USE
+        },
+        place: Some(owned.place.clone()),
+        message: with_way_out(view, said),
     };
     Some(Kept {
         waits_for: WaitsFor::Unused { id, by },

@@ -34,7 +34,12 @@ pub(crate) fn retire(view: &View<'_>, plan: &mut Plan) {
             continue;
         }
         let step = deregister(view, owned, why);
-        plan.steps.push(match nothing_else_may_need_it(view) {
+        let may_go = nothing_else_may_need_it(view).or_else(|waits_for| {
+            let only_stands_in_the_way =
+                view.unreadable().is_empty() && takes_the_place(view, owned);
+            only_stands_in_the_way.then_some(()).ok_or(waits_for)
+        });
+        plan.steps.push(match may_go {
             Ok(()) => step,
             Err(waits_for) => step.waiting_for(waits_for),
         });
@@ -45,7 +50,7 @@ pub(crate) fn retire(view: &View<'_>, plan: &mut Plan) {
 }
 
 /// What stays with `deletionPolicy: Retain`, for the user to know.
-fn retained(owned: &Owned<'_>, why: &Why) -> Finding {
+pub(super) fn retained(owned: &Owned<'_>, why: &Why) -> Finding {
     Finding {
         reason: conditions::RETAINED,
         place: Some(owned.place.clone()),
@@ -66,8 +71,8 @@ fn no_longer_needed(view: &View<'_>, owned: &Owned<'_>) -> Option<Why> {
         let goes = !owned.is_published() && !is_kept_for_a_revert(view, owned);
         return goes.then(|| Why::SupersededBy(desired.revision.clone()));
     }
-    if view.is_of_another_origin(owned) {
-        return Some(Why::Surplus);
+    if view.is_of_another_origin(owned) && desired.wants(owned.place) {
+        return Some(Why::OfAnotherOrigin);
     }
     // What was registered as something else than the spec says is discarded elsewhere.
     if desired.other_platform_of(owned.image).is_some() {
@@ -123,19 +128,32 @@ fn is_younger_than(since: Timestamp, age: SignedDuration, now: Timestamp) -> boo
     now.duration_since(since) < age
 }
 
+/// Whether it keeps its place from getting an image of the revision's own origin, which is there to copy from.
+fn takes_the_place(view: &View<'_>, owned: &Owned<'_>) -> bool {
+    let mut siblings = view.live_current();
+    view.is_of_another_origin(owned)
+        && view.desired.wants(owned.place)
+        && view.keeper(owned.place).is_none()
+        && siblings.any(|one| one.is_sealed() && one.image.state == ImageState::Available)
+}
+
 /// A second image of the revision that somebody may use is not removed, but reported (invariant 3).
 fn goes_by_hand(view: &View<'_>, owned: &Owned<'_>, why: &Why) -> Option<Finding> {
     let may_be_used = owned.was_published() || owned.image.last_launched.is_some();
-    let keeper = view
-        .keeper(owned.place)
-        .filter(|_| may_be_used && *why == Why::Surplus)?;
-    Some(Finding {
+    let is_second = matches!(why, Why::Surplus | Why::OfAnotherOrigin);
+    let what = match view.keeper(owned.place) {
+        Some(keeper) => format!("a second image of the revision beside {}", keeper.image.id),
+        None => format!(
+            "an image of the revision, though not made from {}",
+            view.origin_text()
+        ),
+    };
+    (may_be_used && is_second).then(|| Finding {
         reason: conditions::DEREGISTRATION_BLOCKED,
         place: Some(owned.place.clone()),
         message: format!(
-            "{} in {} is a second image of the revision beside {}, but was published or launched: deregister it by \
-             hand when nothing uses it",
-            owned.image.id, owned.place.region, keeper.image.id
+            "{} in {} is {what}, but was published or launched: deregister it by hand when nothing uses it",
+            owned.image.id, owned.place.region
         ),
     })
 }
@@ -155,7 +173,7 @@ fn nothing_else_may_need_it(view: &View<'_>) -> Result<(), WaitsFor> {
 
 /// The deregistration of one image, which waits while a copy reads it and until its snapshots can be told
 /// to be ours once it is gone.
-pub(crate) fn deregister(view: &View<'_>, owned: &Owned<'_>, why: Why) -> Step {
+pub(super) fn deregister(view: &View<'_>, owned: &Owned<'_>, why: Why) -> Step {
     let step = Step::at(
         owned.place,
         Action::DeregisterImage {

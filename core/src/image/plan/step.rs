@@ -302,6 +302,8 @@ pub enum Why {
     FailedAttempt,
     /// Its place has another of the same revision.
     Surplus,
+    /// It is of the revision, but not made from what the others were.
+    OfAnotherOrigin,
     /// The revision is published again.
     PublishedAgain,
     /// The snapshot's image is gone.
@@ -340,6 +342,9 @@ impl fmt::Display for Why {
             Self::IntermediateNoLongerNeeded => f.write_str("every region stands and none uses it"),
             Self::FailedAttempt => f.write_str("it failed"),
             Self::Surplus => f.write_str("its region has another image of the same revision"),
+            Self::OfAnotherOrigin => {
+                f.write_str("the others of its revision were made from something else")
+            }
             Self::ItsImageIsGone => f.write_str("the image that used it is gone"),
             Self::ObjectIsDeleted => f.write_str("the MachineImage is deleted"),
             Self::ObjectIsDeletedAndRetains => {

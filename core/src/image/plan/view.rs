@@ -87,6 +87,15 @@ impl<'a> View<'a> {
                 .is_some_and(|settled| origin != Some(&settled.reference.to_string()))
     }
 
+    /// The images of another origin that take the place of one of the wanted revision.
+    pub fn of_another_origin_in(&self, place: &Place) -> impl Iterator<Item = &Owned<'a>> {
+        self.claimed
+            .iter()
+            .filter(move |owned| owned.place == place && self.is_of_another_origin(owned))
+            .filter(|owned| owned.image.state != ImageState::Failed)
+            .filter(|owned| owned.is_proven() || owned.standing == Standing::Unproven)
+    }
+
     /// What the revision is made from, as the user reads it.
     pub fn origin_text(&self) -> String {
         match &self.origin {
@@ -247,6 +256,11 @@ impl Owned<'_> {
     /// Whether somebody may have been told to use it.
     pub fn was_published(&self) -> bool {
         self.is_published() || self.image.tags.contains_key(tag::SUPERSEDED)
+    }
+
+    /// When it was published, if it is.
+    pub fn published_at(&self) -> Option<Timestamp> {
+        self.image.tags.get(tag::PUBLISHED)?.parse().ok()
     }
 
     /// Since when another revision is published in its stead.
