@@ -6,6 +6,7 @@
 //! the object is woken ([`Inventory::differences`]).
 
 mod accounts;
+mod asked;
 mod changes;
 mod entry;
 mod memory;
@@ -33,6 +34,7 @@ use super::effect::Answer;
 use super::error::Failure;
 use super::session::{Access, Sessions};
 use crate::clock::Clock;
+use asked::Asked;
 use changes::Changes;
 use places::PlaceState;
 use source::Sources;
@@ -49,6 +51,7 @@ pub struct Inventory {
     state: Mutex<State>,
     changes: Changes,
     sources: Sources,
+    asked: Asked,
 }
 
 /// What changes while the process runs.
@@ -93,6 +96,7 @@ impl Inventory {
             state: Mutex::new(state),
             changes: Changes::default(),
             sources: Sources::default(),
+            asked: Asked::default(),
         })
     }
 
@@ -114,7 +118,7 @@ impl Inventory {
     /// which EC2 is asked when `needs_source` and nobody asked in the last half minute.
     pub async fn observe(&self, desired: &Desired, needs_source: bool) -> Observed {
         let source = if needs_source {
-            self.source(desired).await
+            self.source_in_a_moment(desired).await
         } else {
             SourceView::NotRead
         };
