@@ -123,7 +123,9 @@ async fn chapter(universe: &Universe, spec: &Value, what: &str) -> Result<(), St
     settle(universe, what, oracles::is_ready).await?;
     // What EC2 did not show yet comes to light, such as the image of an answer that was lost, and a new
     // process may repeat a write that reads do not show yet.
-    universe.run_until(LAGS_FOR, |_| false).await;
+    universe
+        .run_until(LAGS_FOR + universe.rest_interval, |_| false)
+        .await;
     settle(universe, what, oracles::is_ready).await?;
     oracles::matches(universe, spec)?;
     oracles::no_more_than_one_capture(universe)?;

@@ -12,6 +12,7 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use ec2sim::InProcess;
+use tokio::time::Instant;
 
 use crate::chance::Chance;
 
@@ -31,23 +32,29 @@ pub enum Trouble {
 pub struct Troubled {
     ec2: InProcess,
     regions: Arc<BTreeMap<&'static str, Trouble>>,
+    begins: Instant,
     chance: Chance,
 }
 
 impl Troubled {
+    /// The trouble begins after a while.
     pub fn new(
         ec2: InProcess,
         regions: impl IntoIterator<Item = (&'static str, Trouble)>,
-        seed: u64,
+        begins_after: Duration,
     ) -> Self {
         Self {
             ec2,
             regions: Arc::new(regions.into_iter().collect()),
-            chance: Chance::new(seed),
+            begins: Instant::now() + begins_after,
+            chance: Chance::new(1),
         }
     }
 
     fn trouble_of(&self, request: &HttpRequest) -> Option<Trouble> {
+        if Instant::now() < self.begins {
+            return None;
+        }
         // Credential=KEY/DATE/REGION/SERVICE/aws4_request
         let authorization = request.headers().get("authorization")?;
         self.regions.get(authorization.split('/').nth(2)?).copied()

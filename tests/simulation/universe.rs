@@ -29,6 +29,15 @@ const OBJECT: &str = "images/web";
 /// How late EC2's reads may be in these stories.
 pub const WINDOW: SignedDuration = SignedDuration::from_mins(2);
 
+/// How often a place at rest is read, by the seed: the default of `--rest-interval`, or more seldom. Most of
+/// what a story costs is these readings.
+const REST_INTERVALS: [Duration; 4] = [
+    Duration::from_mins(5),
+    Duration::from_mins(30),
+    Duration::from_mins(60),
+    Duration::from_mins(60),
+];
+
 /// How often, in a thousand, each thing goes wrong.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Rates {
@@ -49,6 +58,8 @@ pub struct Universe {
     /// The one effect, by number, around which the process crashes: before EC2 does it, or after.
     pub crash_at: Arc<Mutex<Option<(usize, bool)>>>,
     pub effects: Arc<Mutex<Vec<String>>>,
+    /// How often the operator has a place read in which nothing goes on.
+    pub rest_interval: Duration,
     /// What each process counted.
     counted: Mutex<Vec<Metrics>>,
     account: AwsAccount,
@@ -79,6 +90,7 @@ impl Universe {
             crash,
             crash_at: Arc::default(),
             effects: Arc::default(),
+            rest_interval: *Chance::new(seed).pick(&REST_INTERVALS),
             counted: Mutex::default(),
             account: serde_json::from_value(serde_json::json!({
                 "apiVersion": "amity.dev/v1alpha1",
@@ -143,6 +155,7 @@ impl Universe {
     async fn life(&self, done: &impl Fn(&Self) -> bool) {
         let settings = aws::Settings {
             consistency_window: WINDOW,
+            rest_interval: SignedDuration::try_from(self.rest_interval).expect("a duration"),
             ..aws::Settings::default()
         };
         let accounts = std::slice::from_ref(&self.account);

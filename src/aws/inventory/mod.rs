@@ -6,6 +6,7 @@
 //! the object is woken ([`Inventory::differences`]).
 
 mod accounts;
+mod asked;
 mod changes;
 mod entry;
 mod memory;
@@ -37,6 +38,7 @@ use super::effect::Answer;
 use super::error::Failure;
 use super::session::{Access, Sessions};
 use crate::clock::Clock;
+use asked::Asked;
 use changes::Changes;
 use places::PlaceState;
 pub(super) use slots::CopySlot;
@@ -57,6 +59,7 @@ pub struct Inventory {
     changes: Changes,
     sources: Sources,
     usages: Usages,
+    asked: Asked,
 }
 
 /// What changes while the process runs.
@@ -105,6 +108,7 @@ impl Inventory {
             changes: Changes::default(),
             sources: Sources::default(),
             usages: Usages::default(),
+            asked: Asked::default(),
         })
     }
 
@@ -125,13 +129,16 @@ impl Inventory {
     /// What is known of everything that one object could own or need: from memory, except for `reads`, which
     /// EC2 is asked unless somebody asked of late.
     pub async fn observe(&self, desired: &Desired, reads: &Reads) -> Observed {
+        let object = &desired.identity.object;
         let source = match &reads.source {
-            Some(query) => self.source(&desired.source_place(), query).await,
+            Some(query) => {
+                let place = desired.source_place();
+                self.source_in_a_moment(&place, query, object).await
+            }
             None => SourceView::NotRead,
         };
-        let usage = self.usage(&reads.usage).await;
+        let usage = self.usage_in_a_moment(&reads.usage, object).await;
         let refusals = self.budget.refusals(desired);
-        let object = &desired.identity.object;
         let mut state = self.state();
         let places = state
             .places_of(desired)

@@ -73,23 +73,35 @@ impl Sources {
 }
 
 impl Inventory {
-    /// What EC2 answers about a source in `place`.
-    pub(super) async fn source(&self, place: &Place, query: &SourceQuery) -> SourceView {
+    /// What EC2 answered of late about a source in `place`.
+    pub(super) fn remembered_source(
+        &self,
+        place: &Place,
+        query: &SourceQuery,
+    ) -> Option<SourceView> {
         let key = (place.account.clone(), query.clone());
-        if let Some(view) = self.sources.get(&key, self.clock.now()) {
-            return view;
-        }
-        let Some(session) = self.sessions.proven(&place.account) else {
-            return SourceView::Unreadable(self.why_closed(place));
-        };
-        let ec2 = session.ec2(&place.region);
-        let view = self.read_source(&ec2, query, place).await;
-        self.sources.put(key, &view, self.clock.now());
-        view
+        self.sources.get(&key, self.clock.now())
     }
 
-    /// Reads a source in its turn.
-    async fn read_source(&self, ec2: &Ec2, query: &SourceQuery, place: &Place) -> SourceView {
+    /// Reads a source, and remembers what came of it.
+    pub(super) async fn read_source(&self, place: &Place, query: &SourceQuery) {
+        let view = match self.sessions.proven(&place.account) {
+            Some(session) => {
+                let ec2 = session.ec2(&place.region);
+                self.read_source_in_turn(&ec2, query, place).await
+            }
+            None => SourceView::Unreadable(self.why_closed(place)),
+        };
+        let key = (place.account.clone(), query.clone());
+        self.sources.put(key, &view, self.clock.now());
+    }
+
+    async fn read_source_in_turn(
+        &self,
+        ec2: &Ec2,
+        query: &SourceQuery,
+        place: &Place,
+    ) -> SourceView {
         let action = match query {
             SourceQuery::Instance(_) => INSTANCES,
             SourceQuery::Snapshots(..) => SNAPSHOTS,
