@@ -19,7 +19,8 @@ pub struct Claims(BTreeMap<String, Claim>);
 
 #[derive(Clone, Debug)]
 struct Claim {
-    account_name: String,
+    /// `None` for an object that this version cannot read: it may be any.
+    account_name: Option<String>,
     regions: BTreeSet<String>,
     /// Whether it is being deleted.
     ends: bool,
@@ -69,24 +70,37 @@ impl Held {
 }
 
 impl Claims {
-    /// The claims of these objects.
-    pub fn of<'a>(objects: impl IntoIterator<Item = &'a MachineImage>) -> Self {
-        let claim = |image: &MachineImage| Claim {
-            account_name: image.spec.account_name.clone(),
-            regions: image.spec.region_names().map(str::to_owned).collect(),
-            ends: image.is_being_deleted(),
-            deletes: image.spec.deletion_policy == DeletionPolicy::Delete,
+    /// The claims of these objects; of one that this version cannot read there is only `namespace/name`.
+    pub fn of<'a>(objects: impl IntoIterator<Item = Result<&'a MachineImage, String>>) -> Self {
+        let claim = |object: Result<&MachineImage, String>| match object {
+            Ok(image) => {
+                let claim = Claim {
+                    account_name: Some(image.spec.account_name.clone()),
+                    regions: image.spec.region_names().map(str::to_owned).collect(),
+                    ends: image.is_being_deleted(),
+                    deletes: image.spec.deletion_policy == DeletionPolicy::Delete,
+                };
+                (image.key(), claim)
+            }
+            Err(key) => (
+                key,
+                Claim {
+                    account_name: None,
+                    regions: BTreeSet::new(),
+                    ends: false,
+                    deletes: false,
+                },
+            ),
         };
-        let objects = objects.into_iter();
-        Self(objects.map(|image| (image.key(), claim(image))).collect())
+        Self(objects.into_iter().map(claim).collect())
     }
 
-    /// The objects that name this `AwsAccount`.
+    /// The objects that name this `AwsAccount`, or may.
     fn naming<'a>(&'a self, account_name: &'a str) -> impl Iterator<Item = &'a String> {
-        let naming = self
-            .0
-            .iter()
-            .filter(move |(_, claim)| claim.account_name == account_name);
+        let naming = self.0.iter().filter(move |(_, claim)| {
+            let named = claim.account_name.as_deref();
+            named.is_none_or(|named| named == account_name)
+        });
         naming.map(|(object, _)| object)
     }
 

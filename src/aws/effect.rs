@@ -9,14 +9,18 @@ use aws_sdk_ec2::Client as Ec2;
 use aws_sdk_ec2::operation::register_image::builders::RegisterImageFluentBuilder;
 use aws_sdk_ec2::types::{BlockDeviceMapping, EbsBlockDevice, ResourceType, Tag, TagSpecification};
 use futures::future::join_all;
+use jiff::SignedDuration;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::budget::Budget;
 use super::calls::{self, EC2Calls};
 use super::error::Failure;
-use super::inventory::Inventory;
+use super::inventory::{CopySlot, Inventory};
 use super::session::Sessions;
+
+/// How often a copy looks for a slot of its own accord.
+const LOOKS_FOR_A_SLOT: SignedDuration = SignedDuration::from_mins(1);
 
 /// Performs steps.
 #[derive(Clone, Debug)]
@@ -91,7 +95,17 @@ impl Effects {
             step: step.clone(),
             result,
         };
-        if let Some(refusal) = self.budget.holds_back(desired, &asked) {
+        if let Some(refusal) = self.budget.remembers(desired, &asked) {
+            return outcome(Err(refusal));
+        }
+        let slot = match self.copy_slot(desired, place, &step.action, &asked) {
+            Ok(slot) => slot,
+            Err(refusal) => return outcome(Err(*refusal)),
+        };
+        if let Some(refusal) = self.budget.take(desired, &asked) {
+            if let Some(slot) = slot {
+                slot.keep_until(refusal.retry_at);
+            }
             return outcome(Err(refusal));
         }
         let called = self.call(desired, place, &step.action).await;
@@ -100,6 +114,9 @@ impl Effects {
             .or_else(|failure| already_made(&step.action, &failure).ok_or(failure));
         self.inventory
             .wrote(&desired.identity, place, &step.action, &result);
+        if let Some(slot) = slot {
+            slot.answered(&result);
+        }
         match called {
             Ok(answer) => {
                 self.budget.succeeded(desired, &asked);
@@ -116,6 +133,22 @@ impl Effects {
                 outcome(result.map_err(|_| refusal))
             }
         }
+    }
+
+    /// The slots that a copy needs, or why it is put off. The object is woken when there are some; it looks now
+    /// and then in case that it missed that.
+    fn copy_slot(
+        &self,
+        desired: &Desired,
+        place: &Place,
+        action: &Action,
+        asked: &Asked,
+    ) -> Result<Option<CopySlot>, Box<Refusal>> {
+        let object = &desired.identity.object;
+        let slot = self.inventory.take_copy_slot(object, place, action);
+        slot.map_err(|message| {
+            Box::new(self.budget.hold(desired, asked, message, LOOKS_FOR_A_SLOT))
+        })
     }
 
     /// The call, in an account that is proven to be the right one.

@@ -31,6 +31,17 @@ pub struct Run {
     #[arg(long, env = "AMITY_REST_INTERVAL", default_value = "5m", value_name = "TIME", value_parser = duration)]
     rest_interval: SignedDuration,
 
+    /// How many snapshots are copied into a region of an account at a time. EC2 allows 20: take fewer where
+    /// others copy into the same regions.
+    #[arg(
+        long,
+        env = "AMITY_COPY_SLOTS",
+        default_value_t = 20,
+        value_name = "NUMBER",
+        value_parser = clap::value_parser!(u16).range(1..)
+    )]
+    copy_slots: u16,
+
     /// How many objects are reconciled at a time.
     #[arg(
         long,
@@ -85,6 +96,7 @@ impl Run {
             aws: aws::Settings {
                 consistency_window: self.consistency_window,
                 rest_interval: self.rest_interval,
+                copy_slots: self.copy_slots.into(),
                 ..aws::Settings::default()
             },
         };

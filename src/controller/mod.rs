@@ -244,10 +244,17 @@ fn namespaces(
     (reader, touched)
 }
 
-/// What every object that this version can read asks for.
+/// What every object asks for, also those that this version cannot read.
 fn claims(images: &Store<Guarded<MachineImage>>) -> Claims {
+    let key = |image: &Guarded<MachineImage>| {
+        let namespace = image.meta().namespace.as_deref().unwrap_or_default();
+        format!("{namespace}/{}", image.name_any())
+    };
     let all = images.state();
-    Claims::of(all.iter().filter_map(|guarded| guarded.0.as_ref().ok()))
+    Claims::of(
+        all.iter()
+            .map(|image| image.0.as_ref().map_err(|_| key(image))),
+    )
 }
 
 /// The images of one namespace.
@@ -277,9 +284,11 @@ async fn reconcile_account(
         );
         return Ok(Action::await_change());
     };
-    let cx = &process.cx;
-    let action =
-        accounts::reconcile(account, &usable, &process.sessions, &cx.objects, &cx.clock).await?;
+    if process.images.wait_until_ready().now_or_never().is_none() {
+        return Ok(Action::requeue(BEFORE_THE_REST));
+    }
+    let (cx, claims) = (&process.cx, (process.cx.claims)());
+    let action = accounts::reconcile(account, &usable, &process.sessions, &claims, cx).await?;
     process.succeeded(account.name());
     Ok(action)
 }

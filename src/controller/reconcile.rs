@@ -160,6 +160,9 @@ fn remember(image: &MachineImage, plan: &Plan, cx: &Context) {
     for place in plan.wants_listed() {
         cx.inventory.poke(place);
     }
+    for place in plan.wants_copy_slots() {
+        cx.inventory.await_copy_slot(place, &image.key());
+    }
     for finding in plan
         .findings
         .iter()

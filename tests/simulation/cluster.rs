@@ -1,15 +1,23 @@
-//! As much of a Kubernetes API as one reconcile writes to: one `MachineImage`, with resource versions as
-//! preconditions, a status subresource, finalizers, and events that are taken and dropped.
+//! As much of a Kubernetes API as the controller writes to: `MachineImage`s and `AwsAccount`s, with resource
+//! versions as preconditions, a status subresource, finalizers, and events that are taken and dropped.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
-use amity_core::api::MachineImage;
+use amity_core::api::{AwsAccount, MachineImage};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use jiff::Timestamp;
 use kube::Client;
 use kube::client::Body;
 use serde_json::{Value, json};
+use tokio::sync::Notify;
+
+use crate::process::lock;
+
+/// Before the names of all that is ours.
+const API: &str = "/apis/amity.dev/v1alpha1/";
 
 /// What happens to the process around a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,24 +32,43 @@ type Accidents = Arc<dyn Fn() -> Accident + Send + Sync>;
 /// The cluster.
 #[derive(Clone)]
 pub struct Cluster {
-    object: Arc<Mutex<Stored>>,
+    stored: Arc<Mutex<Store>>,
+    /// Woken when an object was touched.
+    touched: Arc<Notify>,
     accidents: Accidents,
+    latency: Duration,
 }
 
+/// The objects by path, as in `namespaces/images/machineimages/web`.
 #[derive(Debug, Default)]
-struct Stored {
-    object: Option<Value>,
+struct Store {
+    objects: BTreeMap<String, Object>,
     version: u64,
     status_writes: u64,
+    touched: BTreeSet<String>,
 }
 
-impl Stored {
-    fn bump(&mut self) {
+#[derive(Debug)]
+struct Object {
+    value: Value,
+    /// The same in our own words, once somebody asked.
+    image: Option<Arc<MachineImage>>,
+}
+
+impl Store {
+    /// Gives an object that was changed its next version; without its last finalizer it goes, if it is being
+    /// deleted.
+    fn touch(&mut self, path: &str) {
         self.version += 1;
         let version = self.version.to_string();
-        if let Some(object) = &mut self.object {
-            object["metadata"]["resourceVersion"] = json!(version);
+        if let Some(object) = self.objects.get_mut(path) {
+            object.image = None;
+            object.value["metadata"]["resourceVersion"] = json!(version);
+            if is_over(&object.value) {
+                self.objects.remove(path);
+            }
         }
+        self.touched.extend(key_of(path));
     }
 }
 
@@ -49,65 +76,113 @@ impl Cluster {
     /// `accidents` is asked before every write.
     pub fn new(accidents: impl Fn() -> Accident + Send + Sync + 'static) -> Self {
         Self {
-            object: Arc::default(),
+            stored: Arc::default(),
+            touched: Arc::default(),
             accidents: Arc::new(accidents),
+            latency: Duration::ZERO,
         }
     }
 
-    /// What the user applies: the spec is replaced, everything else stays.
-    pub fn apply(&self, spec: &Value) {
+    /// The same cluster where each write takes a while.
+    #[must_use]
+    pub fn with_latency(self, latency: Duration) -> Self {
+        Self { latency, ..self }
+    }
+
+    /// What the user applies: the spec is replaced, everything else stays. `key` is `namespace/name`.
+    pub fn apply(&self, key: &str, spec: &Value) {
+        let (namespace, name) = key.split_once('/').expect("namespace/name");
+        let metadata = json!({"namespace": namespace, "name": name, "uid": format!("uid-of-{namespace}-{name}")});
+        self.put(&path_of(key), "MachineImage", metadata, spec);
+    }
+
+    /// The same for an account.
+    pub fn apply_account(&self, account: &AwsAccount) {
+        let spec = serde_json::to_value(&account.spec).expect("a spec");
+        let metadata = json!({"name": account.name(), "uid": format!("uid-of-{}", account.name())});
+        self.put(
+            &format!("awsaccounts/{}", account.name()),
+            "AwsAccount",
+            metadata,
+            &spec,
+        );
+    }
+
+    fn put(&self, path: &str, kind: &str, mut metadata: Value, spec: &Value) {
         let mut stored = self.stored();
-        match &mut stored.object {
-            Some(object) => {
-                object["spec"] = spec.clone();
-                let generation = object["metadata"]["generation"]
-                    .as_i64()
-                    .unwrap_or_default();
-                object["metadata"]["generation"] = json!(generation + 1);
-            }
-            None => {
-                stored.object = Some(json!({
-                    "apiVersion": "amity.dev/v1alpha1",
-                    "kind": "MachineImage",
-                    "metadata": {"namespace": "images", "name": "web", "uid": "5e7c0f6a", "generation": 1},
-                    "spec": spec,
-                }));
-            }
+        if let Some(object) = stored.objects.get_mut(path) {
+            let generation = &mut object.value["metadata"]["generation"];
+            *generation = json!(generation.as_i64().unwrap_or_default() + 1);
+            object.value["spec"] = spec.clone();
+        } else {
+            metadata["generation"] = json!(1);
+            let value = json!({"apiVersion": "amity.dev/v1alpha1", "kind": kind, "metadata": metadata, "spec": spec});
+            stored
+                .objects
+                .insert(path.to_owned(), Object { value, image: None });
         }
-        stored.bump();
+        stored.touch(path);
+        self.touched.notify_one();
     }
 
     /// The user deletes the object.
-    pub fn delete(&self, now: Timestamp) {
-        let mut stored = self.stored();
-        let Some(object) = &mut stored.object else {
-            return;
-        };
-        object["metadata"]["deletionTimestamp"] =
-            json!(now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
-        stored.bump();
-        collect(&mut stored);
+    pub fn delete(&self, key: &str, now: Timestamp) {
+        let now = now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+        self.change(key, |object| {
+            object["metadata"]["deletionTimestamp"] = json!(now);
+        });
     }
 
     /// Somebody deletes the status.
-    pub fn wipe_status(&self) {
+    pub fn wipe_status(&self, key: &str) {
+        self.change(key, |object| {
+            if let Some(object) = object.as_object_mut() {
+                object.remove("status");
+            }
+        });
+    }
+
+    fn change(&self, key: &str, change: impl FnOnce(&mut Value)) {
+        let path = path_of(key);
         let mut stored = self.stored();
-        if let Some(object) = stored.object.as_mut().and_then(Value::as_object_mut) {
-            object.remove("status");
+        if let Some(object) = stored.objects.get_mut(&path) {
+            change(&mut object.value);
+            stored.touch(&path);
+            self.touched.notify_one();
         }
-        stored.bump();
     }
 
-    pub fn get(&self) -> Option<MachineImage> {
+    /// An object as it is now.
+    pub fn get(&self, key: &str) -> Option<Arc<MachineImage>> {
+        let mut stored = self.stored();
+        let object = stored.objects.get_mut(&path_of(key))?;
+        let image = object
+            .image
+            .get_or_insert_with(|| Arc::new(typed(&object.value)));
+        Some(Arc::clone(image))
+    }
+
+    /// An account as it is now.
+    pub fn account(&self, name: &str) -> Option<AwsAccount> {
         let stored = self.stored();
-        stored
-            .object
-            .clone()
-            .map(|object| serde_json::from_value(object).expect("a MachineImage"))
+        let object = stored.objects.get(&format!("awsaccounts/{name}"))?;
+        Some(typed(&object.value))
     }
 
+    /// How often a status was written.
     pub fn status_writes(&self) -> u64 {
         self.stored().status_writes
+    }
+
+    /// Waits until an object is touched by anybody, and gives its key: what a watch tells.
+    pub async fn touched(&self) -> String {
+        loop {
+            let first = self.stored().touched.pop_first();
+            match first {
+                Some(key) => return key,
+                None => self.touched.notified().await,
+            }
+        }
     }
 
     /// A client of this cluster.
@@ -124,6 +199,9 @@ impl Cluster {
         let accident = (self.accidents)();
         if accident == Accident::CrashBefore {
             std::future::pending::<()>().await;
+        }
+        if !self.latency.is_zero() {
+            tokio::time::sleep(self.latency).await;
         }
         let (parts, body) = request.into_parts();
         let body = body
@@ -154,11 +232,15 @@ impl Cluster {
         path: &str,
         body: Value,
     ) -> Result<Value, (StatusCode, &'static str)> {
-        if path.contains("/events") {
-            return Ok(body);
-        }
+        let Some(path) = path.strip_prefix(API) else {
+            return Ok(body); // an event
+        };
+        let (path, is_status) = match path.strip_suffix("/status") {
+            Some(path) => (path, true),
+            None => (path, false),
+        };
         let mut stored = self.stored();
-        let Some(object) = &mut stored.object else {
+        let Some(object) = stored.objects.get_mut(path).map(|object| &mut object.value) else {
             return Err((StatusCode::NOT_FOUND, "NotFound"));
         };
         for key in ["resourceVersion", "uid"] {
@@ -166,36 +248,46 @@ impl Cluster {
                 return Err((StatusCode::CONFLICT, "Conflict"));
             }
         }
-        match (method.as_str(), path.ends_with("/status")) {
-            ("PUT", true) => {
-                object["status"] = body["status"].clone();
-                stored.status_writes += 1;
-            }
+        match (method.as_str(), is_status) {
+            ("PUT", true) => object["status"] = body["status"].clone(),
             ("PATCH", false) => merge(object, &body),
             _ => return Err((StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed")),
         }
-        stored.bump();
-        let answer = stored.object.clone().unwrap_or_default();
-        collect(&mut stored);
+        let mut answer = object.clone();
+        stored.status_writes += u64::from(is_status);
+        stored.touch(path);
+        answer["metadata"]["resourceVersion"] = json!(stored.version.to_string());
+        self.touched.notify_one();
         Ok(answer)
     }
 
-    fn stored(&self) -> MutexGuard<'_, Stored> {
-        self.object.lock().unwrap_or_else(PoisonError::into_inner)
+    fn stored(&self) -> MutexGuard<'_, Store> {
+        lock(&self.stored)
     }
 }
 
+fn path_of(key: &str) -> String {
+    let (namespace, name) = key.split_once('/').expect("namespace/name");
+    format!("namespaces/{namespace}/machineimages/{name}")
+}
+
+/// `namespace/name`, if it is an image that is there.
+fn key_of(path: &str) -> Option<String> {
+    let (namespace, name) = path
+        .strip_prefix("namespaces/")?
+        .split_once("/machineimages/")?;
+    Some(format!("{namespace}/{name}"))
+}
+
+fn typed<T: serde::de::DeserializeOwned>(object: &Value) -> T {
+    T::deserialize(object).expect("an object of its kind")
+}
+
 /// An object that is being deleted goes with its last finalizer.
-fn collect(stored: &mut Stored) {
-    let gone = stored.object.as_ref().is_some_and(|object| {
-        object["metadata"].get("deletionTimestamp").is_some()
-            && object["metadata"]["finalizers"]
-                .as_array()
-                .is_none_or(Vec::is_empty)
-    });
-    if gone {
-        stored.object = None;
-    }
+fn is_over(object: &Value) -> bool {
+    let metadata = &object["metadata"];
+    metadata.get("deletionTimestamp").is_some()
+        && metadata["finalizers"].as_array().is_none_or(Vec::is_empty)
 }
 
 /// JSON Merge Patch (RFC 7396).

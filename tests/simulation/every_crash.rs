@@ -3,8 +3,10 @@
 use ec2sim::World;
 use serde_json::{Value, json};
 
-use crate::process::{Universe, lock};
-use crate::{SETTLES_WITHIN, oracles, regions, side_by_side, virtual_time};
+use crate::process::lock;
+use crate::story::SETTLES_WITHIN;
+use crate::universe::Universe;
+use crate::{oracles, regions, side_by_side, virtual_time};
 
 /// What is there of ours at the end of each chapter, ids and times aside.
 type Ending = Vec<Vec<String>>;
@@ -44,20 +46,20 @@ fn tell(crash_at: Option<(usize, bool)>) -> Result<(Ending, usize), String> {
         let before = oracles::foreign(&universe);
         let mut ending = Ending::new();
         for spec in [spec("first"), spec("second")] {
-            universe.cluster.apply(&spec);
+            universe.apply(&spec);
             let matches = |universe: &Universe| {
                 oracles::is_ready(universe) && oracles::matches(universe, &spec).is_ok()
             };
             if !universe.run_until(SETTLES_WITHIN, matches).await {
-                let status = universe.cluster.get().and_then(|image| image.status);
+                let status = universe.object().and_then(|image| image.status.clone());
                 return Err(format!("EC2 does not match: {}", oracles::explain(status)));
             }
             oracles::no_more_than_one_capture(&universe)?;
             ending.push(oracles::ours(&universe));
         }
-        universe.cluster.delete(universe.clock.now());
+        universe.delete();
         if !universe
-            .run_until(SETTLES_WITHIN, |universe| universe.cluster.get().is_none())
+            .run_until(SETTLES_WITHIN, |universe| universe.object().is_none())
             .await
         {
             return Err("the object does not go".to_owned());
@@ -75,5 +77,6 @@ fn spec(rebuild: &str) -> Value {
         "rebuild": rebuild,
         "regions": regions(&["eu-west-1", "ap-northeast-1"]),
         "tags": {"team": "web"},
+        "retention": {"revisions": 0},
     })
 }

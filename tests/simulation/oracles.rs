@@ -2,17 +2,22 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use amity_core::api::MachineImageStatus;
+use amity_core::api::{MachineImage, MachineImageStatus};
 use serde_json::{Value, json};
 
-use crate::process::{ACCOUNT, Universe, lock};
+use crate::process::lock;
+use crate::universe::{ACCOUNT, Universe};
 
 const OWNER: &str = "amity.dev/owner";
 
 /// `Ready` is true, for the generation that the user wrote.
 pub fn is_ready(universe: &Universe) -> bool {
-    universe.cluster.get().is_some_and(|image| {
-        let status = image.status.unwrap_or_default();
+    universe.object().is_some_and(|image| says_ready(&image))
+}
+
+/// The same of any object.
+pub fn says_ready(image: &MachineImage) -> bool {
+    image.status.as_ref().is_some_and(|status| {
         image.metadata.generation == Some(status.observed_generation)
             && status
                 .conditions

@@ -78,7 +78,7 @@ fn holding(held: impl IntoIterator<Item = Held>) -> Holdings {
 
 #[track_caller]
 fn departs(objects: &[MachineImage], held: Vec<Held>, (going, published): (usize, usize)) {
-    let departures = Claims::of(objects).departures(&holding(held));
+    let departures = Claims::of(objects.iter().map(Ok)).departures(&holding(held));
     assert_eq!(departures, Departures { going, published });
 }
 
@@ -147,7 +147,7 @@ fn what_was_retained_long_ago_does_not_make_departures_look_few() {
     let going = |number| held(&format!("ami-9{number}"), "prod/web").published();
     let all: Vec<_> = (0..500).map(retained).chain((0..21).map(going)).collect();
     departs(&[ending("web")], all.clone(), (21, 21));
-    let departures = Claims::of(&[ending("web")]).departures(&holding(all));
+    let departures = Claims::of([Ok(&ending("web"))]).departures(&holding(all));
     assert!(departures.are_too_many());
 }
 
@@ -166,7 +166,7 @@ fn departures_are_too_many_beyond_twenty_and_a_fifth() {
 #[test]
 fn what_an_object_claims_is_no_stray() {
     let all = [held("ami-1", "prod/web"), held("snap-1", "prod/web")];
-    let strays = Claims::of(&[object("web")]).strays(&holding(all), CLUSTER);
+    let strays = Claims::of([Ok(&object("web"))]).strays(&holding(all), CLUSTER);
     assert_eq!(strays, None);
 }
 
@@ -175,7 +175,7 @@ fn strays_are_counted_and_the_first_ten_shown() {
     let images = (0..12).map(|number| held(&format!("ami-{number:02}"), "prod/gone"));
     let snapshots = (0..3).map(|number| held(&format!("snap-{number}"), "prod/gone"));
     let all = images.chain(snapshots);
-    let strays = Claims::of(&[object("web")])
+    let strays = Claims::of([Ok(&object("web"))])
         .strays(&holding(all), CLUSTER)
         .unwrap();
     assert_eq!(
@@ -195,7 +195,7 @@ fn strays_are_counted_and_the_first_ten_shown() {
 #[test]
 fn what_names_no_object_is_a_stray() {
     let nobodys = held("ami-1", "").untagged(tag::OBJECT);
-    let strays = Claims::of(&[object("web")])
+    let strays = Claims::of([Ok(&object("web"))])
         .strays(&holding([nobodys]), CLUSTER)
         .unwrap();
     assert_eq!((strays.images, strays.examples[0].object.as_str()), (1, ""));
@@ -214,7 +214,7 @@ fn what_is_another_clusters_or_retained_is_no_stray() {
 
 #[test]
 fn an_account_stays_while_an_object_names_it() {
-    let claims = Claims::of(&[object("web")]);
+    let claims = Claims::of([Ok(&object("web"))]);
     assert_eq!(
         claims
             .keep("default", &Holdings::default(), CLUSTER)
@@ -228,7 +228,7 @@ fn an_account_stays_while_an_object_names_it() {
 fn an_account_that_many_name_says_the_first_three() {
     let objects = ["a", "b", "c", "d", "e"].map(object);
     assert_eq!(
-        Claims::of(&objects)
+        Claims::of(objects.iter().map(Ok))
             .keep("default", &Holdings::default(), CLUSTER)
             .unwrap(),
         "it is named by 5 MachineImages (prod/a, prod/b, prod/c and 2 more): delete what names it first"

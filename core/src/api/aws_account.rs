@@ -1,4 +1,7 @@
 //! The resource `AwsAccount`: how an account is reached, and who may do what in it.
+//!
+//! A field of a later version may narrow a grant: an entry with a field that this version does not
+//! know is an error, and never a wider grant.
 
 #![expect(
     clippy::doc_markdown,
@@ -135,7 +138,7 @@ pub struct Grants {
 
 /// These namespaces may capture these instances.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CaptureGrant {
     /// The namespaces: exactly one of matchNames, matchLabels, all.
     pub namespaces: NamespaceSelector,
@@ -150,7 +153,7 @@ pub struct CaptureGrant {
 
 /// These namespaces may make images from these snapshots.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SnapshotGrant {
     /// The namespaces: exactly one of matchNames, matchLabels, all.
     pub namespaces: NamespaceSelector,
@@ -166,7 +169,7 @@ pub struct SnapshotGrant {
 
 /// These namespaces may make images from images of these owners.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SourceOwnerGrant {
     /// The namespaces: exactly one of matchNames, matchLabels, all.
     pub namespaces: NamespaceSelector,
@@ -212,10 +215,9 @@ pub struct AwsAccountStatus {
     pub conditions: Vec<Condition>,
 
     /// What carries the tags of this installation in the account although there is no
-    /// MachineImage of the name in its tag amity.dev/object, for example after the object was
-    /// deleted while Amity was not running and its finalizer was removed by hand. Amity never
-    /// deletes it by itself: apply such a MachineImage again, or remove it in EC2. Absent when
-    /// there is none.
+    /// MachineImage of the name in its tag amity.dev/object, for example since somebody removed
+    /// that object's finalizer by hand. Amity never deletes it by itself: apply the MachineImage
+    /// again, or remove it in EC2. Absent when there is nothing of the kind.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub strays: Option<Strays>,
 }
@@ -632,6 +634,16 @@ mod tests {
                 snapshot(&grants, other, &[]).unwrap_err(),
                 "AwsAccount \"default\" does not let namespace \"images\" use snapshots of owner 444455556666: add an entry with owners [\"444455556666\"] for it to spec.grants.sourceOwners"
             );
+        }
+    }
+
+    #[test]
+    fn a_grant_with_a_field_of_a_later_version_is_an_error_and_no_wider_grant() {
+        for kind in ["capture", "snapshots", "sourceOwners"] {
+            let grant = json!({"namespaces": {"all": true}, "onlyOn": "Sundays"});
+            let grants = serde_json::from_value::<Grants>(json!({kind: [grant]}));
+            let error = grants.unwrap_err().to_string();
+            assert!(error.starts_with("unknown field `onlyOn`"), "{error}");
         }
     }
 }

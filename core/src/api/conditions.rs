@@ -263,7 +263,7 @@ reasons! {
         "End what the message names, or set spec.deletionPolicy to Retain.";
     DEREGISTRATION_LIMIT "DeregistrationLimit" [READY, STALLED]
         "More than 20 published images, and more than a fifth of all that are published in the account, would be deregistered at once. None of them is.",
-        "Check that it is meant. If it is, annotate the AwsAccount with amity.dev/deregistration-limit-lifted-until and a time, for example kubectl annotate awsaccount default amity.dev/deregistration-limit-lifted-until=2026-03-01T12:00:00Z; else put back what was deleted or changed.";
+        "Check that it is meant. If it is, annotate the AwsAccount with amity.dev/deregistration-limit-lifted-until and the time until when they may go (RFC 3339), for example kubectl annotate awsaccount default amity.dev/deregistration-limit-lifted-until=2026-03-01T12:00:00Z; else put back what was deleted or changed.";
     IN_USE "InUse" [READY]
         "An image that is no longer wanted is still used by instances, launch templates or parameters, and is not deregistered before; status.regions[].inUseBy says by what.",
         "Nothing to do: it goes by itself when nothing uses it any more. To deregister it all the same, annotate the MachineImage with amity.dev/deregister-in-use and the revision that the message names.";

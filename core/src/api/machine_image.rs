@@ -12,6 +12,7 @@
 mod retention;
 mod source;
 mod status;
+mod words;
 
 use std::collections::BTreeMap;
 
@@ -23,13 +24,13 @@ use super::rules;
 
 pub use retention::Retention;
 pub use source::{
-    Architecture, BootMode, EnaSupport, ImageSource, InstanceSource, InstanceVolumes,
-    PlatformDetails, Reboot, SnapshotSource, SnapshotVolume, Source,
+    ImageSource, InstanceSource, InstanceVolumes, Reboot, SnapshotSource, SnapshotVolume, Source,
 };
 pub use status::{
     ImageUser, MachineImageStatus, NextStep, ProgressingRevision, PublishedRevision,
     RegionProgress, RegionStatus,
 };
+pub use words::{Architecture, BootMode, EnaSupport, PlatformDetails};
 
 /// Which image, and where it shall be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, CustomResource, KubeSchema)]
@@ -48,7 +49,8 @@ pub use status::{
     doc = "An Amazon Machine Image that Amity makes, copies to every region asked for, and \
            publishes once it is complete everywhere. It is made of revisions, as a Deployment is \
            of ReplicaSets: a change of spec.source or spec.rebuild builds a new revision beside \
-           the published one, which is retired when the new one is published.",
+           the published one, which stays until the new one is published, and after that as long \
+           as spec.retention says.",
     printcolumn(
         name = "Ready",
         type_ = "string",
@@ -96,14 +98,15 @@ pub struct MachineImageSpec {
 
     /// The name of the image in EC2, the same in every region. `{revision}` stands for the
     /// revision (10 hex digits) and is required; `{name}` and `{namespace}` stand for those of
-    /// this object. Besides them: letters, digits and - _ . / ( ), and at most 128 characters
-    /// when all is filled in. Default: `{name}-{revision}`, for example web-3f9a1c07d2.
+    /// this object. Besides them: letters, digits, spaces and - _ . / ( ) [ ] ' @, and at most 128
+    /// characters when all is filled in. Default: `{name}-{revision}`, for example web-3f9a1c07d2.
     /// It cannot be changed: the name is what keeps EC2 from making the same image twice.
     #[serde(default = "default_name_template")]
     #[schemars(length(max = 128))]
     #[x_kube(
         validation = rules::name_template_has_revision(),
         validation = rules::name_template_characters(),
+        validation = rules::name_template_is_trimmed(),
         validation = rules::immutable("nameTemplate cannot be changed, since the name keeps EC2 from making an image twice; make another MachineImage for another name")
     )]
     pub name_template: String,
@@ -120,8 +123,8 @@ pub struct MachineImageSpec {
 
     /// Any text. Change it to take the same source again as a new revision, for example to the
     /// date: "2026-03-01". Putting an old text back goes back to that revision while its images
-    /// are still there; after that, the source is taken again, and an instance with reboot: Once
-    /// restarted again. Default: none.
+    /// are still there (see retention); after that, the source is taken again, and an instance with
+    /// reboot: Once restarted again. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 256))]
     pub rebuild: Option<String>,
@@ -149,7 +152,7 @@ pub struct MachineImageSpec {
     pub tags: BTreeMap<String, String>,
 
     /// What happens to images and snapshots that are no longer wanted: when this object is
-    /// deleted, a region is removed, or a revision is superseded.
+    /// deleted, a region is removed, or a superseded revision is kept no longer (see retention).
     /// Delete (the default) deregisters the images and deletes the snapshots that Amity made;
     /// Retain leaves them in EC2 with their tags. The source is never touched by either.
     /// It may be changed while the object is being deleted: Retain is the way out when the

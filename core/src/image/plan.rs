@@ -25,6 +25,7 @@ pub mod step;
 mod view;
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use jiff::Timestamp;
 
@@ -104,6 +105,21 @@ pub enum SourceQuery {
     Image(Reference),
     /// The newest available image of a name.
     NamedImage(ImageName),
+}
+
+/// What is asked for, as the user reads it.
+impl fmt::Display for SourceQuery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Instance(at) | Self::Image(at) => f.write_str(&at.id),
+            Self::Snapshots(_, ids) => f.write_str(&ids.join(" and ")),
+            Self::NamedImage(named) => write!(
+                f,
+                "available image {:?} of owner {}",
+                named.name, named.owner
+            ),
+        }
+    }
 }
 
 /// What has to be read for the next plan.

@@ -64,8 +64,17 @@ impl<K: Ord + Clone> Tasks<K> {
 }
 
 impl Inventory {
-    /// Reads every place of the accounts that are set, for ever. Dropping the future ends every task.
+    /// Reads every place of the accounts that are set, and what is asked for one object, for ever. Dropping
+    /// the future ends every task.
     pub async fn run(self: Arc<Self>) {
+        tokio::select! {
+            biased;
+            () = Arc::clone(&self).read_accounts() => {}
+            () = self.answer_questions() => {}
+        }
+    }
+
+    async fn read_accounts(self: Arc<Self>) {
         let mut accounts = self.wanted.subscribe();
         let mut tasks: Tasks<String> = Tasks::new();
         let mut open: BTreeMap<String, Access> = BTreeMap::new();

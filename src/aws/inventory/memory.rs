@@ -5,6 +5,7 @@
 //! Everything here is a function of readings and writes that are handed in. Nothing here reads or waits.
 
 mod attempts;
+mod copies;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hasher};
@@ -404,14 +405,13 @@ impl Memory {
             }
             let made_of = |snapshot: &&Entry<Snapshot>| {
                 // Before EC2 lists which snapshots a copy gets, those with the same tags and no image yet are its.
-                let alike = [tag::OBJECT, tag::REVISION, tag::SOURCE, tag::VARIANT];
                 entry.item.snapshots.contains(&snapshot.item.id)
                     || entry.item.snapshots.is_empty()
                         && self
                             .users
                             .get(&snapshot.item.id)
                             .is_none_or(|users| users.contains(id))
-                        && alike
+                        && copies::ALIKE
                             .iter()
                             .all(|key| snapshot.item.tags.get(*key) == entry.item.tags.get(*key))
             };
@@ -589,7 +589,7 @@ fn shown_image(entry: &Entry<Image>) -> Image {
 /// The mean of the snapshots, by their size.
 fn average_progress<'a>(snapshots: impl Iterator<Item = &'a Snapshot>) -> Option<u8> {
     let (mut done, mut size) = (0_i64, 0_i64);
-    for snapshot in snapshots {
+    for snapshot in snapshots.filter(|snapshot| snapshot.failure.is_none()) {
         let gib = i64::from(snapshot.size_gib.max(1));
         let progress = if snapshot.pending {
             snapshot.progress.unwrap_or(0)

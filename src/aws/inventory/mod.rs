@@ -6,12 +6,14 @@
 //! the object is woken ([`Inventory::differences`]).
 
 mod accounts;
+mod asked;
 mod changes;
 mod entry;
 mod memory;
 mod pace;
 mod places;
 mod read;
+mod slots;
 mod source;
 mod usage;
 
@@ -36,8 +38,11 @@ use super::effect::Answer;
 use super::error::Failure;
 use super::session::{Access, Sessions};
 use crate::clock::Clock;
+use asked::Asked;
 use changes::Changes;
 use places::PlaceState;
+pub(super) use slots::CopySlot;
+use slots::Slots;
 use source::Sources;
 use usage::Usages;
 
@@ -54,6 +59,7 @@ pub struct Inventory {
     changes: Changes,
     sources: Sources,
     usages: Usages,
+    asked: Asked,
 }
 
 /// What changes while the process runs.
@@ -69,6 +75,8 @@ struct State {
     creations: BTreeMap<String, Option<Timestamp>>,
     /// The objects that looked at a place when it could not be read.
     waiting: BTreeMap<Place, BTreeSet<String>>,
+    /// The copies that no list shows yet, and who waits for one to end.
+    slots: BTreeMap<Place, Slots>,
 }
 
 impl Inventory {
@@ -87,6 +95,7 @@ impl Inventory {
             places: BTreeMap::new(),
             creations: BTreeMap::new(),
             waiting: BTreeMap::new(),
+            slots: BTreeMap::new(),
         };
         Arc::new(Self {
             sessions,
@@ -99,6 +108,7 @@ impl Inventory {
             changes: Changes::default(),
             sources: Sources::default(),
             usages: Usages::default(),
+            asked: Asked::default(),
         })
     }
 
@@ -119,18 +129,27 @@ impl Inventory {
     /// What is known of everything that one object could own or need: from memory, except for `reads`, which
     /// EC2 is asked unless somebody asked of late.
     pub async fn observe(&self, desired: &Desired, reads: &Reads) -> Observed {
+        let object = &desired.identity.object;
         let source = match &reads.source {
-            Some(query) => self.source(&desired.source_place(), query).await,
+            Some(query) => {
+                let place = desired.source_place();
+                self.source_in_a_moment(&place, query, object).await
+            }
             None => SourceView::NotRead,
         };
-        let usage = self.usage(&reads.usage).await;
+        let usage = self.usage_in_a_moment(&reads.usage, object).await;
         let refusals = self.budget.refusals(desired);
-        let object = &desired.identity.object;
         let mut state = self.state();
         let places = state
             .places_of(desired)
             .into_iter()
-            .map(|place| (place.clone(), state.view(&place, object)))
+            .map(|place| {
+                let mut view = state.view(&place, object);
+                if let PlaceView::Known(known) = &mut view {
+                    known.free_copy_slots = Some(self.free_slots(&state, &place, object));
+                }
+                (place, view)
+            })
             .collect();
         Observed {
             places,
@@ -146,9 +165,17 @@ impl Inventory {
     pub fn holdings(&self, account_id: &str) -> Holdings {
         let state = self.state();
         let mut holdings = Holdings::default();
-        if let Some(Err(unreadable)) = state.accounts.get(account_id) {
-            let place = Place::new(account_id, "");
-            holdings.unreadable.insert(place, unreadable.clone());
+        let whole = Place::new(account_id, "");
+        match state.accounts.get(account_id) {
+            Some(Ok(_)) => {}
+            Some(Err(unreadable)) => {
+                drop(holdings.unreadable.insert(whole, unreadable.clone()));
+            }
+            None => drop(
+                holdings
+                    .unreadable
+                    .insert(whole.clone(), not_read_yet(&whole)),
+            ),
         }
         let places = state.places.iter();
         for (place, known) in places.filter(|(place, _)| place.account == account_id) {
@@ -190,6 +217,7 @@ impl Inventory {
         for waiting in state.waiting.values_mut() {
             waiting.remove(object);
         }
+        self.forget_copies(&mut state, object);
     }
 
     /// Reads a place soon.
@@ -256,17 +284,22 @@ impl Inventory {
                 .wrote(&identity.object, &place.account, action, result, now);
             state.read_by(now + pace::AFTER_WRITE);
         }
+        self.call_next(&mut state, place);
         drop(state);
-        if let Err(failure) = result
-            && failure.concerns_credentials()
-        {
-            self.reopen(&place.account);
+        if let Err(failure) = result {
+            self.doubt(&place.account, failure);
         }
     }
 
-    /// Gets credentials and proof of an account anew.
-    fn reopen(&self, account: &str) {
-        self.sessions.renew(account);
+    /// Gets credentials, or only the proof of an account, anew when a failure is about them.
+    fn doubt(&self, account: &str, failure: &Failure) {
+        if failure.concerns_credentials() {
+            self.sessions.renew(account);
+        } else if failure.concerns_region() {
+            self.sessions.prove_again(account);
+        } else {
+            return;
+        }
         if let Some(door) = self.state().doors.get(account) {
             door.notify_one();
         }

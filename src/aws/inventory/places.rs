@@ -137,8 +137,8 @@ impl Inventory {
             Ok(reading) => self.absorb(place, reading),
             Err(failure) => {
                 self.could_not_read(place, failure.as_ref());
-                if failure.is_some_and(|(_, failure)| failure.concerns_credentials()) {
-                    self.reopen(&place.account);
+                if let Some((_, failure)) = failure {
+                    self.doubt(&place.account, &failure);
                 }
             }
         }
@@ -165,6 +165,7 @@ impl Inventory {
             tracing::debug!(%place, "readable");
             self.changes.add(state.concerned(place));
         }
+        self.call_next(&mut state, place);
     }
 
     /// Without a failure there was no session, and the account's own reason stands until it is open.

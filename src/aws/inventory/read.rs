@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use super::memory::Reading;
 use crate::aws::calls::{self, EC2Calls};
 use crate::aws::effect::is_id;
-use crate::aws::error::Failure;
+use crate::aws::error::{Failure, late};
 use crate::clock::Clock;
 
 /// As many as a page may have.
@@ -259,8 +259,7 @@ fn image_of(image: &types::Image, state: ImageState) -> Result<Image, Failure> {
         state,
         state_reason: image
             .state_reason()
-            .and_then(|reason| reason.message())
-            .map(str::to_owned),
+            .and_then(|reason| late::explained(reason.code(), reason.message())),
         progress: None,
         created: image.creation_date().and_then(|text| text.parse().ok()),
         owner: image.owner_id().unwrap_or_default().to_owned(),
@@ -315,8 +314,8 @@ fn snapshot_of(snapshot: &types::Snapshot) -> Result<Snapshot, Failure> {
             .progress()
             .and_then(|text| text.trim_end_matches('%').parse().ok()),
         failure: (snapshot.state() == Some(&types::SnapshotState::Error)).then(|| {
-            let said = snapshot.state_message().filter(|said| !said.is_empty());
-            said.unwrap_or("the snapshot could not be made").to_owned()
+            late::explained(None, snapshot.state_message())
+                .unwrap_or_else(|| "EC2 gives no reason".to_owned())
         }),
         used_by: None,
         size_gib: snapshot.volume_size().unwrap_or_default(),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use amity_core::image::desired::ImageName;
-use amity_core::image::identity::Place;
+use amity_core::image::identity::{Place, Reference};
 use amity_core::image::observed::{
     SourceImage, SourceInstance, SourceSnapshot, SourceView, Unreadable,
 };
@@ -29,11 +29,15 @@ type Key = (String, SourceQuery);
 
 /// The sources that were read of late.
 #[derive(Debug, Default)]
-pub(super) struct Sources(Mutex<BTreeMap<Key, (Timestamp, SourceView)>>);
+pub(super) struct Sources {
+    views: Mutex<BTreeMap<Key, (Timestamp, SourceView)>>,
+    /// How many snapshots each image has, which no longer changes.
+    snapshots: Mutex<BTreeMap<(String, Reference), usize>>,
+}
 
 impl Sources {
     fn get(&self, key: &Key, now: Timestamp) -> Option<SourceView> {
-        let mut sources = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut sources = self.views.lock().unwrap_or_else(PoisonError::into_inner);
         sources.retain(|_, (until, _)| now < *until);
         sources.get(key).map(|(_, view)| view.clone())
     }
@@ -44,27 +48,99 @@ impl Sources {
         } else {
             FRESH
         };
-        self.0
+        self.views
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .insert(key, (now + fresh, view.clone()));
     }
+
+    fn has_snapshots(&self, account: &str, image: Reference, count: usize) {
+        let mut snapshots = self
+            .snapshots
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        snapshots.insert((account.to_owned(), image), count);
+    }
+
+    /// How many snapshots an image has that a spec names, if it was read.
+    pub(super) fn snapshots_of(&self, account: &str, image: &Reference) -> Option<usize> {
+        let snapshots = self
+            .snapshots
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        snapshots.get(&(account.to_owned(), image.clone())).copied()
+    }
 }
 
 impl Inventory {
-    /// What EC2 answers about a source in `place`.
-    pub(super) async fn source(&self, place: &Place, query: &SourceQuery) -> SourceView {
+    /// What EC2 answered of late about a source in `place`.
+    pub(super) fn remembered_source(
+        &self,
+        place: &Place,
+        query: &SourceQuery,
+    ) -> Option<SourceView> {
         let key = (place.account.clone(), query.clone());
-        if let Some(view) = self.sources.get(&key, self.clock.now()) {
-            return view;
-        }
-        let Some(session) = self.sessions.proven(&place.account) else {
-            return SourceView::Unreadable(self.why_closed(place));
+        self.sources.get(&key, self.clock.now())
+    }
+
+    /// Reads a source, and remembers what came of it.
+    pub(super) async fn read_source(&self, place: &Place, query: &SourceQuery) {
+        let view = match self.sessions.proven(&place.account) {
+            Some(session) => {
+                let ec2 = session.ec2(&place.region);
+                self.read_source_in_turn(&ec2, query, place).await
+            }
+            None => SourceView::Unreadable(self.why_closed(place)),
         };
-        let ec2 = session.ec2(&place.region);
-        let view = read(&ec2, self.sessions.calls(), query, place).await;
+        let key = (place.account.clone(), query.clone());
         self.sources.put(key, &view, self.clock.now());
-        view
+    }
+
+    async fn read_source_in_turn(
+        &self,
+        ec2: &Ec2,
+        query: &SourceQuery,
+        place: &Place,
+    ) -> SourceView {
+        let action = match query {
+            SourceQuery::Instance(_) => INSTANCES,
+            SourceQuery::Snapshots(..) => SNAPSHOTS,
+            SourceQuery::Image(_) | SourceQuery::NamedImage(_) => IMAGES,
+        };
+        let answer = self
+            .in_turn(place, action, read(ec2, self.sessions.calls(), query))
+            .await;
+        match answer {
+            Ok(Ok(Some(Found { view, snapshots }))) => {
+                if let (SourceView::Image(image), Some(count)) = (&view, snapshots) {
+                    let reference = Reference::new(place.region.as_str(), image.id.as_str());
+                    self.sources.has_snapshots(&place.account, reference, count);
+                }
+                view
+            }
+            Ok(Ok(None)) => SourceView::Missing {
+                message: format!("EC2 shows no {query} to account {}", place.account),
+            },
+            Ok(Err(failure)) if failure.is_source_not_there() => SourceView::Missing {
+                message: failure.words,
+            },
+            Ok(Err(failure)) => SourceView::Unreadable(failure.unreadable(action, place)),
+            Err(not_now) => SourceView::Unreadable(not_now),
+        }
+    }
+
+    /// Sends a read of one object when it is its turn; the outer error says that this would take too long.
+    pub(super) async fn in_turn<T>(
+        &self,
+        place: &Place,
+        action: &'static str,
+        read: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<Result<T, Failure>, Unreadable> {
+        self.budget.turn(place, action).await?;
+        let answer = read.await;
+        let class = answer.as_ref().err().map(|failure| failure.class);
+        self.budget.was_read(place, action, class);
+        Ok(answer)
     }
 
     pub(super) fn why_closed(&self, place: &Place) -> Unreadable {
@@ -76,36 +152,28 @@ impl Inventory {
     }
 }
 
-async fn read(ec2: &Ec2, calls: &EC2Calls, query: &SourceQuery, place: &Place) -> SourceView {
-    let (action, what, answer) = match query {
-        SourceQuery::Instance(at) => {
-            let answer = instance(ec2, calls, &at.id).await;
-            (INSTANCES, at.id.clone(), answer)
+/// A source, and of an image how many snapshots it has.
+struct Found {
+    view: SourceView,
+    snapshots: Option<usize>,
+}
+
+impl From<SourceView> for Found {
+    fn from(view: SourceView) -> Self {
+        Self {
+            view,
+            snapshots: None,
         }
-        SourceQuery::Snapshots(_, ids) => {
-            let answer = snapshots(ec2, calls, ids).await;
-            (SNAPSHOTS, ids.join(" and "), answer)
-        }
-        SourceQuery::Image(at) => {
-            let answer = image(ec2, calls, &at.id).await;
-            (IMAGES, at.id.clone(), answer)
-        }
-        SourceQuery::NamedImage(named) => {
-            let answer = newest_image(ec2, calls, named).await;
-            let what = format!("available image {:?} of owner {}", named.name, named.owner);
-            (IMAGES, what, answer)
-        }
-    };
-    match answer {
-        Ok(Some(view)) => view,
-        Ok(None) => SourceView::Missing {
-            message: format!("EC2 shows no {what} to account {}", place.account),
-        },
-        Err(failure) if failure.is_source_not_there() => SourceView::Missing {
-            message: failure.words,
-        },
-        Err(failure) => SourceView::Unreadable(failure.unreadable(action, place)),
     }
+}
+
+async fn read(ec2: &Ec2, calls: &EC2Calls, query: &SourceQuery) -> Result<Option<Found>, Failure> {
+    Ok(match query {
+        SourceQuery::Instance(at) => instance(ec2, calls, &at.id).await?.map(Found::from),
+        SourceQuery::Snapshots(_, ids) => snapshots(ec2, calls, ids).await?.map(Found::from),
+        SourceQuery::Image(at) => image(ec2, calls, &at.id).await?,
+        SourceQuery::NamedImage(named) => newest_image(ec2, calls, named).await?,
+    })
 }
 
 const INSTANCES: &str = "DescribeInstances";
@@ -167,7 +235,7 @@ async fn snapshots(
     Ok(found.map(SourceView::Snapshots))
 }
 
-async fn image(ec2: &Ec2, calls: &EC2Calls, id: &str) -> Result<Option<SourceView>, Failure> {
+async fn image(ec2: &Ec2, calls: &EC2Calls, id: &str) -> Result<Option<Found>, Failure> {
     let request = ec2
         .describe_images()
         .image_ids(named(id)?)
@@ -175,7 +243,7 @@ async fn image(ec2: &Ec2, calls: &EC2Calls, id: &str) -> Result<Option<SourceVie
     let answer = calls::read(calls, IMAGES, || request.clone().send()).await?;
     let mut found = answer.images().iter();
     let found = found.find(|image| image.image_id() == Some(id));
-    Ok(found.and_then(|image| Some(SourceView::Image(source_image(image)?))))
+    Ok(found.and_then(found_image))
 }
 
 /// The newest available image of the name, by its creation date and then by its id, so that everybody who looks
@@ -184,7 +252,7 @@ async fn newest_image(
     ec2: &Ec2,
     calls: &EC2Calls,
     named: &ImageName,
-) -> Result<Option<SourceView>, Failure> {
+) -> Result<Option<Found>, Failure> {
     let all = images_called(ec2, calls, named).await?;
     let of_name = all
         .iter()
@@ -195,7 +263,7 @@ async fn newest_image(
             let created = image.creation_date().and_then(|text| text.parse().ok());
             (created.unwrap_or(Timestamp::MIN), image.image_id())
         });
-    Ok(newest.and_then(|image| Some(SourceView::Image(source_image(image)?))))
+    Ok(newest.and_then(found_image))
 }
 
 /// Always of one owner: anybody can give a public image any name.
@@ -238,11 +306,13 @@ fn literal(value: &str) -> String {
     value.chars().flat_map(escaped).collect()
 }
 
-fn source_image(image: &types::Image) -> Option<SourceImage> {
+fn found_image(image: &types::Image) -> Option<Found> {
     let State::Shown(state) = state_of(image) else {
         return None;
     };
-    Some(SourceImage {
+    let devices = image.block_device_mappings().iter();
+    let snapshots = devices.filter_map(|device| device.ebs()?.snapshot_id());
+    let view = SourceView::Image(SourceImage {
         id: image.image_id()?.to_owned(),
         name: image.name().unwrap_or_default().to_owned(),
         architecture: image
@@ -252,6 +322,10 @@ fn source_image(image: &types::Image) -> Option<SourceImage> {
         state,
         owner: image.owner_id().unwrap_or_default().to_owned(),
         owner_alias: image.image_owner_alias().map(str::to_owned),
+    });
+    Some(Found {
+        view,
+        snapshots: Some(snapshots.count()),
     })
 }
 

@@ -3,12 +3,12 @@
 //! Only the image's own account and region is looked at, and every version of every launch template, since the
 //! default looks at ten (EC2 API, `DescribeImageReferences`). Whatever is not answered counts as use.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use amity_core::api::ImageUser;
 use amity_core::image::identity::Place;
-use amity_core::image::observed::Usage;
+use amity_core::image::observed::{Unreadable, Usage};
 use aws_sdk_ec2::Client as Ec2;
 use aws_sdk_ec2::types::{
     ImageReferenceOptionName, ImageReferenceResourceType, ResourceTypeOption, ResourceTypeRequest,
@@ -65,50 +65,44 @@ impl Usages {
 }
 
 impl Inventory {
-    /// Who uses these images.
-    pub(super) async fn usage(
-        &self,
-        images: &BTreeSet<(Place, String)>,
-    ) -> BTreeMap<(Place, String), Usage> {
-        let mut known = BTreeMap::new();
-        let mut unknown: BTreeMap<&Place, Vec<&String>> = BTreeMap::new();
-        for key in images {
-            match self.usages.get(key, self.clock.now()) {
-                Some(usage) => drop(known.insert(key.clone(), usage)),
-                None => unknown.entry(&key.0).or_default().push(&key.1),
-            }
-        }
-        for (place, ids) in unknown {
-            for ids in ids.chunks(MOST_IDS) {
-                known.extend(self.read_usage(place, ids).await);
-            }
-        }
-        known
+    /// What EC2 said of late about who uses an image.
+    pub(super) fn remembered_usage(&self, place: &Place, id: &str) -> Option<Usage> {
+        self.usages
+            .get(&(place.clone(), id.to_owned()), self.clock.now())
     }
 
-    async fn read_usage(&self, place: &Place, ids: &[&String]) -> Vec<((Place, String), Usage)> {
-        let Some(session) = self.sessions.proven(&place.account) else {
-            let unknown = Usage::Unknown(self.why_closed(place));
-            let keys = ids.iter().map(|id| (place.clone(), (*id).clone()));
-            return keys.map(|key| (key, unknown.clone())).collect();
-        };
-        let ec2 = session.ec2(&place.region);
-        let answer = references(&ec2, self.sessions.calls(), ids).await;
-        let now = self.clock.now();
-        let usage = |id: &String| match &answer {
-            Ok(users) => {
-                let of_it = users.iter().filter(|user| user.image_id == *id);
-                Usage::By(of_it.cloned().collect())
+    /// Reads who uses these images, and remembers what came of it.
+    pub(super) async fn read_usage(&self, place: &Place, ids: &[String]) {
+        for ids in ids.chunks(MOST_IDS) {
+            let answer = self.references(place, ids).await;
+            let now = self.clock.now();
+            for id in ids {
+                let usage = match &answer {
+                    Ok(users) => {
+                        let of_it = users.iter().filter(|user| user.image_id == *id);
+                        Usage::By(of_it.cloned().collect())
+                    }
+                    Err(unreadable) => Usage::Unknown(unreadable.clone()),
+                };
+                self.usages.put((place.clone(), id.clone()), &usage, now);
             }
-            Err(failure) => Usage::Unknown(failure.unreadable(REFERENCES, place)),
-        };
-        let keys = ids.iter().map(|id| (place.clone(), (*id).clone()));
-        keys.map(|key| {
-            let usage = usage(&key.1);
-            self.usages.put(key.clone(), &usage, now);
-            (key, usage)
-        })
-        .collect()
+        }
+    }
+
+    async fn references(
+        &self,
+        place: &Place,
+        ids: &[String],
+    ) -> Result<Vec<ImageUser>, Unreadable> {
+        let session = self
+            .sessions
+            .proven(&place.account)
+            .ok_or_else(|| self.why_closed(place))?;
+        let ec2 = session.ec2(&place.region);
+        let read = references(&ec2, self.sessions.calls(), ids);
+        self.in_turn(place, REFERENCES, read)
+            .await?
+            .map_err(|failure| failure.unreadable(REFERENCES, place))
     }
 }
 
@@ -116,7 +110,7 @@ impl Inventory {
 async fn references(
     ec2: &Ec2,
     calls: &EC2Calls,
-    ids: &[&String],
+    ids: &[String],
 ) -> Result<Vec<ImageUser>, Failure> {
     if ids.is_empty() || ids.iter().any(|id| !is_id("ami-", id)) {
         return Err(Failure::ours("there is no image to ask for"));
@@ -126,7 +120,7 @@ async fn references(
     loop {
         let request = ec2
             .describe_image_references()
-            .set_image_ids(Some(ids.iter().map(|id| (*id).clone()).collect()))
+            .set_image_ids(Some(ids.to_vec()))
             .include_all_resource_types(true)
             .set_resource_types(Some(deeper_than_by_default().into()))
             .set_next_token(pages.token().map(str::to_owned));

@@ -10,9 +10,9 @@ use crate::api::rules;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Retention {
-    /// How many superseded revisions are kept, 0 to 20, the last ones first. Going back to one of
+    /// How many superseded revisions are kept, the latest ones, 0 to 20. Going back to one of
     /// them, for example by a revert in Git, publishes it again and builds and copies nothing.
-    /// Each costs its snapshots. Default: 1.
+    /// Each keeps its snapshots, which cost. Default: 1.
     #[serde(default = "one")]
     #[schemars(range(min = 0, max = 20))]
     pub revisions: i32,

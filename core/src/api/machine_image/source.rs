@@ -2,15 +2,21 @@
 //!
 //! The hash of a revision is made of the serialised source. So whatever has its default is left out
 //! when it is written, and a list whose order means nothing is written in one order.
+//!
+//! A field of a later version that this one does not know would be left out of the hash as well, and
+//! the source taken again. So unknown fields are an error here: such an object is left as it is.
 
 use std::fmt;
 
 use kube::KubeSchema;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::api::rules;
 use crate::api::schema::exactly_one;
+
+use super::words::{Architecture, BootMode, EnaSupport, PlatformDetails};
 
 /// What the image is made from: exactly one of instance, snapshot, image.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -19,21 +25,21 @@ use crate::api::schema::exactly_one;
 pub enum Source {
     /// Capture an instance of the account. Needs a capture grant in the AwsAccount.
     Instance(InstanceSource),
-    /// Register an image with a snapshot of a root volume, and copy it from there. The snapshot
-    /// is never changed or deleted. Needs a snapshots grant in the AwsAccount. What a snapshot
-    /// does not tell has to be said here, as far as EC2 lets it: it fits Linux without a licence
-    /// of its own, while for Windows or Red Hat it is better to capture an instance, since EC2
-    /// takes the licence over only then.
+    /// Register an image with a snapshot of a root volume, for example a backup or an imported
+    /// disk. The snapshot is never changed or deleted. Needs a snapshots grant in the AwsAccount.
+    /// What a snapshot does not tell has to be said here. For Windows, SQL Server, Red Hat and
+    /// SUSE it is safer to capture an instance, since EC2 finds the licence of a snapshot only
+    /// if it was made from such an instance or image: see platformDetails.
     Snapshot(SnapshotSource),
     /// Copy an existing image, given by its id or by its owner and name. It is always copied,
     /// also within its own region, and the original is never changed. Needs a source owner grant
     /// in the AwsAccount.
-    Image(ImageSource),
+    Image(#[serde(deserialize_with = "one_image")] ImageSource),
 }
 
 /// An instance to capture.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[x_kube(validation = rules::reboot_is_said())]
 pub struct InstanceSource {
     /// The region of the instance, for example us-east-1.
@@ -78,7 +84,12 @@ pub enum InstanceVolumes {
 
 /// A snapshot to register an image with.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[x_kube(
+    validation = rules::root_device_name_is_said(),
+    validation = rules::architecture_is_said(),
+    validation = rules::volumes_are_not_the_root()
+)]
 pub struct SnapshotSource {
     /// The region of the snapshot, for example us-east-1.
     #[schemars(length(max = 32))]
@@ -90,10 +101,11 @@ pub struct SnapshotSource {
     #[x_kube(validation = rules::snapshot_id())]
     pub snapshot_id: String,
 
-    /// Under which name instances get the root volume, for example /dev/xvda. Required: it is
-    /// the name that the system in the snapshot was installed under, /dev/xvda for Amazon Linux
-    /// and Debian, /dev/sda1 for most others.
+    /// Under which name instances get the root volume, for example /dev/xvda. Required: take the
+    /// name that the system's own images have (RootDeviceName), which is /dev/xvda for Amazon
+    /// Linux and Debian, and /dev/sda1 for most others.
     #[schemars(with = "Option<String>", length(max = 32))]
+    #[x_kube(validation = rules::device_name())]
     pub root_device_name: String,
 
     /// The processor that the system in the snapshot was built for: x86_64, arm64, i386,
@@ -112,10 +124,10 @@ pub struct SnapshotSource {
     #[serde(default, skip_serializing_if = "is_default")]
     pub ena_support: EnaSupport,
 
-    /// What EC2 shall show as the image's platform details, by which its instances are billed,
-    /// for example Red Hat Enterprise Linux. EC2 takes the licence from the snapshot and not
-    /// from here: an image that comes out with other platform details is not published but
-    /// discarded, and the object is Stalled with PlatformMismatch. Default: Linux/UNIX.
+    /// The platform details that the image must have in EC2, since its instances are billed by
+    /// them, for example Windows. They are checked and not set, since EC2 derives them from the
+    /// snapshot: an image that comes out with others is not published but discarded, and the
+    /// object is Stalled with PlatformMismatch. Default: Linux/UNIX.
     #[serde(default, skip_serializing_if = "is_default")]
     pub platform_details: PlatformDetails,
 
@@ -132,10 +144,11 @@ pub struct SnapshotSource {
 
 /// A data volume, made from a snapshot.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SnapshotVolume {
     /// Under which name instances get the volume, for example /dev/sdf. Not the root volume's.
     #[schemars(length(max = 32))]
+    #[x_kube(validation = rules::device_name())]
     pub device_name: String,
 
     /// The snapshot that the volume is made from, of the same region, for example
@@ -150,93 +163,23 @@ pub struct SnapshotVolume {
     pub delete_on_termination: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[allow(missing_docs)]
-pub enum Architecture {
-    #[serde(rename = "x86_64")]
-    X86_64,
-    #[serde(rename = "arm64")]
-    Arm64,
-    #[serde(rename = "i386")]
-    I386,
-    #[serde(rename = "x86_64_mac")]
-    X86_64Mac,
-    #[serde(rename = "arm64_mac")]
-    Arm64Mac,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-#[allow(missing_docs)]
-pub enum BootMode {
-    LegacyBios,
-    Uefi,
-    UefiPreferred,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[allow(missing_docs)]
-pub enum EnaSupport {
-    #[default]
-    Enabled,
-    Disabled,
-}
-
-// EC2's values: user guide, "AMI billing information fields".
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[allow(missing_docs)]
-pub enum PlatformDetails {
-    #[default]
-    #[serde(rename = "Linux/UNIX")]
-    LinuxUnix,
-    #[serde(rename = "Red Hat BYOL Linux")]
-    RedHatByol,
-    #[serde(rename = "Red Hat Enterprise Linux")]
-    RedHat,
-    #[serde(rename = "Red Hat Enterprise Linux with HA")]
-    RedHatHa,
-    #[serde(rename = "Red Hat Enterprise Linux with SQL Server Standard and HA")]
-    RedHatSqlServerStandardHa,
-    #[serde(rename = "Red Hat Enterprise Linux with SQL Server Enterprise and HA")]
-    RedHatSqlServerEnterpriseHa,
-    #[serde(rename = "Red Hat Enterprise Linux with SQL Server Standard")]
-    RedHatSqlServerStandard,
-    #[serde(rename = "Red Hat Enterprise Linux with SQL Server Web")]
-    RedHatSqlServerWeb,
-    #[serde(rename = "Red Hat Enterprise Linux with SQL Server Enterprise")]
-    RedHatSqlServerEnterprise,
-    #[serde(rename = "SQL Server Enterprise")]
-    SqlServerEnterprise,
-    #[serde(rename = "SQL Server Standard")]
-    SqlServerStandard,
-    #[serde(rename = "SQL Server Web")]
-    SqlServerWeb,
-    #[serde(rename = "SUSE Linux")]
-    Suse,
-    #[serde(rename = "Ubuntu Pro")]
-    UbuntuPro,
-    #[serde(rename = "Windows")]
-    Windows,
-    #[serde(rename = "Windows BYOL")]
-    WindowsByol,
-    #[serde(rename = "Windows with SQL Server Enterprise")]
-    WindowsSqlServerEnterprise,
-    #[serde(rename = "Windows with SQL Server Standard")]
-    WindowsSqlServerStandard,
-    #[serde(rename = "Windows with SQL Server Web")]
-    WindowsSqlServerWeb,
-}
-
 /// An existing image to copy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[x_kube(
+    validation = rules::image_is_said(),
+    validation = rules::image_is_said_once(),
+    validation = rules::owner_has_a_name(),
+    validation = rules::name_has_an_owner(),
+    validation = rules::architecture_is_of_a_name()
+)]
 pub struct ImageSource {
     /// The region of the image, for example us-east-1.
     #[schemars(length(max = 32))]
     #[x_kube(validation = rules::region())]
     pub region: String,
 
-    /// The image, for example ami-0123456789abcdef0. Exactly one of imageId, or owner with name.
+    /// The image, for example ami-0123456789abcdef0. Write either this, or owner with name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 32))]
     #[x_kube(validation = rules::image_id())]
@@ -248,19 +191,25 @@ pub struct ImageSource {
     /// under the same name would have it run here (known as the whoAMI attack).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 32))]
+    #[x_kube(validation = rules::owner())]
     pub owner: Option<String>,
 
     /// The image's whole name in EC2, together with owner, for example
-    /// al2023-ami-2023.6.20241010.0-kernel-6.1-x86_64. It is taken as it is written: * and ?
-    /// match nothing else. Of several images with this name the newest by CreationDate is taken,
-    /// once for each revision, and then kept: change spec.rebuild to look again.
+    /// al2023-ami-2023.6.20241010.0-kernel-6.1-x86_64: 3 to 128 letters, digits, spaces and the
+    /// characters - _ . / ( ) [ ] ' @, without the wildcards * and ?. Of several images with this
+    /// name the newest by CreationDate is taken, once for each revision, and then kept: change
+    /// spec.rebuild to look again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 128))]
+    #[x_kube(
+        validation = rules::image_name_has_no_wildcards(),
+        validation = rules::image_name()
+    )]
     pub name: Option<String>,
 
-    /// Only images for this processor are looked at, where a name is used for several: x86_64,
-    /// arm64, i386, x86_64_mac or arm64_mac. Only together with name. Default: none, that is,
-    /// images for any processor.
+    /// Takes only an image for this processor, where its owner uses the name for several: x86_64,
+    /// arm64, i386, x86_64_mac or arm64_mac. Only together with name. Default: none, that is, for
+    /// any processor.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub architecture: Option<Architecture>,
 }
@@ -315,60 +264,15 @@ impl InstanceSource {
     }
 }
 
-impl Architecture {
-    /// EC2's word for it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::X86_64 => "x86_64",
-            Self::Arm64 => "arm64",
-            Self::I386 => "i386",
-            Self::X86_64Mac => "x86_64_mac",
-            Self::Arm64Mac => "arm64_mac",
-        }
-    }
-}
-
-impl BootMode {
-    /// EC2's word for it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::LegacyBios => "legacy-bios",
-            Self::Uefi => "uefi",
-            Self::UefiPreferred => "uefi-preferred",
-        }
-    }
-}
-
-impl PlatformDetails {
-    /// EC2's words for it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::LinuxUnix => "Linux/UNIX",
-            Self::RedHatByol => "Red Hat BYOL Linux",
-            Self::RedHat => "Red Hat Enterprise Linux",
-            Self::RedHatHa => "Red Hat Enterprise Linux with HA",
-            Self::RedHatSqlServerStandardHa => {
-                "Red Hat Enterprise Linux with SQL Server Standard and HA"
-            }
-            Self::RedHatSqlServerEnterpriseHa => {
-                "Red Hat Enterprise Linux with SQL Server Enterprise and HA"
-            }
-            Self::RedHatSqlServerStandard => "Red Hat Enterprise Linux with SQL Server Standard",
-            Self::RedHatSqlServerWeb => "Red Hat Enterprise Linux with SQL Server Web",
-            Self::RedHatSqlServerEnterprise => {
-                "Red Hat Enterprise Linux with SQL Server Enterprise"
-            }
-            Self::SqlServerEnterprise => "SQL Server Enterprise",
-            Self::SqlServerStandard => "SQL Server Standard",
-            Self::SqlServerWeb => "SQL Server Web",
-            Self::Suse => "SUSE Linux",
-            Self::UbuntuPro => "Ubuntu Pro",
-            Self::Windows => "Windows",
-            Self::WindowsByol => "Windows BYOL",
-            Self::WindowsSqlServerEnterprise => "Windows with SQL Server Enterprise",
-            Self::WindowsSqlServerStandard => "Windows with SQL Server Standard",
-            Self::WindowsSqlServerWeb => "Windows with SQL Server Web",
-        }
+/// An image that is given neither by its id nor by owner and name, which the API server refuses,
+/// but keeps if an earlier definition that lacks those fields was installed for a while.
+fn one_image<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ImageSource, D::Error> {
+    let image = ImageSource::deserialize(deserializer)?;
+    match (&image.image_id, &image.owner, &image.name) {
+        (Some(_), None, None) | (None, Some(_), Some(_)) => Ok(image),
+        _ => Err(D::Error::custom(
+            "spec.source.image: write either imageId, or owner with name",
+        )),
     }
 }
 
@@ -412,16 +316,6 @@ mod tests {
         source(json!({"snapshot": snapshot}))
     }
 
-    /// Every value that the schema takes for a type.
-    fn values<T: JsonSchema>() -> Vec<Value> {
-        let schema = schemars::schema_for!(T);
-        schema
-            .get("enum")
-            .and_then(Value::as_array)
-            .unwrap()
-            .clone()
-    }
-
     #[test]
     fn what_has_its_default_is_not_written_and_so_changes_no_hash() {
         for written in [
@@ -439,6 +333,26 @@ mod tests {
             "enaSupport": "Enabled", "platformDetails": "Linux/UNIX", "volumes": [],
         }));
         assert_eq!(said, snapshot(&json!({})));
+    }
+
+    #[test]
+    fn what_this_version_does_not_know_is_an_error_and_no_other_revision() {
+        for unknown in [
+            json!({"build": {"region": "us-east-1", "pipeline": "base"}}),
+            json!({}),
+            json!({"instance": {"region": "us-east-1", "instanceId": "i-1", "freeze": "Once"}}),
+            json!({"instance": {"region": "us-east-1", "instanceId": "i-1", "reboot": "Twice"}}),
+            json!({"image": {"region": "us-east-1", "ssmParameter": "/base"}}),
+            json!({"image": {"region": "us-east-1"}}),
+            json!({"image": {"region": "us-east-1", "name": "base"}}),
+            json!({
+                "instance": {"region": "us-east-1", "instanceId": "i-1"},
+                "image": {"region": "us-east-1", "imageId": "ami-1"},
+            }),
+        ] {
+            let read = serde_json::from_value::<Source>(unknown.clone());
+            assert!(read.is_err(), "{unknown}");
+        }
     }
 
     #[test]
@@ -465,23 +379,6 @@ mod tests {
                 "{field}"
             );
         }
-    }
-
-    #[test]
-    fn the_words_are_those_of_the_schema() {
-        fn check<T>(as_str: impl Fn(T) -> &'static str)
-        where
-            T: JsonSchema + for<'de> Deserialize<'de>,
-        {
-            for value in values::<T>() {
-                let read: T = serde_json::from_value(value.clone()).unwrap();
-                assert_eq!(value, as_str(read));
-            }
-        }
-        check(Architecture::as_str);
-        check(BootMode::as_str);
-        check(PlatformDetails::as_str);
-        assert_eq!(values::<PlatformDetails>().len(), 19);
     }
 
     #[test]

@@ -389,10 +389,16 @@ fn words_of_failure(owned: &Owned<'_>, known: &Known) -> String {
     said.into_iter().collect::<Vec<_>>().join("; ")
 }
 
-/// Whether EC2 says that a key is in the way, which no further attempt changes. (`Given key ID is not
-/// accessible`, `Client.InvalidKMSKey.InvalidState`.)
+/// Whether EC2 says for certain that a key is in the way, which no further attempt changes (EBS User Guide, "Copy a
+/// snapshot").
 fn is_about_a_key(words: &str) -> bool {
-    words.contains("key ID") || words.contains("KMS")
+    [
+        "key ID is not accessible",
+        "InvalidKMSKey",
+        "DescribeKey permissions",
+    ]
+    .iter()
+    .any(|said| words.contains(said))
 }
 
 /// An image that an object of this name left behind when it was deleted. Its token is used up: EC2 would

@@ -46,6 +46,14 @@ impl Plan {
         })
     }
 
+    /// The places to which a copy waits for a slot.
+    pub fn wants_copy_slots(&self) -> impl Iterator<Item = &Place> {
+        self.steps
+            .iter()
+            .filter(|step| step.waits_for == Some(WaitsFor::CopySlot))
+            .filter_map(|step| step.place.as_ref())
+    }
+
     /// When the earliest of the steps that wait for a time becomes ready.
     pub fn wakes_at(&self) -> Option<Timestamp> {
         self.steps

@@ -1,0 +1,168 @@
+//! What is read for one object (its source, who uses its images) is read beside the reconcile that asks for it:
+//! one that waited for a region in trouble would keep other objects from their turn.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use amity_core::image::identity::Place;
+use amity_core::image::observed::{SourceView, Unreadable, Usage};
+use amity_core::image::plan::SourceQuery;
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use tokio::sync::{Notify, watch};
+
+use super::Inventory;
+
+/// How long a reconcile waits for EC2's answer. Usually it comes within that.
+const A_MOMENT: Duration = Duration::from_millis(500);
+
+/// What is asked of EC2, where.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Question {
+    /// What a source looks like.
+    Source(Place, SourceQuery),
+    /// Who uses these images.
+    Usage(Place, Vec<String>),
+}
+
+/// The questions that are not answered yet. The answers are where they are remembered.
+#[derive(Debug, Default)]
+pub(super) struct Asked {
+    questions: Mutex<BTreeMap<Question, Waiting>>,
+    new: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    /// Whether it is being read.
+    taken: bool,
+    answered: watch::Sender<bool>,
+    /// The objects that no longer wait for the answer, but are to be woken by it.
+    objects: BTreeSet<String>,
+}
+
+impl Inventory {
+    /// A source, if EC2 tells of it within a moment. If not, it is not read yet, and the object is woken when it
+    /// is. A place that cannot be read is not asked: its reader has found out already.
+    pub(super) async fn source_in_a_moment(
+        &self,
+        place: &Place,
+        query: &SourceQuery,
+        object: &str,
+    ) -> SourceView {
+        if let Some(view) = self.remembered_source(place, query) {
+            return view;
+        }
+        if let Some(unreadable) = self.why_unreadable(place) {
+            return SourceView::Unreadable(unreadable);
+        }
+        let question = Question::Source(place.clone(), query.clone());
+        self.asked.wait_a_moment(question, object).await;
+        self.remembered_source(place, query)
+            .unwrap_or(SourceView::NotRead)
+    }
+
+    /// Who uses these images, as far as EC2 tells within a moment; the object is woken by the rest.
+    pub(super) async fn usage_in_a_moment(
+        &self,
+        images: &BTreeSet<(Place, String)>,
+        object: &str,
+    ) -> BTreeMap<(Place, String), Usage> {
+        let mut unknown: BTreeMap<&Place, Vec<String>> = BTreeMap::new();
+        for (place, id) in images {
+            if self.remembered_usage(place, id).is_none() {
+                unknown.entry(place).or_default().push(id.clone());
+            }
+        }
+        let questions = unknown
+            .into_iter()
+            .map(|(place, ids)| Question::Usage(place.clone(), ids));
+        futures::future::join_all(
+            questions.map(|question| self.asked.wait_a_moment(question, object)),
+        )
+        .await;
+        let known = images.iter().filter_map(|(place, id)| {
+            let usage = self.remembered_usage(place, id)?;
+            Some(((place.clone(), id.clone()), usage))
+        });
+        known.collect()
+    }
+
+    /// Reads what is asked for, for ever.
+    pub(super) async fn answer_questions(&self) {
+        let mut reading = FuturesUnordered::new();
+        loop {
+            for question in self.asked.untaken() {
+                reading.push(async move {
+                    self.read_answer(&question).await;
+                    question
+                });
+            }
+            tokio::select! {
+                biased;
+                Some(question) = reading.next() => self.changes.add(self.asked.answered(&question)),
+                () = self.asked.new.notified() => {}
+            }
+        }
+    }
+
+    async fn read_answer(&self, question: &Question) {
+        match question {
+            Question::Source(place, query) => self.read_source(place, query).await,
+            Question::Usage(place, ids) => self.read_usage(place, ids).await,
+        }
+    }
+
+    fn why_unreadable(&self, place: &Place) -> Option<Unreadable> {
+        let state = self.state();
+        state.places.get(place)?.readable.clone().err()
+    }
+}
+
+impl Asked {
+    /// Asks, unless it is asked already, and waits a moment for the answer.
+    async fn wait_a_moment(&self, question: Question, object: &str) {
+        let mut answered = self
+            .questions()
+            .entry(question.clone())
+            .or_insert_with(|| {
+                self.new.notify_one();
+                Waiting::default()
+            })
+            .answered
+            .subscribe();
+        let answer = tokio::time::timeout(A_MOMENT, answered.wait_for(|is| *is)).await;
+        if answer.is_err()
+            && let Some(waiting) = self.questions().get_mut(&question)
+        {
+            waiting.objects.insert(object.to_owned());
+        }
+    }
+
+    fn untaken(&self) -> Vec<Question> {
+        let mut questions = self.questions();
+        let untaken = questions.iter_mut().filter(|(_, waiting)| !waiting.taken);
+        untaken
+            .map(|(question, waiting)| {
+                waiting.taken = true;
+                question.clone()
+            })
+            .collect()
+    }
+
+    /// Gives the objects to wake.
+    fn answered(&self, question: &Question) -> BTreeSet<String> {
+        let waiting = self.questions().remove(question);
+        waiting.map_or_else(BTreeSet::new, |waiting| {
+            waiting.answered.send_replace(true);
+            waiting.objects
+        })
+    }
+
+    fn questions(&self) -> MutexGuard<'_, BTreeMap<Question, Waiting>> {
+        self.questions
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
