@@ -161,8 +161,8 @@ fn run(world: &mut Ec2) {
         ));
         let image = world.image();
         let status = report(&image, &desired, &observed, &made, world.now);
-        // What EC2 shows late of others is told until then.
-        if quiet > 4 && made.is_at_rest() {
+        // What EC2 shows late, and what lists lacked at the start, is told until then.
+        if quiet > 10 && made.is_at_rest() {
             assert_eq!(
                 image.status.as_ref(),
                 Some(&status),
