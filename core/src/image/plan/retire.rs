@@ -64,7 +64,7 @@ pub(super) fn retained(owned: &Owned<'_>, why: &Why) -> Finding {
 /// Why an image of ours is not needed, if it is not.
 fn no_longer_needed(view: &View<'_>, owned: &Owned<'_>) -> Option<Why> {
     let desired = view.desired;
-    if desired.source.names(&owned.place.region, &owned.image.id) {
+    if view.is_the_users(owned.place, &owned.image.id) {
         return None;
     }
     if !owned.is_of(&desired.revision) {
@@ -244,7 +244,7 @@ pub(crate) fn delete_snapshots(view: &View<'_>, why: &Why, plan: &mut Plan) {
             .iter()
             .filter(|one| is_sealed_snapshot(one, &view.desired.identity))
         {
-            let is_the_users = view.desired.source.names(&place.region, &snapshot.id);
+            let is_the_users = view.is_the_users(place, &snapshot.id);
             if !used.contains(&snapshot.id) && !is_the_users {
                 plan.steps
                     .extend(delete_snapshot(place, known, snapshot, why));

@@ -135,10 +135,19 @@ impl<'a> View<'a> {
                 (
                     !owned.is_published(),
                     !available,
+                    !owned.was_published(),
                     image.created.unwrap_or(Timestamp::MAX),
                     &image.id,
                 )
             })
+    }
+
+    /// Whether it is what the wanted revision is made from, by the spec or by what its name was resolved to: then
+    /// it is the user's, whoever made it.
+    pub fn is_the_users(&self, place: &Place, id: &str) -> bool {
+        let itself = Reference::new(place.region.as_str(), id);
+        let origin = self.origin.as_ref().map(|origin| &origin.reference);
+        self.desired.source.names(&place.region, id) || origin == Some(&itself)
     }
 
     /// The keeper of `place`, if it can be launched and is sealed.
