@@ -5,19 +5,14 @@ use amity_core::image::identity::{Place, Reference};
 use amity_core::image::observed::{ImageState, SourceView};
 use amity_core::image::plan::step::Action;
 use amity_core::image::plan::{Reads, SourceQuery};
-use aws_smithy_runtime_api::client::http::{
-    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
-};
-use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
-use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
-use aws_smithy_types::body::SdkBody;
-use ec2sim::{Fault, InProcess, Knobs};
+use ec2sim::{Fault, Knobs};
 use futures::{FutureExt, StreamExt};
 use serde_json::json;
 
 use crate::lab::{
     ACCOUNT, INSTANCE, Lab, account, capture, copy, desired, ids, since_start, users,
 };
+use crate::scripted::Scripted;
 
 #[tokio::test(start_paused = true)]
 async fn a_place_that_was_not_read_is_waited_for() {
@@ -285,43 +280,15 @@ async fn a_read_that_is_throttled_for_seconds_makes_nothing_unreadable() {
     );
 }
 
-/// Answers `DescribeImages` of one region with a page whose token never changes.
-#[derive(Clone, Debug)]
-struct SameTokenForEver(InProcess);
-
-impl HttpConnector for SameTokenForEver {
-    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let asks_for_images = request.uri().contains("eu-west-1")
-            && request
-                .body()
-                .bytes()
-                .is_some_and(|body| body.starts_with(b"Action=DescribeImages"));
-        if !asks_for_images {
-            return self.0.call(request);
-        }
-        let page = "<DescribeImagesResponse xmlns=\"http://ec2.amazonaws.com/doc/2016-11-15/\"><requestId>r</requestId>\
-                    <imagesSet/><nextToken>again</nextToken></DescribeImagesResponse>";
-        let answer = http::Response::builder()
-            .status(200)
-            .body(SdkBody::from(page))
-            .expect("an answer");
-        HttpConnectorFuture::ready(Ok(HttpResponse::try_from(answer).expect("an answer")))
-    }
-}
-
-impl HttpClient for SameTokenForEver {
-    fn http_connector(
-        &self,
-        _: &HttpConnectorSettings,
-        _: &RuntimeComponents,
-    ) -> SharedHttpConnector {
-        SharedHttpConnector::new(self.clone())
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn a_token_that_repeats_makes_the_place_unreadable() {
-    let lab = Lab::build(Knobs::calm(), SameTokenForEver).started().await;
+    let same_for_ever = |action: &str, region: &str| {
+        let page = "<DescribeImagesResponse xmlns=\"http://ec2.amazonaws.com/doc/2016-11-15/\"><requestId>r</requestId>\
+                    <imagesSet/><nextToken>again</nextToken></DescribeImagesResponse>";
+        (action == "DescribeImages" && region == "eu-west-1").then(|| (200, page.to_owned()))
+    };
+    let lab = Lab::build(Knobs::calm(), |ec2| Scripted::new(ec2, same_for_ever));
+    let lab = lab.started().await;
     let desired = desired("web", &["us-east-1", "eu-west-1"]);
     lab.known(&desired, "us-east-1").await;
     assert_eq!(

@@ -60,10 +60,13 @@ impl Lab {
 
     /// A lab whose HTTP client is wrapped.
     pub fn build<C: HttpClient + 'static>(knobs: Knobs, wrap: impl FnOnce(InProcess) -> C) -> Self {
+        let world = World::example().expect("the example is a world");
+        Self::over(world.with_knobs(knobs), wrap)
+    }
+
+    /// The same over another world.
+    pub fn over<C: HttpClient + 'static>(world: World, wrap: impl FnOnce(InProcess) -> C) -> Self {
         let clock = Clock::virtual_from("2026-03-01T00:00:00Z".parse().expect("a time"));
-        let world = World::example()
-            .expect("the example is a world")
-            .with_knobs(knobs);
         let world = Arc::new(Mutex::new(world));
         let faults: Faults = Arc::new(Mutex::new(Box::new(|_: &CallSummary| Fault::None)));
         let now = clock.clone();
@@ -310,8 +313,13 @@ pub fn copy(desired: &Desired, from: &str, to: &str) -> Action {
     }
 }
 
-fn birth_tags(desired: &Desired, source: &Reference) -> BTreeMap<String, String> {
-    let origin = Reference::new("us-east-1", INSTANCE);
+/// The tags of an image that is made from `source`.
+pub fn birth_tags(desired: &Desired, source: &Reference) -> BTreeMap<String, String> {
+    let origin = if source.is_snapshot() {
+        source.clone()
+    } else {
+        Reference::new("us-east-1", INSTANCE)
+    };
     desired
         .identity
         .birth_tags(&desired.revision, &origin, source)
