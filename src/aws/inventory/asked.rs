@@ -92,6 +92,7 @@ impl Inventory {
 
     /// Reads what is asked for, for ever.
     pub(super) async fn answer_questions(&self) {
+        self.asked.nobody_reads();
         let mut reading = FuturesUnordered::new();
         loop {
             for question in self.asked.untaken() {
@@ -143,6 +144,13 @@ impl Asked {
             && let Some(waiting) = self.questions().get_mut(&question)
         {
             waiting.objects.insert(object.to_owned());
+        }
+    }
+
+    /// What was being read when an earlier run was dropped is still to be read.
+    fn nobody_reads(&self) {
+        for waiting in self.questions().values_mut() {
+            waiting.taken = false;
         }
     }
 
