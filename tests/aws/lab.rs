@@ -67,7 +67,19 @@ impl Lab {
     /// The same over another world.
     pub fn over<C: HttpClient + 'static>(world: World, wrap: impl FnOnce(InProcess) -> C) -> Self {
         let clock = Clock::virtual_from("2026-03-01T00:00:00Z".parse().expect("a time"));
-        let world = Arc::new(Mutex::new(world));
+        Self::at(Arc::new(Mutex::new(world)), clock, wrap)
+    }
+
+    /// A process that begins now, over the same EC2, and remembers nothing.
+    pub fn another_process(&self) -> Self {
+        Self::at(Arc::clone(&self.world), self.clock.clone(), |ec2| ec2)
+    }
+
+    fn at<C: HttpClient + 'static>(
+        world: Arc<Mutex<World>>,
+        clock: Clock,
+        wrap: impl FnOnce(InProcess) -> C,
+    ) -> Self {
         let faults: Faults = Arc::new(Mutex::new(Box::new(|_: &CallSummary| Fault::None)));
         let now = clock.clone();
         let decide = Arc::clone(&faults);

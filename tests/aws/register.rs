@@ -391,3 +391,20 @@ async fn a_denied_registration_says_what_to_allow() {
             .all(|image| !image.tags.contains_key(tag::SELF))
     );
 }
+
+/// Its snapshots are the user's, carry no tag of ours, and are never among those that are listed.
+#[tokio::test(start_paused = true)]
+async fn at_rest_a_registered_image_costs_no_list_of_snapshots() {
+    let lab = Lab::calm().started().await;
+    let desired = desired("web", &[REGION]);
+    let id = lab
+        .make(&desired, REGION, register(&desired, registration()))
+        .await;
+    let tags = [(tag::SELF.to_owned(), id.clone())].into();
+    lab.perform(&desired, REGION, Action::CreateTags { id, tags })
+        .await;
+    lab.pass(1500).await;
+    let before = lab.reached("DescribeSnapshots");
+    lab.pass(3600).await;
+    assert_eq!(lab.reached("DescribeSnapshots") - before, 0);
+}
