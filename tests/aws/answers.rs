@@ -1,6 +1,5 @@
 //! What comes of an answer that is none of those that ec2sim gives.
 
-use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -8,71 +7,25 @@ use amity_core::api::conditions;
 use amity_core::image::identity::Reference;
 use amity_core::image::observed::{ImageState, SourceView};
 use amity_core::image::plan::{Reads, SourceQuery};
-use aws_smithy_runtime_api::client::http::{
-    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
-};
-use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
-use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
-use aws_smithy_types::body::SdkBody;
-use ec2sim::{InProcess, Knobs};
+use ec2sim::Knobs;
 
 use crate::lab::{ACCOUNT, INSTANCE, Lab, capture, copy, desired};
+use crate::scripted::Scripted;
 
 /// An error: HTTP status, code and sentence.
 type Said = (u16, &'static str, &'static str);
 
-type Script = dyn Fn(&str, &str) -> Option<Said> + Send + Sync;
-
-/// EC2, except where the script, given action and region, says something else.
-#[derive(Clone)]
-struct Scripted {
-    ec2: InProcess,
-    script: Arc<Script>,
-}
-
-impl fmt::Debug for Scripted {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Scripted").finish_non_exhaustive()
-    }
-}
-
-impl HttpConnector for Scripted {
-    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let body = String::from_utf8_lossy(request.body().bytes().unwrap_or_default()).into_owned();
-        let action = body
-            .split('&')
-            .find_map(|part| part.strip_prefix("Action="));
-        let region = request.uri().split('.').nth(1).unwrap_or_default();
-        let Some((status, code, words)) = action.and_then(|action| (self.script)(action, region))
-        else {
-            return self.ec2.call(request);
-        };
+/// A lab in which some calls are answered so.
+fn answering(script: impl Fn(&str, &str) -> Option<Said> + Send + Sync + 'static) -> Lab {
+    let answers = move |action: &str, region: &str| {
+        let (status, code, words) = script(action, region)?;
         let error = format!(
             "<Response><Errors><Error><Code>{code}</Code><Message>{words}</Message></Error></Errors>\
              <RequestID>r</RequestID></Response>"
         );
-        let answer = http::Response::builder()
-            .status(status)
-            .body(SdkBody::from(error))
-            .expect("an answer");
-        HttpConnectorFuture::ready(Ok(HttpResponse::try_from(answer).expect("an answer")))
-    }
-}
-
-impl HttpClient for Scripted {
-    fn http_connector(
-        &self,
-        _: &HttpConnectorSettings,
-        _: &RuntimeComponents,
-    ) -> SharedHttpConnector {
-        SharedHttpConnector::new(self.clone())
-    }
-}
-
-/// A lab in which some calls are answered so.
-fn answering(script: impl Fn(&str, &str) -> Option<Said> + Send + Sync + 'static) -> Lab {
-    let script: Arc<Script> = Arc::new(script);
-    Lab::build(Knobs::calm(), |ec2| Scripted { ec2, script })
+        Some((status, error))
+    };
+    Lab::build(Knobs::calm(), |ec2| Scripted::new(ec2, answers))
 }
 
 /// The same answer to every call of an action.

@@ -1,23 +1,20 @@
 //! What EC2 has, whatever its lists say at the moment.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use amity_core::api::conditions;
 use amity_core::image::identity::{Place, Reference};
 use amity_core::image::observed::{ImageState, SourceView};
 use amity_core::image::plan::step::Action;
 use amity_core::image::plan::{Reads, SourceQuery};
-use aws_smithy_runtime_api::client::http::{
-    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
-};
-use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
-use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
-use aws_smithy_types::body::SdkBody;
-use ec2sim::{Fault, InProcess, Knobs};
+use ec2sim::{Fault, Knobs, World};
 use futures::{FutureExt, StreamExt};
 use serde_json::json;
 
 use crate::lab::{
-    ACCOUNT, INSTANCE, Lab, account, capture, copy, desired, ids, since_start, users,
+    ACCOUNT, INSTANCE, Lab, account, birth_tags, capture, copy, desired, ids, since_start, users,
 };
+use crate::scripted::Scripted;
 
 #[tokio::test(start_paused = true)]
 async fn a_place_that_was_not_read_is_waited_for() {
@@ -285,43 +282,15 @@ async fn a_read_that_is_throttled_for_seconds_makes_nothing_unreadable() {
     );
 }
 
-/// Answers `DescribeImages` of one region with a page whose token never changes.
-#[derive(Clone, Debug)]
-struct SameTokenForEver(InProcess);
-
-impl HttpConnector for SameTokenForEver {
-    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let asks_for_images = request.uri().contains("eu-west-1")
-            && request
-                .body()
-                .bytes()
-                .is_some_and(|body| body.starts_with(b"Action=DescribeImages"));
-        if !asks_for_images {
-            return self.0.call(request);
-        }
-        let page = "<DescribeImagesResponse xmlns=\"http://ec2.amazonaws.com/doc/2016-11-15/\"><requestId>r</requestId>\
-                    <imagesSet/><nextToken>again</nextToken></DescribeImagesResponse>";
-        let answer = http::Response::builder()
-            .status(200)
-            .body(SdkBody::from(page))
-            .expect("an answer");
-        HttpConnectorFuture::ready(Ok(HttpResponse::try_from(answer).expect("an answer")))
-    }
-}
-
-impl HttpClient for SameTokenForEver {
-    fn http_connector(
-        &self,
-        _: &HttpConnectorSettings,
-        _: &RuntimeComponents,
-    ) -> SharedHttpConnector {
-        SharedHttpConnector::new(self.clone())
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn a_token_that_repeats_makes_the_place_unreadable() {
-    let lab = Lab::build(Knobs::calm(), SameTokenForEver).started().await;
+    let same_for_ever = |action: &str, region: &str| {
+        let page = "<DescribeImagesResponse xmlns=\"http://ec2.amazonaws.com/doc/2016-11-15/\"><requestId>r</requestId>\
+                    <imagesSet/><nextToken>again</nextToken></DescribeImagesResponse>";
+        (action == "DescribeImages" && region == "eu-west-1").then(|| (200, page.to_owned()))
+    };
+    let lab = Lab::build(Knobs::calm(), |ec2| Scripted::new(ec2, same_for_ever));
+    let lab = lab.started().await;
     let desired = desired("web", &["us-east-1", "eu-west-1"]);
     lab.known(&desired, "us-east-1").await;
     assert_eq!(
@@ -564,4 +533,164 @@ async fn two_labs_make_the_same_calls() {
         lab.log()
     };
     assert_eq!(run().await, run().await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hundred_objects_cost_no_call_more_than_one() {
+    let calls_of = async |count: usize| {
+        let lab = Lab::calm().started().await;
+        let objects: Vec<_> = (0..count)
+            .map(|number| desired(&format!("web-{number}"), &["us-east-1", "eu-west-1"]))
+            .collect();
+        for _ in 0..60 {
+            for desired in &objects {
+                lab.known(desired, "us-east-1").await;
+                lab.inventory.at_rest(&desired.identity.object);
+            }
+            lab.pass(60).await;
+        }
+        lab.log()
+    };
+    assert_eq!(calls_of(100).await, calls_of(1).await);
+}
+
+/// A world with so many images of the object `images/web` in us-east-1.
+fn world_with(images: usize) -> World {
+    let image = |number: usize| {
+        let id = format!("ami-{number:017x}");
+        let owner =
+            "amity.dev/owner: test, amity.dev/object: images/web, amity.dev/revision: 3f9a1c07d2";
+        format!(
+            "          {id}: {{name: web-{number}, created: 2026-01-01T00:00:00Z, tags: {{{owner}}}, \
+             devices: [{{name: /dev/xvda, snapshot: snap-{number:017x}, size: 8}}]}}\n"
+        )
+    };
+    let images: String = (0..images).map(image).collect();
+    let world = format!(
+        "regions: {{us-east-1: {{}}}}\naccounts:\n  \"111122223333\":\n    accessKeys: [AKIAEC2SIMHOME000001]\n    \
+         places:\n      us-east-1:\n        images:\n{images}"
+    );
+    let world = World::from_yaml(&world).expect("a world");
+    world.with_knobs(Knobs::calm())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_place_with_thousands_of_images_is_read_in_pages_of_a_thousand() {
+    let lab = Lab::over(world_with(2500), |ec2| ec2).started().await;
+    let desired = desired("web", &["us-east-1"]);
+    assert_eq!(lab.known(&desired, "us-east-1").await.images.len(), 2500);
+    assert_eq!(lab.reached("DescribeImages"), 3);
+    lab.pass(3600).await;
+    let readings = lab.reached("DescribeImages") / 3;
+    assert!((12..=15).contains(&readings), "{readings} in an hour");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_whose_last_page_is_missing_is_no_list() {
+    let mut lab = Lab::over(world_with(2500), |ec2| ec2);
+    let pages = AtomicUsize::new(0);
+    lab.faults(move |call| {
+        let is_last = call.action == "DescribeImages" && pages.fetch_add(1, Ordering::Relaxed) >= 2;
+        if is_last {
+            Fault::LostAnswer
+        } else {
+            Fault::None
+        }
+    });
+    lab.start(account(json!({})));
+    lab.pass(30).await;
+    let desired = desired("web", &["us-east-1"]);
+    let unreadable = lab.unreadable(&desired, "us-east-1").await;
+    assert_eq!(unreadable.reason, conditions::REGION_UNREADABLE);
+    lab.heal();
+    lab.pass(61).await;
+    assert_eq!(lab.known(&desired, "us-east-1").await.images.len(), 2500);
+    let mut lists = lab.log();
+    lists.retain(|(_, _, action, _)| action == "DescribeImages");
+    assert!(
+        lists.len() >= 2 + 3 + 3,
+        "from its first page again: {}",
+        lists.len()
+    );
+}
+
+/// What readiness waits for: until then nothing is known to be missing.
+#[tokio::test(start_paused = true)]
+async fn the_inventory_was_read_once_when_every_place_was_read_or_tried() {
+    let mut lab = Lab::calm();
+    lab.faults(|call| match (call.action.as_str(), call.region.as_str()) {
+        ("DescribeImages", "eu-west-1") => Fault::Hang { effect: false },
+        _ => Fault::None,
+    });
+    lab.start(account(json!({})));
+    lab.pass(60).await;
+    assert!(
+        !lab.inventory.was_read_once(),
+        "one region is still being read"
+    );
+    let desired = desired("web", &["us-east-1", "eu-west-1"]);
+    lab.known(&desired, "us-east-1").await;
+    let unreadable = lab.unreadable(&desired, "eu-west-1").await;
+    assert_eq!(unreadable.reason, conditions::WAITING_FOR_INVENTORY);
+    lab.pass(300).await;
+    assert!(lab.inventory.was_read_once(), "it was tried");
+    assert_eq!(
+        lab.unreadable(&desired, "eu-west-1").await.reason,
+        conditions::REGION_UNREADABLE
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_object_is_woken_by_a_difference_in_its_own_part_alone() {
+    let lab = Lab::calm().started().await;
+    let objects = ["web", "db"].map(|name| desired(name, &["us-east-1"]));
+    let mut made = Vec::new();
+    for desired in &objects {
+        made.push(lab.make(desired, "us-east-1", capture(desired)).await);
+        lab.pass(60).await;
+    }
+    lab.pass(1000).await;
+    let mut differences = Box::pin(lab.inventory.differences());
+    while differences.next().now_or_never().flatten().is_some() {}
+    lab.pass(3600).await;
+    assert_eq!(
+        differences.next().now_or_never().flatten(),
+        None,
+        "nothing changed"
+    );
+    lab.world(|world| {
+        let region = world.regions_mut().get_mut("us-east-1").expect("a region");
+        let image = region.images.get_mut(&made[1]).expect("it is there");
+        image.state = ec2sim::state::ImageState::Disabled;
+    });
+    lab.pass(300).await;
+    assert_eq!(
+        differences.next().now_or_never().flatten().as_deref(),
+        Some("images/db")
+    );
+    assert_eq!(differences.next().now_or_never().flatten(), None);
+    let known = lab.known(&objects[1], "us-east-1").await;
+    assert_eq!(
+        known.images[0].state,
+        ImageState::Disabled,
+        "listed all the same"
+    );
+}
+
+/// Anybody may tag a public image, and sees those tags alone.
+#[tokio::test(start_paused = true)]
+async fn somebody_elses_public_image_with_our_tags_is_not_ours() {
+    let lab = Lab::calm().started().await;
+    let desired = desired("web", &["us-east-1"]);
+    let amazons = "ami-0a2b3c4d5e6f70819";
+    let tags = birth_tags(&desired, &Reference::new("us-east-1", amazons));
+    let tagged = Action::CreateTags {
+        id: amazons.into(),
+        tags,
+    };
+    let outcome = lab.perform(&desired, "us-east-1", tagged).await;
+    assert!(outcome.result.is_ok(), "{outcome:?}");
+    lab.pass(600).await;
+    assert!(lab.known(&desired, "us-east-1").await.images.is_empty());
+    assert!(lab.inventory.holdings(ACCOUNT).held.is_empty());
 }

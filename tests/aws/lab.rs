@@ -60,11 +60,26 @@ impl Lab {
 
     /// A lab whose HTTP client is wrapped.
     pub fn build<C: HttpClient + 'static>(knobs: Knobs, wrap: impl FnOnce(InProcess) -> C) -> Self {
+        let world = World::example().expect("the example is a world");
+        Self::over(world.with_knobs(knobs), wrap)
+    }
+
+    /// The same over another world.
+    pub fn over<C: HttpClient + 'static>(world: World, wrap: impl FnOnce(InProcess) -> C) -> Self {
         let clock = Clock::virtual_from("2026-03-01T00:00:00Z".parse().expect("a time"));
-        let world = World::example()
-            .expect("the example is a world")
-            .with_knobs(knobs);
-        let world = Arc::new(Mutex::new(world));
+        Self::at(Arc::new(Mutex::new(world)), clock, wrap)
+    }
+
+    /// A process that begins now, over the same EC2, and remembers nothing.
+    pub fn another_process(&self) -> Self {
+        Self::at(Arc::clone(&self.world), self.clock.clone(), |ec2| ec2)
+    }
+
+    fn at<C: HttpClient + 'static>(
+        world: Arc<Mutex<World>>,
+        clock: Clock,
+        wrap: impl FnOnce(InProcess) -> C,
+    ) -> Self {
         let faults: Faults = Arc::new(Mutex::new(Box::new(|_: &CallSummary| Fault::None)));
         let now = clock.clone();
         let decide = Arc::clone(&faults);
@@ -310,8 +325,13 @@ pub fn copy(desired: &Desired, from: &str, to: &str) -> Action {
     }
 }
 
-fn birth_tags(desired: &Desired, source: &Reference) -> BTreeMap<String, String> {
-    let origin = Reference::new("us-east-1", INSTANCE);
+/// The tags of an image that is made from `source`.
+pub fn birth_tags(desired: &Desired, source: &Reference) -> BTreeMap<String, String> {
+    let origin = if source.is_snapshot() {
+        source.clone()
+    } else {
+        Reference::new("us-east-1", INSTANCE)
+    };
     desired
         .identity
         .birth_tags(&desired.revision, &origin, source)

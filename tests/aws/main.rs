@@ -1,8 +1,14 @@
 //! Sessions, inventory and effects against ec2sim: the real SDK, no network, time that passes in a moment.
 
 mod answers;
+mod asked;
 mod effects;
+mod holdings;
 mod inventory;
 mod lab;
+mod register;
+mod scripted;
 mod sessions;
 mod slots;
+mod sources;
+mod usage;

@@ -63,7 +63,8 @@ impl Inventory {
             .unwrap_or(SourceView::NotRead)
     }
 
-    /// Who uses these images, as far as EC2 tells within a moment; the object is woken by the rest.
+    /// Who uses these images, as far as EC2 tells within a moment; the object is woken by the rest. A place that
+    /// cannot be read is not asked here either: there everything counts as used.
     pub(super) async fn usage_in_a_moment(
         &self,
         images: &BTreeSet<(Place, String)>,
@@ -71,7 +72,7 @@ impl Inventory {
     ) -> BTreeMap<(Place, String), Usage> {
         let mut unknown: BTreeMap<&Place, Vec<String>> = BTreeMap::new();
         for (place, id) in images {
-            if self.remembered_usage(place, id).is_none() {
+            if self.known_usage(place, id).is_none() {
                 unknown.entry(place).or_default().push(id.clone());
             }
         }
@@ -83,7 +84,7 @@ impl Inventory {
         )
         .await;
         let known = images.iter().filter_map(|(place, id)| {
-            let usage = self.remembered_usage(place, id)?;
+            let usage = self.known_usage(place, id)?;
             Some(((place.clone(), id.clone()), usage))
         });
         known.collect()
@@ -91,6 +92,7 @@ impl Inventory {
 
     /// Reads what is asked for, for ever.
     pub(super) async fn answer_questions(&self) {
+        self.asked.nobody_reads();
         let mut reading = FuturesUnordered::new();
         loop {
             for question in self.asked.untaken() {
@@ -112,6 +114,11 @@ impl Inventory {
             Question::Source(place, query) => self.read_source(place, query).await,
             Question::Usage(place, ids) => self.read_usage(place, ids).await,
         }
+    }
+
+    fn known_usage(&self, place: &Place, id: &str) -> Option<Usage> {
+        let unreadable = self.why_unreadable(place).map(Usage::Unknown);
+        unreadable.or_else(|| self.remembered_usage(place, id))
     }
 
     fn why_unreadable(&self, place: &Place) -> Option<Unreadable> {
@@ -137,6 +144,13 @@ impl Asked {
             && let Some(waiting) = self.questions().get_mut(&question)
         {
             waiting.objects.insert(object.to_owned());
+        }
+    }
+
+    /// What was being read when an earlier run was dropped is still to be read.
+    fn nobody_reads(&self) {
+        for waiting in self.questions().values_mut() {
+            waiting.taken = false;
         }
     }
 

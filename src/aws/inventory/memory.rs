@@ -253,7 +253,7 @@ impl Memory {
             || self
                 .images
                 .values()
-                .any(|entry| entry.is_unsettled() || self.is_unfinished(&entry.item))
+                .any(|entry| entry.is_unsettled() || self.is_unfinished(entry, read_at))
             || self.snapshots.iter().any(|(id, entry)| {
                 entry.is_unsettled()
                     || entry.item.pending
@@ -262,13 +262,13 @@ impl Memory {
             })
     }
 
-    /// Pending, or with a snapshot that was not listed.
-    fn is_unfinished(&self, image: &Image) -> bool {
-        image.state == ImageState::Pending
-            || image
-                .snapshots
-                .iter()
-                .any(|id| !self.snapshots.contains_key(id))
+    /// Pending, or with a snapshot that may be listed yet. What was not a window after the image became known is
+    /// not ours: an image that was registered is made of the user's snapshots.
+    fn is_unfinished(&self, entry: &Entry<Image>, snapshots_read_at: Timestamp) -> bool {
+        let may_come = snapshots_read_at < entry.since() + self.window;
+        let mut snapshots = entry.item.snapshots.iter();
+        entry.item.state == ImageState::Pending
+            || may_come && snapshots.any(|id| !self.snapshots.contains_key(id))
     }
 
     /// How long until the next reading could show something new; `None` while nothing goes on.

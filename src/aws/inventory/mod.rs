@@ -13,6 +13,8 @@ mod memory;
 mod pace;
 mod places;
 mod read;
+#[cfg(test)]
+mod size;
 mod slots;
 mod source;
 mod usage;

@@ -247,7 +247,7 @@ fn listed(image: &types::Image) -> Result<Listed, Failure> {
 }
 
 /// An image in our own words.
-fn image_of(image: &types::Image, state: ImageState) -> Result<Image, Failure> {
+pub(super) fn image_of(image: &types::Image, state: ImageState) -> Result<Image, Failure> {
     let id = image
         .image_id()
         .filter(|id| is_id("ami-", id))
