@@ -90,10 +90,11 @@ const FILTERS: Known = Known {
 
 const BOUNDS: Bounds = Bounds { low: 5, high: 1000 };
 
-struct Listed<'a> {
-    instance: &'a Instance,
-    region: &'a str,
-    tags: Tags,
+/// An instance as answers show it.
+pub(crate) struct Listed<'a> {
+    pub instance: &'a Instance,
+    pub region: &'a str,
+    pub tags: Tags,
 }
 
 impl World {
@@ -197,7 +198,7 @@ impl Listed<'_> {
         value.into_iter().collect()
     }
 
-    fn write(&self, xml: &mut Xml) {
+    pub(crate) fn write(&self, xml: &mut Xml) {
         let instance = self.instance;
         xml.text("instanceId", &instance.id);
         xml.text("imageId", &instance.image);

@@ -24,6 +24,7 @@ mod instances;
 mod kms;
 mod knobs;
 mod lag;
+mod launch;
 mod limits;
 mod log;
 mod paging;

@@ -257,6 +257,8 @@ impl World {
             "ModifyImageAttribute" => self.modify_image_attribute(&call, parameters),
             "RegisterImage" => self.register_image(&call, parameters),
             "ResetImageAttribute" => self.reset_image_attribute(&call, parameters),
+            "RunInstances" => self.run_instances(&call, parameters),
+            "TerminateInstances" => self.terminate_instances(&call, parameters),
             action => Err(ApiError::new(
                 "InvalidAction",
                 format!("The action {action} is not valid for this web service."),

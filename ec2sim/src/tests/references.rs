@@ -225,3 +225,39 @@ fn references_come_in_pages() {
         "InvalidParameterValue"
     );
 }
+
+#[test]
+fn an_instance_that_is_launched_refers_to_its_image_until_it_is_terminated() {
+    let mut ec2 = Ec2::calm();
+    let launch = [("ImageId", GOLDEN), ("MinCount", "1"), ("MaxCount", "1")];
+    let instance = text(&ec2.ok("RunInstances", &launch), "instanceId").expect("an id");
+    let running = [
+        ("ResourceType.1.ResourceType", "ec2:Instance"),
+        (
+            "ResourceType.1.ResourceTypeOption.1.OptionName",
+            "state-name",
+        ),
+        (
+            "ResourceType.1.ResourceTypeOption.1.OptionValue.1",
+            "running",
+        ),
+    ];
+    let arn = format!("arn:aws:ec2:us-east-1:111122223333:instance/{instance}");
+    assert_eq!(arns(&mut ec2, GOLDEN, &running), [arn]);
+
+    let ended = ec2.ok("TerminateInstances", &[("InstanceId.1", &instance)]);
+
+    assert!(ended.contains("<currentState><code>48</code><name>terminated</name></currentState>"));
+    assert!(ended.contains("<previousState><code>16</code><name>running</name></previousState>"));
+    assert!(arns(&mut ec2, GOLDEN, &running).is_empty());
+}
+
+#[test]
+fn only_an_available_image_can_be_launched() {
+    let mut ec2 = Ec2::slow();
+    let pending = ec2.capture("web");
+    let launch = [("ImageId", pending.as_str()), ("MinCount", "1"), ("MaxCount", "1")];
+    assert_eq!(ec2.code("RunInstances", &launch), "InvalidAMIID.Unavailable");
+    let unknown = [("ImageId", "ami-0eeeeeeeeeeeeeeee"), ("MinCount", "1"), ("MaxCount", "1")];
+    assert_eq!(ec2.code("RunInstances", &unknown), "InvalidAMIID.NotFound");
+}

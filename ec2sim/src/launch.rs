@@ -1,0 +1,146 @@
+//! `RunInstances` and `TerminateInstances`: who uses an image, and who no longer does (model).
+//!
+//! An instance runs at once, and is terminated at once; it stays listed for ever. It has what its image says,
+//! and neither network nor software.
+
+use crate::error::{ApiError, check_id};
+use crate::instances::Listed;
+use crate::state::{Image, ImageState, Instance, InstanceState, Volume};
+use crate::tags::TagsAtBirth;
+use crate::wire::parameters::Parameters;
+use crate::wire::response::Reply;
+use crate::world::{Call, World};
+
+/// How many instances one call may start here.
+const MOST: u32 = 100;
+
+impl World {
+    pub(crate) fn run_instances(
+        &mut self,
+        call: &Call,
+        mut parameters: Parameters,
+    ) -> Result<Reply, ApiError> {
+        let image = parameters.required("ImageId")?;
+        let least = parameters.number("MinCount")?;
+        let least = least.ok_or_else(|| ApiError::missing("MinCount"))?;
+        let most = parameters.number("MaxCount")?;
+        let most = most.ok_or_else(|| ApiError::missing("MaxCount"))?;
+        let instance_type = parameters.text("InstanceType");
+        let tags = TagsAtBirth::take(&mut parameters, &["instance", "volume"])?;
+        if least == 0 || most < least || most > MOST {
+            return Err(ApiError::invalid_value(format!(
+                "MinCount {least} and MaxCount {most} are not valid"
+            )));
+        }
+        parameters.finish_action()?;
+
+        let image = self.image_for(call, &image)?.clone();
+        if image.state != ImageState::Available {
+            return Err(ApiError::new(
+                "InvalidAMIID.Unavailable",
+                format!(
+                    "The AMI ID '{}' is currently {} and may not be used for this operation",
+                    image.id, image.state
+                ),
+            ));
+        }
+        let mut started = Vec::new();
+        for _ in 0..most {
+            let instance = self.instance_of(call, &image, instance_type.as_deref());
+            let region = self.region_mut(&call.region)?;
+            region.born_with_tags(&instance.id, &call.account, tags.of("instance"));
+            region
+                .instances
+                .insert(instance.id.clone(), instance.clone());
+            started.push(instance);
+        }
+        let reply = Reply::of(|xml| {
+            xml.text("ownerId", &call.account);
+            xml.element("groupSet", |_| {});
+            xml.items("instancesSet", &started, |xml, instance| {
+                let item = Listed {
+                    instance,
+                    region: &call.region,
+                    tags: tags.of("instance"),
+                };
+                item.write(xml);
+            });
+        });
+        Ok(started
+            .iter()
+            .fold(reply, |reply, instance| reply.made(&instance.id)))
+    }
+
+    fn instance_of(&mut self, call: &Call, image: &Image, instance_type: Option<&str>) -> Instance {
+        let disks = image.devices.iter().filter_map(|device| {
+            let ebs = device.ebs.as_ref()?;
+            Some((device.name.clone(), ebs.clone()))
+        });
+        let disks: Vec<_> = disks.collect();
+        Instance {
+            id: self.chance.id("i"),
+            owner: call.account.clone(),
+            state: InstanceState::Running,
+            image: image.id.clone(),
+            instance_type: instance_type.unwrap_or("m1.small").to_owned(),
+            machine: image.machine.clone(),
+            launched: self.now,
+            volumes: disks
+                .into_iter()
+                .map(|(device, ebs)| Volume {
+                    id: self.chance.id("vol"),
+                    device,
+                    size_gib: ebs.size_gib,
+                    volume_type: ebs.volume_type,
+                    delete_on_termination: ebs.delete_on_termination,
+                    key: None,
+                })
+                .collect(),
+            reboots: Vec::new(),
+        }
+    }
+
+    pub(crate) fn terminate_instances(
+        &mut self,
+        call: &Call,
+        mut parameters: Parameters,
+    ) -> Result<Reply, ApiError> {
+        let ids = parameters.list("InstanceId");
+        if ids.is_empty() {
+            return Err(ApiError::missing("InstanceId"));
+        }
+        ids.iter().try_for_each(|id| check_id("i", id))?;
+        parameters.finish_action()?;
+
+        let region = self.region_mut(&call.region)?;
+        let own = |id: &String| {
+            let instance = region.instances.get(id);
+            instance.is_some_and(|instance| instance.owner == call.account)
+        };
+        let missing: Vec<String> = ids.iter().filter(|id| !own(id)).cloned().collect();
+        if !missing.is_empty() {
+            return Err(ApiError::instances_not_found(&missing));
+        }
+        let mut ended = Vec::new();
+        for id in ids {
+            if let Some(instance) = region.instances.get_mut(&id) {
+                let before = std::mem::replace(&mut instance.state, InstanceState::Terminated);
+                ended.push((id, before));
+            }
+        }
+        Ok(Reply::of(|xml| {
+            xml.items("instancesSet", ended, |xml, (id, before)| {
+                xml.text("instanceId", id);
+                for (name, state) in [
+                    ("currentState", InstanceState::Terminated),
+                    ("previousState", before),
+                ] {
+                    xml.element(name, |xml| {
+                        xml.text("code", state.code());
+                        xml.text("name", state);
+                    });
+                }
+            });
+        }))
+    }
+}
