@@ -94,10 +94,7 @@ async fn chapters(universe: &Universe) -> Result<(), String> {
     }
     trouble(universe);
     universe.delete();
-    settle(universe, "deleted", |universe| {
-        universe.object().is_none()
-    })
-    .await?;
+    settle(universe, "deleted", |universe| universe.object().is_none()).await?;
     oracles::nothing_is_left(universe)?;
     oracles::unharmed(universe, &before)
 }
