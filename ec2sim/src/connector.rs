@@ -39,6 +39,13 @@ pub enum Fault {
         /// Whether EC2 did what it was asked all the same.
         effect: bool,
     },
+    /// This error of the service, with the HTTP status that it has at AWS, and no effect.
+    Refuse {
+        /// The code clients decide by, such as `UnauthorizedOperation`.
+        code: &'static str,
+        /// The sentence for a person.
+        message: &'static str,
+    },
     /// EC2 does what it is asked; of its answer only the first half arrives, with HTTP 200.
     Truncated,
     /// The client never hears anything.
@@ -162,6 +169,7 @@ impl InProcess {
         let asked = Asked::read(ReadRequest {
             authorization: request.headers().get("authorization"),
             security_token: request.headers().get("x-amz-security-token"),
+            target: request.headers().get("x-amz-target"),
             query: request.uri().split_once('?').map(|(_, query)| query),
             body: &body,
         });
@@ -196,6 +204,11 @@ impl InProcess {
             Fault::Throttle => Ok(self
                 .front
                 .refuse((self.clock)(), asked, &ApiError::throttled())),
+            Fault::Refuse { code, message } => Ok(self.front.refuse(
+                (self.clock)(),
+                asked,
+                &ApiError::with_its_status(code, message),
+            )),
             Fault::InternalError { effect } => {
                 if effect {
                     done();
@@ -242,6 +255,7 @@ fn respond(answer: &Answer) -> Result<HttpResponse, ConnectorError> {
     let invalid = |error: http::Error| ConnectorError::other(error.into(), None);
     let mut response = http::Response::builder()
         .status(answer.status)
+        .header("content-type", answer.content_type)
         .header("x-amzn-requestid", &answer.request_id);
     for (name, value) in HEADERS {
         response = response.header(name, value);

@@ -26,6 +26,26 @@ impl ApiError {
         }
     }
 
+    /// An error with the HTTP status that AWS sends with this code (docs: DG errors-overview,
+    /// "Common client error codes" and "Server error codes"; others are 400).
+    pub(crate) fn with_its_status(code: &str, message: &str) -> Self {
+        let status = match code {
+            "AuthFailure" => 401,
+            "UnauthorizedOperation"
+            | "AccessDenied"
+            | "Blocked"
+            | "ExpiredToken"
+            | "InvalidClientTokenId"
+            | "OptInRequired"
+            | "PendingVerification" => 403,
+            "DryRunOperation" => 412,
+            "InternalError" | "InternalFailure" | "InsufficientInstanceCapacity" => 500,
+            "RequestLimitExceeded" | "ServiceUnavailable" | "Unavailable" => 503,
+            _ => 400,
+        };
+        Self::new(code, message).with_status(status)
+    }
+
     /// The same error with another HTTP status.
     pub(crate) fn with_status(self, status: u16) -> Self {
         Self { status, ..self }
@@ -105,6 +125,20 @@ impl ApiError {
 
     pub(crate) fn image_not_found(id: &str) -> Self {
         Self::images_not_found(&[id.to_owned()])
+    }
+
+    /// An image in a state in which it cannot be launched or changed (SUSE-Enceladus/ec2imgutils#45).
+    pub(crate) fn image_in_state(id: &str, state: impl Display) -> Self {
+        Self::new(
+            "InvalidAMIID.Unavailable",
+            format!(
+                "The AMI ID '{id}' is currently {state} and may not be used for this operation"
+            ),
+        )
+    }
+
+    pub(crate) fn not_your_image(id: &str) -> Self {
+        Self::new("AuthFailure", format!("Not authorized for image:{id}")).with_status(403)
     }
 
     pub(crate) fn image_gone(id: &str) -> Self {

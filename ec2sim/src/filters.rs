@@ -7,10 +7,11 @@ use crate::wire::parameters::Parameters;
 
 /// What the filters of an action may name.
 pub(crate) struct Known {
-    /// The filters that work. `tag:KEY` and `tag-key` come with every set that has `tags`.
+    /// The filters that work.
     pub fields: &'static [&'static str],
     /// The filters that EC2 has and this simulator does not.
     pub not_modelled: &'static [&'static str],
+    /// Whether `tag:KEY` works, too.
     pub tags: bool,
 }
 
@@ -32,9 +33,7 @@ impl Filters {
             let name = filter.text("Name").unwrap_or_default();
             let values = filter.list("Value");
             filter.finish()?;
-            let is_tag = known.tags
-                && (name == "tag-key"
-                    || name.strip_prefix("tag:").is_some_and(|key| !key.is_empty()));
+            let is_tag = known.tags && name.strip_prefix("tag:").is_some_and(|key| !key.is_empty());
             if !is_tag && !known.fields.contains(&name.as_str()) {
                 if known
                     .not_modelled

@@ -33,6 +33,7 @@ const FILTERS: Known = Known {
         "reservation-id",
         "root-device-name",
         "root-device-type",
+        "tag-key",
         "virtualization-type",
     ],
     not_modelled: &[
@@ -185,12 +186,12 @@ impl Listed<'_> {
             "instance-type" => Some(instance.instance_type.clone()),
             "launch-time" => Some(iso(instance.launched)),
             "owner-id" => Some(instance.owner.clone()),
-            "platform" => instance.machine.platform().map(str::to_owned),
-            "platform-details" => Some(instance.machine.platform_details().to_owned()),
+            "platform" => instance.machine.windows().map(str::to_owned),
+            "platform-details" => instance.machine.platform_details(),
             "reservation-id" => Some(self.reservation()),
             "root-device-name" => Some(instance.machine.root_device.clone()),
             "root-device-type" => Some("ebs".to_owned()),
-            "virtualization-type" => Some("hvm".to_owned()),
+            "virtualization-type" => Some(instance.machine.virtualization.clone()),
             _ => None,
         };
         value.into_iter().collect()
@@ -213,9 +214,9 @@ impl Listed<'_> {
         });
         xml.element("monitoring", |xml| xml.text("state", "disabled"));
         xml.text("architecture", &instance.machine.architecture);
-        xml.optional("platform", instance.machine.platform());
-        xml.text("platformDetails", instance.machine.platform_details());
-        xml.text("usageOperation", instance.machine.usage_operation());
+        xml.optional("platform", instance.machine.windows());
+        xml.optional("platformDetails", instance.machine.platform_details());
+        xml.optional("usageOperation", instance.machine.usage_operation());
         xml.text("rootDeviceType", "ebs");
         xml.text("rootDeviceName", &instance.machine.root_device);
         xml.items("blockDeviceMapping", &instance.volumes, |xml, volume| {
@@ -227,10 +228,10 @@ impl Listed<'_> {
                 xml.text("deleteOnTermination", volume.delete_on_termination);
             });
         });
-        xml.text("virtualizationType", "hvm");
+        xml.text("virtualizationType", &instance.machine.virtualization);
         tags::write(xml, &self.tags);
         xml.text("hypervisor", "xen");
-        xml.text("enaSupport", true);
+        xml.optional("enaSupport", instance.machine.ena.then_some(true));
         xml.optional("bootMode", instance.machine.boot_mode.as_ref());
     }
 }

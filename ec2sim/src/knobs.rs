@@ -10,6 +10,8 @@ pub struct Knobs {
     pub base_milliseconds: u64,
     /// Milliseconds more for each GiB of a volume; each volume takes between half and twice that.
     pub milliseconds_per_gib: u64,
+    /// Milliseconds until a registered image is available.
+    pub register_milliseconds: u64,
     /// How far reads lag behind a write at the most, in seconds. 0: never.
     pub max_read_lag_seconds: u64,
     /// How much later than a new image itself readers may see what it was made from, in seconds.
@@ -43,6 +45,7 @@ impl Default for Knobs {
         Self {
             base_milliseconds: 20_000,
             milliseconds_per_gib: 4_000,
+            register_milliseconds: 3_000,
             max_read_lag_seconds: 5,
             max_source_lag_seconds: 0,
             failed_copies_per_mille: 0,
@@ -64,6 +67,7 @@ impl Knobs {
         Self {
             base_milliseconds: 0,
             milliseconds_per_gib: 0,
+            register_milliseconds: 0,
             max_read_lag_seconds: 0,
             name_hold_seconds: 0,
             deregistered_visible_seconds: 0,

@@ -14,7 +14,9 @@
 
 mod chance;
 mod connector;
+mod describe_tags;
 mod error;
+mod facts;
 mod filters;
 mod front;
 mod images;
@@ -25,9 +27,11 @@ mod lag;
 mod limits;
 mod log;
 mod paging;
+mod references;
 mod regions;
 mod server;
 mod snapshots;
+mod ssm;
 pub mod state;
 mod sts;
 mod tags;
@@ -40,6 +44,7 @@ pub mod world_file;
 
 pub use connector::{CallSummary, Fault, Faults, InProcess};
 pub use error::ApiError;
+pub use facts::{Facts, MissingBilling, PendingSource};
 pub use front::Front;
 pub use knobs::Knobs;
 pub use log::{CallLog, CallRecord};

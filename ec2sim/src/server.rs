@@ -87,6 +87,7 @@ async fn api(
         HttpRequest {
             authorization: header("authorization"),
             security_token: header("x-amz-security-token"),
+            target: header("x-amz-target"),
             query: uri.query(),
             body: &body,
         },
@@ -99,7 +100,10 @@ fn respond(answer: Answer) -> Response {
     (
         status,
         HEADERS,
-        [("x-amzn-requestid", answer.request_id)],
+        [
+            ("content-type", answer.content_type.to_owned()),
+            ("x-amzn-requestid", answer.request_id),
+        ],
         answer.body,
     )
         .into_response()

@@ -21,6 +21,7 @@ const FILTERS: Known = Known {
         "start-time",
         "status",
         "storage-tier",
+        "tag-key",
         "volume-id",
         "volume-size",
     ],

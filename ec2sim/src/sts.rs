@@ -48,7 +48,7 @@ impl World {
     }
 
     /// As `authenticate`, in the words of STS.
-    fn identify(&self, caller: &Caller) -> Result<Principal, ApiError> {
+    pub(crate) fn identify(&self, caller: &Caller) -> Result<Principal, ApiError> {
         let invalid = || {
             let message = "The security token included in the request is invalid.";
             ApiError::new("InvalidClientTokenId", message).with_status(403)

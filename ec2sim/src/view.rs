@@ -20,7 +20,7 @@ impl World {
         });
         let accounts: Map<String, Value> = accounts.collect();
         let now = (self.now != jiff::Timestamp::MIN).then(|| iso(self.now));
-        json!({ "now": now, "seed": self.chance.seed(), "knobs": self.knobs, "accounts": accounts })
+        json!({ "now": now, "seed": self.chance.seed(), "knobs": self.knobs, "facts": self.facts, "accounts": accounts })
     }
 }
 
@@ -76,11 +76,15 @@ fn image(image: &Image, region: &Region) -> Value {
         .collect();
     json!({
         "name": image.name,
+        "platform": image.machine.platform,
+        "platformDetails": image.machine.platform_details(),
         "description": image.description,
         "state": state.to_string(),
         "stateReason": image.reason,
         "created": iso(image.created),
         "deregistered": image.deregistered.as_ref().map(|end| iso(end.at)),
+        "deprecation": image.deprecation.map(iso),
+        "protected": image.protected,
         "public": image.public,
         "sharedWith": image.shared_with,
         "sourceInstance": image.source_instance,
@@ -96,6 +100,8 @@ fn snapshot(snapshot: &Snapshot, region: &Region) -> Value {
         "state": snapshot.state.to_string(),
         "stateMessage": snapshot.message,
         "size": snapshot.size_gib,
+        "platform": snapshot.platform,
+        "billingMetadata": snapshot.billing_metadata,
         "kmsKey": snapshot.key,
         "started": iso(snapshot.started),
         "deleted": snapshot.deleted.map(iso),

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 
 use crate::chance::{Chance, Stream, mix};
 use crate::error::ApiError;
+use crate::facts::Facts;
 use crate::knobs::Knobs;
 use crate::lag::{Lag, View};
 use crate::limits::{Bucket, capacity};
@@ -22,13 +23,13 @@ use crate::wire::response::{Answer, Reply};
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct World {
     pub(crate) knobs: Knobs,
+    pub(crate) facts: Facts,
     pub(crate) chance: Chance,
     pub(crate) now: Timestamp,
     pub(crate) accounts: BTreeMap<String, Account>,
     pub(crate) principals: BTreeMap<String, Principal>,
     pub(crate) regions: BTreeMap<String, Region>,
-    /// What `CopyImage` remembers by account, region and client token. How long EC2 does is not
-    /// documented; here it is for ever, also when the image is gone.
+    /// What `CopyImage` remembers by account, region and client token.
     pub(crate) tokens: BTreeMap<(String, String, String), Remembered>,
     buckets: BTreeMap<(String, String, String), Bucket>,
     agenda: BTreeMap<(Timestamp, u64), Due>,
@@ -60,9 +61,10 @@ pub(crate) struct Call {
 
 impl World {
     /// A world without accounts.
-    pub(crate) fn empty(seed: u64, knobs: Knobs) -> Self {
+    pub(crate) fn empty(seed: u64, knobs: Knobs, facts: Facts) -> Self {
         Self {
             knobs,
+            facts,
             chance: Chance::new(seed),
             now: Timestamp::MIN,
             accounts: BTreeMap::new(),
@@ -92,6 +94,18 @@ impl World {
     /// The knobs; they may be turned while the world runs.
     pub fn knobs_mut(&mut self) -> &mut Knobs {
         &mut self.knobs
+    }
+
+    /// The same world with other facts.
+    #[must_use]
+    pub fn with_facts(mut self, facts: Facts) -> Self {
+        self.facts = facts;
+        self
+    }
+
+    /// The facts; they may change while the world runs.
+    pub fn facts_mut(&mut self) -> &mut Facts {
+        &mut self.facts
     }
 
     /// The regions by name, with all that they hold.
@@ -153,11 +167,21 @@ impl World {
     pub fn call(&mut self, now: Timestamp, caller: &Caller, request: &Request) -> Answer {
         self.advance(now);
         let request_id = self.chance.request_id();
-        let result = match caller.service {
-            Service::Ec2 => self.call_ec2(caller, request),
-            Service::Sts => self.call_sts(caller, request),
-        };
-        Answer::of(caller.service, &request.action, request_id, result)
+        let action = request.action.as_str();
+        match caller.service {
+            Service::Ec2 => {
+                let result = self.call_ec2(caller, request).map_err(|error| {
+                    if error.code == "DryRunOperation" {
+                        error.with_status(self.facts.dry_run_status)
+                    } else {
+                        error
+                    }
+                });
+                Answer::ec2(action, request_id, result)
+            }
+            Service::Sts => Answer::sts(action, request_id, self.call_sts(caller, request)),
+            Service::Ssm => Answer::json(request_id, self.call_ssm(caller, request)),
+        }
     }
 
     /// Refuses a request without looking at it: what a fault or an unreadable request is answered.
@@ -223,10 +247,16 @@ impl World {
             "DeleteSnapshot" => self.delete_snapshot(&call, parameters),
             "DeleteTags" => self.delete_tags(&call, parameters),
             "DeregisterImage" => self.deregister_image(&call, parameters),
+            "DescribeImageAttribute" => self.describe_image_attribute(&call, parameters),
+            "DescribeImageReferences" => self.describe_image_references(&call, request, parameters),
             "DescribeImages" => self.describe_images(&call, request, parameters),
             "DescribeInstances" => self.describe_instances(&call, request, parameters),
             "DescribeRegions" => self.describe_regions(&call, parameters),
             "DescribeSnapshots" => self.describe_snapshots(&call, request, parameters),
+            "DescribeTags" => self.describe_tags(&call, request, parameters),
+            "ModifyImageAttribute" => self.modify_image_attribute(&call, parameters),
+            "RegisterImage" => self.register_image(&call, parameters),
+            "ResetImageAttribute" => self.reset_image_attribute(&call, parameters),
             action => Err(ApiError::new(
                 "InvalidAction",
                 format!("The action {action} is not valid for this web service."),

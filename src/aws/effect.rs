@@ -1,21 +1,26 @@
 //! One step → one call. Whoever performs a step makes no choice: what to do is the planner's, whether to do
 //! it again is the next reconcile's.
 
-use amity_core::image::desired::Desired;
+use amity_core::image::desired::{Desired, Registration};
 use amity_core::image::identity::Place;
 use amity_core::image::observed::{Asked, Refusal};
 use amity_core::image::plan::step::{Action, Step};
 use aws_sdk_ec2::Client as Ec2;
-use aws_sdk_ec2::types::{ResourceType, Tag, TagSpecification};
+use aws_sdk_ec2::operation::register_image::builders::RegisterImageFluentBuilder;
+use aws_sdk_ec2::types::{BlockDeviceMapping, EbsBlockDevice, ResourceType, Tag, TagSpecification};
 use futures::future::join_all;
+use jiff::SignedDuration;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::budget::Budget;
 use super::calls::{self, EC2Calls};
 use super::error::Failure;
-use super::inventory::Inventory;
+use super::inventory::{CopySlot, Inventory};
 use super::session::Sessions;
+
+/// How often a copy looks for a slot of its own accord.
+const LOOKS_FOR_A_SLOT: SignedDuration = SignedDuration::from_mins(1);
 
 /// Performs steps.
 #[derive(Clone, Debug)]
@@ -90,7 +95,17 @@ impl Effects {
             step: step.clone(),
             result,
         };
-        if let Some(refusal) = self.budget.holds_back(desired, &asked) {
+        if let Some(refusal) = self.budget.remembers(desired, &asked) {
+            return outcome(Err(refusal));
+        }
+        let slot = match self.copy_slot(desired, place, &step.action, &asked) {
+            Ok(slot) => slot,
+            Err(refusal) => return outcome(Err(*refusal)),
+        };
+        if let Some(refusal) = self.budget.take(desired, &asked) {
+            if let Some(slot) = slot {
+                slot.keep_until(refusal.retry_at);
+            }
             return outcome(Err(refusal));
         }
         let called = self.call(desired, place, &step.action).await;
@@ -99,6 +114,9 @@ impl Effects {
             .or_else(|failure| already_made(&step.action, &failure).ok_or(failure));
         self.inventory
             .wrote(&desired.identity, place, &step.action, &result);
+        if let Some(slot) = slot {
+            slot.answered(&result);
+        }
         match called {
             Ok(answer) => {
                 self.budget.succeeded(desired, &asked);
@@ -115,6 +133,22 @@ impl Effects {
                 outcome(result.map_err(|_| refusal))
             }
         }
+    }
+
+    /// The slots that a copy needs, or why it is put off. The object is woken when there are some; it looks now
+    /// and then in case that it missed that.
+    fn copy_slot(
+        &self,
+        desired: &Desired,
+        place: &Place,
+        action: &Action,
+        asked: &Asked,
+    ) -> Result<Option<CopySlot>, Box<Refusal>> {
+        let object = &desired.identity.object;
+        let slot = self.inventory.take_copy_slot(object, place, action);
+        slot.map_err(|message| {
+            Box::new(self.budget.hold(desired, asked, message, LOOKS_FOR_A_SLOT))
+        })
     }
 
     /// The call, in an account that is proven to be the right one.
@@ -154,10 +188,19 @@ fn guard(action: &Action) -> Result<(), Failure> {
         Action::CreateImage { instance, .. } if !instance.starts_with("i-") => {
             complain("an instance")
         }
+        Action::RegisterImage { registration, .. }
+            if registration.snapshots().any(|id| !is_id("snap-", id)) =>
+        {
+            complain("a snapshot")
+        }
         Action::CopyImage { from, .. } if !is_id("ami-", &from.id) || from.region.is_empty() => {
             complain("a source")
         }
-        Action::CreateImage { name, .. } | Action::CopyImage { name, .. } if name.is_empty() => {
+        Action::CreateImage { name, .. }
+        | Action::RegisterImage { name, .. }
+        | Action::CopyImage { name, .. }
+            if name.is_empty() =>
+        {
             complain("a name")
         }
         Action::CopyImage { token, .. }
@@ -166,6 +209,7 @@ fn guard(action: &Action) -> Result<(), Failure> {
             complain("a token of 1 to 64 characters")
         }
         Action::CreateImage { tags, .. }
+        | Action::RegisterImage { tags, .. }
         | Action::CopyImage { tags, .. }
         | Action::CreateTags { tags, .. }
             if tags.is_empty() =>
@@ -182,9 +226,10 @@ fn guard(action: &Action) -> Result<(), Failure> {
         }
         Action::DeregisterImage { id } if !is_id("ami-", id) => complain("an image"),
         Action::DeleteSnapshot { id } if !is_id("snap-", id) => complain("a snapshot"),
-        Action::StoreFinalizer | Action::RecordCapture { .. } | Action::ReleaseFinalizer => {
-            complain("a place: it is a write to the object")
-        }
+        Action::StoreFinalizer
+        | Action::RecordCapture { .. }
+        | Action::RecordDiscard { .. }
+        | Action::ReleaseFinalizer => complain("a place: it is a write to the object"),
         _ => Ok(()),
     }
 }
@@ -197,6 +242,7 @@ async fn send(ec2: &Ec2, calls: &EC2Calls, action: &Action) -> Result<Answer, Fa
             name: image_name,
             description,
             no_reboot,
+            without_devices,
             tags,
         } => {
             let request = ec2
@@ -205,7 +251,24 @@ async fn send(ec2: &Ec2, calls: &EC2Calls, action: &Action) -> Result<Answer, Fa
                 .name(image_name)
                 .set_description(description.clone())
                 .no_reboot(*no_reboot)
+                .set_block_device_mappings(left_out(without_devices))
                 .set_tag_specifications(Some(from_birth(tags)));
+            made(
+                name,
+                calls::send(calls, name, request.send()).await?.image_id(),
+            )
+        }
+        Action::RegisterImage {
+            registration,
+            name: image_name,
+            description,
+            tags,
+        } => {
+            let request = register(ec2, registration)
+                .name(image_name)
+                .set_description(description.clone())
+                // The snapshots are the user's, and EC2 would refuse to tag them in this call.
+                .tag_specifications(tagging(ResourceType::Image, tags));
             made(
                 name,
                 calls::send(calls, name, request.send()).await?.image_id(),
@@ -261,7 +324,10 @@ async fn send(ec2: &Ec2, calls: &EC2Calls, action: &Action) -> Result<Answer, Fa
             let request = ec2.delete_snapshot().snapshot_id(id);
             gone(calls::send(calls, name, request.send()).await)
         }
-        Action::StoreFinalizer | Action::RecordCapture { .. } | Action::ReleaseFinalizer => {
+        Action::StoreFinalizer
+        | Action::RecordCapture { .. }
+        | Action::RecordDiscard { .. }
+        | Action::ReleaseFinalizer => {
             Err(Failure::ours("a write to the object is not a call to EC2"))
         }
     }
@@ -281,7 +347,9 @@ fn made(action: &str, id: Option<&str>) -> Result<Answer, Failure> {
 /// A refusal that says that an earlier call, perhaps with a lost answer, made the image.
 fn already_made(action: &Action, failure: &Failure) -> Option<Answer> {
     match action {
-        Action::CreateImage { .. } if failure.is_name_taken() => Some(Answer::NameTaken),
+        Action::CreateImage { .. } | Action::RegisterImage { .. } if failure.is_name_taken() => {
+            Some(Answer::NameTaken)
+        }
         Action::CopyImage { .. } if failure.is_already_made() => Some(Answer::AlreadyMade),
         _ => None,
     }
@@ -311,13 +379,52 @@ pub(super) fn is_id(prefix: &str, id: &str) -> bool {
 fn from_birth(tags: &BTreeMap<String, String>) -> Vec<TagSpecification> {
     [ResourceType::Image, ResourceType::Snapshot]
         .into_iter()
-        .map(|kind| {
-            TagSpecification::builder()
-                .resource_type(kind)
-                .set_tags(Some(ec2_tags(tags)))
-                .build()
-        })
+        .map(|kind| tagging(kind, tags))
         .collect()
+}
+
+fn tagging(kind: ResourceType, tags: &BTreeMap<String, String>) -> TagSpecification {
+    TagSpecification::builder()
+        .resource_type(kind)
+        .set_tags(Some(ec2_tags(tags)))
+        .build()
+}
+
+/// Everything is said: EC2's own defaults make images that do not start (EC2 API, `RegisterImage`).
+fn register(ec2: &Ec2, registration: &Registration) -> RegisterImageFluentBuilder {
+    let volume = |device: &str, snapshot: &str, delete_on_termination| {
+        let ebs = EbsBlockDevice::builder()
+            .snapshot_id(snapshot)
+            .delete_on_termination(delete_on_termination)
+            .build();
+        BlockDeviceMapping::builder()
+            .device_name(device)
+            .ebs(ebs)
+            .build()
+    };
+    let root = volume(&registration.root_device, &registration.snapshot, true);
+    let others = registration
+        .volumes
+        .iter()
+        .map(|one| volume(&one.device, &one.snapshot, one.delete_on_termination));
+    ec2.register_image()
+        .root_device_name(&registration.root_device)
+        .architecture(registration.architecture.into())
+        .virtualization_type("hvm")
+        .ena_support(registration.ena_support)
+        .set_boot_mode(registration.boot_mode.map(Into::into))
+        .set_block_device_mappings(Some(std::iter::once(root).chain(others).collect()))
+}
+
+/// An empty `NoDevice` leaves the volume of a device out (EC2 API, `BlockDeviceMapping`).
+fn left_out(devices: &[String]) -> Option<Vec<BlockDeviceMapping>> {
+    let left_out = devices.iter().map(|device| {
+        BlockDeviceMapping::builder()
+            .device_name(device)
+            .no_device("")
+            .build()
+    });
+    (!devices.is_empty()).then(|| left_out.collect())
 }
 
 fn ec2_tags(tags: &BTreeMap<String, String>) -> Vec<Tag> {
@@ -330,6 +437,7 @@ fn ec2_tags(tags: &BTreeMap<String, String>) -> Vec<Tag> {
 fn subject(action: &Action) -> String {
     match action {
         Action::CreateImage { instance, .. } => instance.clone(),
+        Action::RegisterImage { registration, .. } => registration.snapshot.clone(),
         Action::CopyImage { from, .. } => from.to_string(),
         other => other.target().unwrap_or_default().to_owned(),
     }

@@ -9,7 +9,7 @@
 //! | [`session`] | how is an account reached, and is it the right one? |
 //! | [`inventory`] | what has EC2, including what we wrote and it does not show yet? |
 //! | [`effect`] | how is a step performed, and what came of it? |
-//! | [`budget`] | when may something be asked again that was refused? |
+//! | [`budget`] | when may something be asked, and asked again that was refused? |
 //! | [`error`] | what does an answer of AWS mean? |
 //! | [`calls`] | how many calls were made? |
 
@@ -31,6 +31,8 @@ pub struct Settings {
     pub rest_interval: SignedDuration,
     /// How often snapshots are listed in a place in which nothing goes on, to find strays.
     pub strays_interval: SignedDuration,
+    /// How many snapshots are copied into a place at a time, at least 1 (`--copy-slots`).
+    pub copy_slots: usize,
 }
 
 impl Default for Settings {
@@ -39,6 +41,8 @@ impl Default for Settings {
             consistency_window: SignedDuration::from_mins(10),
             rest_interval: SignedDuration::from_mins(5),
             strays_interval: SignedDuration::from_hours(24),
+            // EC2's own limit (EBS User Guide, "Quotas for Amazon EBS").
+            copy_slots: 20,
         }
     }
 }

@@ -247,6 +247,19 @@ impl Sessions {
         }
     }
 
+    /// A region answered as if it did not know the credentials: the next [`Sessions::open`] proves the account
+    /// anew, with the same ones. While AWS cannot be asked, the session holds as long as its last proof does.
+    pub(super) fn prove_again(&self, account_id: &str) {
+        let slot = self.slot(account_id);
+        let due = self.clock.now() - PROOF_RENEWAL;
+        if let Some(mut last) = slot.last() {
+            if let Ok(session) = &mut last.outcome {
+                session.proven_at = session.proven_at.min(due);
+            }
+            slot.put(last);
+        }
+    }
+
     pub(super) fn calls(&self) -> &EC2Calls {
         &self.calls
     }
@@ -410,7 +423,7 @@ impl NotOpened {
     fn reason(failure: &Failure) -> Reason {
         match failure.class {
             // A role that was refused, or no credentials at all: the account is not reached.
-            _ if failure.concerns_credentials() || failure.is_auth_failure() => {
+            _ if failure.concerns_credentials() || failure.concerns_region() => {
                 conditions::NO_CREDENTIALS
             }
             Class::Throttled => conditions::THROTTLED,

@@ -18,6 +18,11 @@ pub struct Run {
     #[arg(long, env = "AMITY_OWNER_ID", value_name = "NAME", value_parser = owner_id)]
     owner_id: String,
 
+    /// The uid of namespace kube-system of the cluster that was rebuilt as this one: its images are taken over.
+    /// Needed once, when the cluster is rebuilt and the owner id kept.
+    #[arg(long, env = "AMITY_TAKE_OVER_FROM", value_name = "UID", value_parser = uid)]
+    take_over_from: Option<String>,
+
     /// How long EC2's reads may lag behind its writes, such as 10m.
     #[arg(long, env = "AMITY_CONSISTENCY_WINDOW", default_value = "10m", value_name = "TIME", value_parser = duration)]
     consistency_window: SignedDuration,
@@ -25,6 +30,17 @@ pub struct Run {
     /// How often a region is read in which nothing goes on, such as 5m.
     #[arg(long, env = "AMITY_REST_INTERVAL", default_value = "5m", value_name = "TIME", value_parser = duration)]
     rest_interval: SignedDuration,
+
+    /// How many snapshots are copied into a region of an account at a time. EC2 allows 20: take fewer where
+    /// others copy into the same regions.
+    #[arg(
+        long,
+        env = "AMITY_COPY_SLOTS",
+        default_value_t = 20,
+        value_name = "NUMBER",
+        value_parser = clap::value_parser!(u16).range(1..)
+    )]
+    copy_slots: u16,
 
     /// How many objects are reconciled at a time.
     // Most of them wait for an answer, and a region that falls silent keeps them waiting for a minute.
@@ -75,11 +91,13 @@ impl Run {
         telemetry::init_logs(&self.log, format)?;
         let settings = Settings {
             owner: self.owner_id,
+            take_over_from: self.take_over_from,
             concurrency: self.concurrency,
             listen: self.listen,
             aws: aws::Settings {
                 consistency_window: self.consistency_window,
                 rest_interval: self.rest_interval,
+                copy_slots: self.copy_slots.into(),
                 ..aws::Settings::default()
             },
         };
@@ -98,6 +116,16 @@ fn owner_id(text: &str) -> Result<String, String> {
     } else {
         Err("write 1 to 63 letters, digits, '-', '_' or '.', such as platform-prod".to_owned())
     }
+}
+
+/// What Kubernetes gives out as a uid.
+fn uid(text: &str) -> Result<String, String> {
+    let is_uid = text.len() == 36 && text.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-');
+    is_uid.then(|| text.to_owned()).ok_or_else(|| {
+        "write the uid that kubectl get namespace kube-system -o jsonpath={.metadata.uid} printed in the old \
+         cluster, or that the MachineImage's message names"
+            .to_owned()
+    })
 }
 
 fn duration(text: &str) -> Result<SignedDuration, String> {

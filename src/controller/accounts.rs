@@ -1,20 +1,26 @@
-//! `AwsAccount`: which accounts the inventory reads, and whether each was reached and is the right one.
+//! `AwsAccount`: which accounts the inventory reads, whether each was reached and is the right one, and when it may
+//! go.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use amity_core::account::{Claims, Holdings};
 use amity_core::api::conditions::{self, Reason};
 use amity_core::api::{AwsAccount, AwsAccountStatus};
+use amity_core::image::desired::FINALIZER;
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use kube::ResourceExt;
 use kube::runtime::controller::Action;
 
-use super::objects::{Error, Objects};
+use super::objects::Error;
+use super::reconcile::Context;
 use crate::aws::session::Sessions;
-use crate::clock::Clock;
 
 /// How soon an account that could not be reached is tried again.
 const NOT_READY: Duration = Duration::from_secs(15);
+
+/// After the finalizer was stored.
+const AFTER_A_WRITE: Duration = Duration::from_millis(100);
 
 /// How often an account that was reached is looked at again.
 const READY: Duration = Duration::from_mins(10);
@@ -42,76 +48,128 @@ fn age_key(account: &AwsAccount) -> (Option<Timestamp>, &str) {
     )
 }
 
-/// Proves the account and says so in its status.
+/// Proves the account and says so in its status, with what of it nobody asks for any more. An account that was
+/// reached once is kept until nothing of this installation is left in it.
 ///
 /// # Errors
-/// Kubernetes refused the write of the status.
+/// Kubernetes refused a write.
 pub async fn reconcile(
     account: &AwsAccount,
     usable: &[AwsAccount],
     sessions: &Sessions,
-    objects: &Objects,
-    clock: &Clock,
+    claims: &Claims,
+    cx: &Context,
 ) -> Result<Action, Error> {
-    let other = usable
-        .iter()
-        .find(|other| other.spec.account_id == account.spec.account_id);
-    let verdict = match other {
-        Some(other) if other.name() != account.name() => Err((
-            conditions::DUPLICATE_ACCOUNT,
-            format!(
-                "AwsAccount {:?} has the same accountId {} and is older: keep one of them",
-                other.name(),
-                account.spec.account_id
-            ),
-        )),
-        _ => sessions
+    let duplicate = duplicate(account, usable);
+    if account.metadata.deletion_timestamp.is_some() {
+        return end(account, duplicate.is_some(), claims, cx).await;
+    }
+    let verdict = match duplicate {
+        Some(message) => Err((conditions::DUPLICATE_ACCOUNT, message)),
+        None => sessions
             .open(account)
             .await
-            .map(|session| (session.account_id().to_owned(), session.regions().len()))
             .map_err(|unreadable| (unreadable.reason, unreadable.message)),
     };
-    let requeue = if verdict.is_ok() { READY } else { NOT_READY };
-    let condition = match verdict {
-        Ok((id, regions)) => ready(
-            account,
-            "True",
-            conditions::VERIFIED,
-            format!("account {id} was reached, {regions} regions"),
-            clock,
-        ),
-        Err((reason, message)) => ready(account, "False", reason, message, clock),
+    let requeue = match &verdict {
+        Ok(_) if !is_held(account) => {
+            cx.objects.hold_account(account).await?;
+            return Ok(Action::requeue(AFTER_A_WRITE));
+        }
+        Ok(_) => READY,
+        Err(_) => NOT_READY,
     };
-    let generation = account.metadata.generation.unwrap_or_default();
-    let status = AwsAccountStatus {
-        observed_generation: generation,
-        conditions: vec![condition],
+    let (status, reason, message) = match verdict {
+        Ok(session) => {
+            let (id, regions) = (session.account_id(), session.regions().len());
+            let message = format!("account {id} was reached, {regions} regions");
+            ("True", conditions::VERIFIED, message)
+        }
+        Err((reason, message)) => ("False", reason, message),
     };
-    objects.replace_account_status(account, status).await?;
+    tell(account, (status, reason, message), claims, cx).await?;
     Ok(Action::requeue(requeue))
 }
 
-fn ready(
+/// Lets an account go when nothing needs it any more, and says until then what does.
+async fn end(
     account: &AwsAccount,
-    status: &str,
-    reason: Reason,
-    message: String,
-    clock: &Clock,
-) -> Condition {
-    let before = account.status.iter().flat_map(|status| &status.conditions);
-    let unchanged = before
-        .into_iter()
-        .find(|old| old.type_ == conditions::READY && old.status == status);
-    let now = clock.now();
-    Condition {
-        type_: conditions::READY.to_owned(),
-        status: status.to_owned(),
-        reason: reason.name.to_owned(),
-        message,
-        last_transition_time: unchanged.map_or_else(
-            || Time(Timestamp::from_second(now.as_second()).unwrap_or(now)),
-            |old| old.last_transition_time.clone(),
-        ),
-        observed_generation: account.metadata.generation,
+    is_duplicate: bool,
+    claims: &Claims,
+    cx: &Context,
+) -> Result<Action, Error> {
+    if !is_held(account) {
+        return Ok(Action::await_change());
     }
+    // What is in the account of a duplicate is the other object's.
+    let holdings = if is_duplicate {
+        Holdings::default()
+    } else {
+        cx.inventory.holdings(&account.spec.account_id)
+    };
+    let Some(why) = claims.keep(account.name(), &holdings, &cx.installation.cluster) else {
+        cx.objects.release_account(account).await?;
+        return Ok(Action::await_change());
+    };
+    let message = format!(
+        "deletion waits: {why}; if the account is closed, remove the finalizer {FINALIZER} by hand"
+    );
+    tell(
+        account,
+        ("False", conditions::DELETING, message),
+        claims,
+        cx,
+    )
+    .await?;
+    Ok(Action::requeue(NOT_READY))
+}
+
+/// Which other account object has the same id and came first.
+fn duplicate(account: &AwsAccount, usable: &[AwsAccount]) -> Option<String> {
+    let other = usable
+        .iter()
+        .find(|other| other.spec.account_id == account.spec.account_id)
+        .filter(|other| other.name() != account.name())?;
+    Some(format!(
+        "AwsAccount {:?} has the same accountId {} and is older: keep one of them",
+        other.name(),
+        account.spec.account_id
+    ))
+}
+
+fn is_held(account: &AwsAccount) -> bool {
+    account.finalizers().iter().any(|name| name == FINALIZER)
+}
+
+/// Writes the status, if it says something new.
+async fn tell(
+    account: &AwsAccount,
+    (status, reason, message): (&str, Reason, String),
+    claims: &Claims,
+    cx: &Context,
+) -> Result<(), Error> {
+    let before = account.status.clone().unwrap_or_default();
+    let generation = account.metadata.generation.unwrap_or_default();
+    let ready = conditions::condition(
+        &before.conditions,
+        conditions::READY,
+        status,
+        reason,
+        message,
+        generation,
+        cx.clock.now(),
+    );
+    let holdings = cx.inventory.holdings(&account.spec.account_id);
+    // Before everything was read, what was said of strays stands.
+    let strays = if holdings.unreadable.is_empty() {
+        claims.strays(&holdings, &cx.installation.cluster)
+    } else {
+        before.strays
+    };
+    let status = AwsAccountStatus {
+        observed_generation: generation,
+        conditions: vec![ready],
+        strays,
+    };
+    cx.objects.replace_account_status(account, status).await
 }

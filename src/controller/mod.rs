@@ -21,6 +21,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use amity_core::account::Claims;
 use amity_core::api::{AwsAccount, MachineImage};
 use amity_core::image::desired::Installation;
 use futures::{FutureExt, Stream, StreamExt, stream};
@@ -52,6 +53,8 @@ const BEFORE_THE_REST: Duration = Duration::from_millis(500);
 pub struct Settings {
     /// `--owner-id`.
     pub owner: String,
+    /// `--take-over-from`.
+    pub take_over_from: Option<String>,
     /// How many objects are reconciled at a time.
     pub concurrency: u16,
     /// Where health and metrics are served.
@@ -126,6 +129,7 @@ async fn control(
     let installation = Installation {
         owner: settings.owner.clone(),
         cluster: cluster_uid(&client).await?,
+        take_over_from: settings.take_over_from,
         consistency_window: settings.aws.consistency_window,
     };
     tracing::info!(
@@ -163,6 +167,10 @@ async fn control(
             inventory: inventory.clone(),
             objects: Objects::new(client.clone(), metrics.clone()),
             events: Events::new(client),
+            claims: {
+                let all = images.store();
+                Box::new(move || claims(&all))
+            },
             clock,
             metrics,
         },
@@ -236,6 +244,19 @@ fn namespaces(
     (reader, touched)
 }
 
+/// What every object asks for, also those that this version cannot read.
+fn claims(images: &Store<Guarded<MachineImage>>) -> Claims {
+    let key = |image: &Guarded<MachineImage>| {
+        let namespace = image.meta().namespace.as_deref().unwrap_or_default();
+        format!("{namespace}/{}", image.name_any())
+    };
+    let all = images.state();
+    Claims::of(
+        all.iter()
+            .map(|image| image.0.as_ref().map_err(|_| key(image))),
+    )
+}
+
 /// The images of one namespace.
 fn images_in(
     images: &Store<Guarded<MachineImage>>,
@@ -263,9 +284,11 @@ async fn reconcile_account(
         );
         return Ok(Action::await_change());
     };
-    let cx = &process.cx;
-    let action =
-        accounts::reconcile(account, &usable, &process.sessions, &cx.objects, &cx.clock).await?;
+    if process.images.wait_until_ready().now_or_never().is_none() {
+        return Ok(Action::requeue(BEFORE_THE_REST));
+    }
+    let (cx, claims) = (&process.cx, (process.cx.claims)());
+    let action = accounts::reconcile(account, &usable, &process.sessions, &claims, cx).await?;
     process.succeeded(account.name());
     Ok(action)
 }

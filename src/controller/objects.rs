@@ -2,16 +2,18 @@
 //! resource version as precondition, so that a decision from an old copy of the object changes nothing.
 
 use std::collections::BTreeMap;
+use std::fmt::Debug;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use amity_core::api::{AwsAccount, AwsAccountStatus, MachineImage, MachineImageStatus};
-use amity_core::image::desired::{CAPTURED, Captured, FINALIZER};
+use amity_core::image::desired::{CAPTURED, Captured, DISCARDED, Discarded, FINALIZER};
 use amity_core::image::plan::Action;
 use amity_core::image::report::differs_only_in_progress;
 use jiff::{SignedDuration, Timestamp};
 use kube::api::{Patch, PatchParams, PostParams};
-use kube::{Api, Client};
+use kube::{Api, Client, Resource, ResourceExt};
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::telemetry::Metrics;
@@ -84,33 +86,41 @@ impl Objects {
         action: &Action,
         now: Timestamp,
     ) -> Result<(), Error> {
-        let finalizers = image.metadata.finalizers.clone().unwrap_or_default();
         let metadata = match action {
-            Action::StoreFinalizer => {
-                let with_ours = finalizers.into_iter().chain([FINALIZER.to_owned()]);
-                json!({"finalizers": with_ours.collect::<Vec<_>>()})
-            }
-            Action::ReleaseFinalizer => {
-                let others = finalizers.into_iter().filter(|name| name != FINALIZER);
-                json!({"finalizers": others.collect::<Vec<_>>()})
-            }
+            Action::StoreFinalizer => with_finalizer(image),
+            Action::ReleaseFinalizer => without_finalizer(image),
             Action::RecordCapture { revision } => {
                 json!({"annotations": {CAPTURED: Captured::annotation(revision, now)}})
             }
+            Action::RecordDiscard {
+                revision,
+                platform_details,
+            } => {
+                let discarded = Discarded::annotation(revision, platform_details);
+                json!({"annotations": {DISCARDED: discarded}})
+            }
             _ => return Ok(()),
         };
-        self.patch_metadata(image, metadata).await
+        let api: Api<MachineImage> = Api::namespaced(self.client.clone(), image.namespace());
+        patch_metadata(&api, image, metadata).await
     }
 
-    async fn patch_metadata(&self, image: &MachineImage, mut metadata: Value) -> Result<(), Error> {
-        metadata["uid"] = json!(image.metadata.uid);
-        metadata["resourceVersion"] = json!(image.metadata.resource_version);
-        let patch = Patch::Merge(json!({"metadata": metadata}));
-        let api: Api<MachineImage> = Api::namespaced(self.client.clone(), image.namespace());
-        let params = PatchParams::apply(FIELD_MANAGER);
-        in_time(api.patch_metadata(image.name(), &params, &patch))
-            .await
-            .map(drop)
+    /// Keeps an account until what is in it is gone.
+    ///
+    /// # Errors
+    /// The object was changed meanwhile, or cannot be written.
+    pub async fn hold_account(&self, account: &AwsAccount) -> Result<(), Error> {
+        let api: Api<AwsAccount> = Api::all(self.client.clone());
+        patch_metadata(&api, account, with_finalizer(account)).await
+    }
+
+    /// Lets an account go.
+    ///
+    /// # Errors
+    /// The object was changed meanwhile, or cannot be written.
+    pub async fn release_account(&self, account: &AwsAccount) -> Result<(), Error> {
+        let api: Api<AwsAccount> = Api::all(self.client.clone());
+        patch_metadata(&api, account, without_finalizer(account)).await
     }
 
     /// Replaces the status, if it says something new.
@@ -176,6 +186,32 @@ impl Objects {
     fn lock_written(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Timestamp>> {
         self.written.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn with_finalizer(object: &impl Resource) -> Value {
+    let with_ours = object.finalizers().iter().map(String::as_str);
+    let with_ours: Vec<_> = with_ours.chain([FINALIZER]).collect();
+    json!({"finalizers": with_ours})
+}
+
+fn without_finalizer(object: &impl Resource) -> Value {
+    let others = object.finalizers().iter().filter(|name| *name != FINALIZER);
+    json!({"finalizers": others.collect::<Vec<_>>()})
+}
+
+/// Only of this very object, as it was read.
+async fn patch_metadata<K>(api: &Api<K>, object: &K, mut metadata: Value) -> Result<(), Error>
+where
+    K: Resource + Clone + DeserializeOwned + Debug,
+{
+    metadata["uid"] = json!(object.meta().uid);
+    metadata["resourceVersion"] = json!(object.meta().resource_version);
+    let patch = Patch::Merge(json!({"metadata": metadata}));
+    let params = PatchParams::apply(FIELD_MANAGER);
+    let name = object.name_any();
+    in_time(api.patch_metadata(&name, &params, &patch))
+        .await
+        .map(drop)
 }
 
 fn post_params() -> PostParams {

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use amity_core::account::Claims;
 use amity_core::api::{AwsAccount, MachineImage, conditions};
 use amity_core::image::desired::{Desired, Installation, References};
 use amity_core::image::observed::Observed;
-use amity_core::image::plan::{Action, Plan, needs_source, plan};
+use amity_core::image::plan::{Action, Plan, Reads, WaitsFor, plan, reads};
 use amity_core::image::report::report;
 
 use super::events::Events;
@@ -44,6 +45,8 @@ pub struct Context {
     pub objects: Objects,
     /// What is told about transitions.
     pub events: Events,
+    /// What every object asks for.
+    pub claims: Box<dyn Fn() -> Claims + Send + Sync>,
     /// The time.
     pub clock: Clock,
     /// What is counted.
@@ -73,7 +76,8 @@ pub async fn reconcile(
 ) -> Result<Duration, Error> {
     let desired = desired(image, referred, cx);
     let observed = observe(&desired, cx).await;
-    let plan = plan(&desired, &observed, cx.clock.now()).checked(&desired, &observed);
+    let now = cx.clock.now();
+    let plan = plan(&desired, &observed, now).checked(&desired, &observed, now);
     let performed = perform(image, &desired, &plan, cx).await?;
     if !performed.changed_the_object {
         let status = report(image, &desired, &observed, &plan, cx.clock.now());
@@ -98,13 +102,20 @@ fn desired(image: &MachineImage, referred: &Referred, cx: &Context) -> Desired {
     Desired::of(image, &cx.installation, references)
 }
 
-/// What EC2 has, with the source where the plan may need it.
+/// What EC2 has, with what a plan needs to know besides the lists: the source, who uses what is to go, and how
+/// much else of the account is to go.
 async fn observe(desired: &Desired, cx: &Context) -> Observed {
-    let observed = cx.inventory.observe(desired, false).await;
-    if needs_source(desired, &observed, cx.clock.now()) {
-        return cx.inventory.observe(desired, true).await;
+    let mut read = Reads::default();
+    loop {
+        let mut observed = cx.inventory.observe(desired, &read).await;
+        if let (true, Some(account)) = (read.departures, &desired.account_id) {
+            let holdings = cx.inventory.holdings(account);
+            observed.departures = Some((cx.claims)().departures(&holdings));
+        }
+        if !read.add(reads(desired, &observed, cx.clock.now())) {
+            return observed;
+        }
     }
-    observed
 }
 
 /// What came of the steps that were taken.
@@ -149,6 +160,9 @@ fn remember(image: &MachineImage, plan: &Plan, cx: &Context) {
     for place in plan.wants_listed() {
         cx.inventory.poke(place);
     }
+    for place in plan.wants_copy_slots() {
+        cx.inventory.await_copy_slot(place, &image.key());
+    }
     for finding in plan
         .findings
         .iter()
@@ -176,7 +190,16 @@ fn look_again_in(plan: &Plan, performed: &Performed, cx: &Context) -> Duration {
     let until = until
         .and_then(|left| Duration::try_from(left).ok())
         .unwrap_or(WHILE_WAITING);
+    let is_recorded_now =
+        |waits_for: &Option<WaitsFor>| matches!(waits_for, Some(WaitsFor::Record(_)));
     let longest = match plan.wants_listed().next() {
+        _ if plan
+            .steps
+            .iter()
+            .any(|step| is_recorded_now(&step.waits_for)) =>
+        {
+            AFTER_A_STEP
+        }
         Some(_) => AFTER_A_FRESH_LIST,
         None => WHILE_WAITING,
     };

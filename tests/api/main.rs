@@ -1,6 +1,8 @@
 //! The custom resources on a real API server: what it accepts, what it refuses and in which words,
 //! what it fills in, and what kubectl shows.
 
+mod upgrade;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -8,8 +10,8 @@ use std::time::Duration;
 
 use amity::cli::crds;
 use amity_core::api::{
-    MachineImageStatus, NextStep, ProgressingRevision, PublishedRevision, RegionProgress,
-    RegionStatus, conditions,
+    AwsAccountStatus, ImageUser, MachineImageStatus, NextStep, ProgressingRevision,
+    PublishedRevision, RegionProgress, RegionStatus, Stray, Strays, conditions,
 };
 use amity_testbed::{ControlPlane, Kubectl, eventually, workspace_root};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
@@ -160,12 +162,10 @@ fn the_deployment_is_accepted_beside_the_rights() {
 
 #[test]
 fn every_example_is_accepted() {
-    let answer = kubectl().apply(&workspace_root().join("examples")).unwrap();
-    assert_eq!(
-        answer.lines().count(),
-        yaml_files("examples").len(),
-        "{answer}"
-    );
+    for folder in ["examples", "examples/course"] {
+        let answer = kubectl().apply(&workspace_root().join(folder)).unwrap();
+        assert_eq!(answer.lines().count(), yaml_files(folder).len(), "{answer}");
+    }
 }
 
 #[test]
@@ -225,6 +225,12 @@ fn all_other_fields_can_be_changed() {
     images.apply_yaml(&web(&json!({}))).unwrap();
     for change in [
         json!({"source": {"image": {"region": "eu-west-1", "imageId": "ami-0b1c2d3e4f5061728"}}}),
+        json!({"source": {"image": {"region": "eu-west-1", "owner": "self", "name": "base 1"}}}),
+        json!({"source": {"snapshot": {
+            "region": "eu-west-1", "snapshotId": "snap-0b1c2d3e4f5061728",
+            "rootDeviceName": "/dev/sda1", "architecture": "arm64",
+        }}}),
+        json!({"retention": {"revisions": 0, "minAge": "1h30m"}}),
         json!({"regions": [{"name": "eu-west-1"}, {"name": "us-gov-west-1"}]}),
         json!({"description": "other", "rebuild": "2026-03-01", "tags": {"team": "web"}}),
         json!({"deletionPolicy": "Retain", "suspend": true}),
@@ -252,12 +258,40 @@ fn the_largest_object_that_the_bounds_allow_is_accepted() {
         })))
         .unwrap();
 
+    let volumes: Vec<_> = ('a'..='z')
+        .map(|letter| {
+            json!({
+                "deviceName": format!("/dev/xvdb{letter}"),
+                "snapshotId": "snap-0b1c2d3e4f5061728",
+                "deleteOnTermination": false,
+            })
+        })
+        .collect();
+    let from_snapshot = json!({"source": {"snapshot": {
+        "region": "us-east-1", "snapshotId": "snap-0b1c2d3e4f5061728",
+        "rootDeviceName": "/dev/xvda", "architecture": "x86_64_mac",
+        "bootMode": "uefi-preferred", "enaSupport": "Disabled",
+        "platformDetails": "Red Hat Enterprise Linux with SQL Server Enterprise and HA",
+        "volumes": volumes,
+    }}});
+    let others = in_namespace("largest-of-others");
+    others.apply_yaml(&web(&from_snapshot)).unwrap();
+    let by_name = json!({
+        "source": {"image": {
+            "region": "us-east-1", "owner": "111122223333",
+            "name": format!("a(b)[c] d./-'@_{}", "n".repeat(113)), "architecture": "arm64_mac",
+        }},
+        "retention": {"revisions": 20, "minAge": "8759h60m0s"},
+    });
+    others.apply_yaml(&web(&by_name)).unwrap();
+
     let names: Vec<_> = (0..64).map(|i| format!("{i:n<63}")).collect();
     let owners: Vec<_> = (0..64).map(|i| format!("{i:012}")).collect();
     let tags: serde_json::Map<_, _> = (0..16)
         .map(|i| (format!("{i:k<127}"), json!("v".repeat(256))))
         .collect();
     let capture = json!({"namespaces": {"matchNames": names}, "instanceTags": tags});
+    let snapshots = json!({"namespaces": {"matchNames": names}, "snapshotTags": tags});
     let source_owner = json!({"namespaces": {"matchNames": names}, "owners": owners});
     let largest = account(
         "largest",
@@ -267,7 +301,11 @@ fn the_largest_object_that_the_bounds_allow_is_accepted() {
                 "externalId": "e".repeat(1224),
             },
             "regions": (0..40).map(|i| format!("us-east-{i}")).collect::<Vec<_>>(),
-            "grants": {"capture": vec![capture; 32], "sourceOwners": vec![source_owner; 32]},
+            "grants": {
+                "capture": vec![capture; 32],
+                "snapshots": vec![snapshots; 32],
+                "sourceOwners": vec![source_owner; 32],
+            },
         }),
     );
     // Not applied: that would keep a second copy in an annotation, which is bounded too.
@@ -297,6 +335,7 @@ fn the_defaults_are_filled_in_and_nulls_are_not_kept() {
             }},
             "regions": [{"name": "us-east-1"}],
             "deletionPolicy": "Delete",
+            "retention": {"revisions": 1, "minAge": "0s"},
         })
     );
 }
@@ -410,8 +449,49 @@ fn full_status() -> MachineImageStatus {
             published_image_id: Some("ami-0b1c2d3e4f5061728".into()),
             progressing: Some(RegionProgress::of("ami-0c1d2e3f405162738", "pending", 47)),
             message: Some("EC2 is slow today".into()),
+            in_use_by: vec![ImageUser {
+                image_id: "ami-0d1e2f30415263748".into(),
+                resource_type: "ec2:LaunchTemplate".into(),
+                arn: "arn:aws:ec2:us-east-1:111122223333:launch-template/lt-0a1b2c3d4e5f60718"
+                    .into(),
+            }],
         }],
     }
+}
+
+#[test]
+fn what_has_no_object_is_kept_in_the_status_of_the_account() {
+    let images = in_namespace("strays");
+    images.apply_yaml(&account("strays", &json!({}))).unwrap();
+    let stray = Stray {
+        region: "eu-west-1".into(),
+        id: "ami-0b1c2d3e4f5061728".into(),
+        object: "images/web".into(),
+    };
+    let status = serde_json::to_value(AwsAccountStatus {
+        observed_generation: 1,
+        strays: Some(Strays {
+            images: 12,
+            snapshots: 24,
+            gib: 3_000_000_000,
+            examples: vec![stray; 10],
+        }),
+        ..AwsAccountStatus::default()
+    })
+    .unwrap();
+    let body = json!({"status": status}).to_string();
+    let patch = [
+        "patch",
+        "awsaccount",
+        "strays",
+        "--subresource=status",
+        "--type=merge",
+        "-p",
+        &body,
+    ];
+    images.run(&patch).unwrap().ok().unwrap();
+    let kept = images.get_json(&["awsaccount", "strays"]).unwrap()["status"].take();
+    assert_eq!(kept, status);
 }
 
 #[test]
@@ -423,7 +503,7 @@ fn kubectl_explains_the_fields_and_their_values() {
         ),
         (
             "machineimage.spec.source",
-            "What the image is made from: exactly one of instance, image.",
+            "What the image is made from: exactly one of instance, snapshot, image.",
         ),
         (
             "machineimage.spec.source.instance",
@@ -432,6 +512,46 @@ fn kubectl_explains_the_fields_and_their_values() {
         (
             "machineimage.spec.source.instance.reboot",
             "Once restarts it once per revision",
+        ),
+        (
+            "machineimage.spec.source.instance.volumes",
+            "All takes every volume that is attached",
+        ),
+        (
+            "machineimage.spec.source.snapshot",
+            "Needs a snapshots grant in the AwsAccount.",
+        ),
+        (
+            "machineimage.spec.source.snapshot.architecture",
+            "Required, since EC2 would take i386.",
+        ),
+        (
+            "machineimage.spec.source.snapshot.platformDetails",
+            "They are checked and not set",
+        ),
+        (
+            "machineimage.spec.source.image.owner",
+            "known as the whoAMI attack",
+        ),
+        (
+            "machineimage.spec.source.image.name",
+            "the newest by CreationDate is taken, once for each revision",
+        ),
+        (
+            "machineimage.spec.retention",
+            "Which superseded revisions are kept",
+        ),
+        (
+            "machineimage.spec.retention.minAge",
+            "counted from when it was superseded",
+        ),
+        (
+            "machineimage.status.regions.inUseBy",
+            "What still uses images here that are no longer wanted",
+        ),
+        (
+            "awsaccount.status.strays",
+            "Amity never deletes it by itself",
         ),
         (
             "machineimage.spec.deletionPolicy",

@@ -1,5 +1,7 @@
 //! One step → one call, whatever becomes of its answer.
 
+use std::collections::BTreeMap;
+
 use amity::aws::effect::Answer;
 use amity_core::api::conditions;
 use amity_core::image::identity::{Place, tag};
@@ -327,9 +329,10 @@ async fn throttling_puts_off_every_object_there_and_nowhere_else() {
         .await
         .result
         .expect_err("held back");
-    assert_eq!(
-        (other.reason, other.retry_at),
-        (conditions::THROTTLED, refused.retry_at)
+    assert_eq!(other.reason, conditions::THROTTLED);
+    assert!(
+        other.retry_at > refused.retry_at,
+        "each has a moment of its own"
     );
     let shown = &lab.observe(&db).await.refusals[&asked("CreateImage")];
     assert_eq!(shown, &other, "so that the planner waits");
@@ -347,6 +350,60 @@ async fn throttling_puts_off_every_object_there_and_nowhere_else() {
         lab.observe(&web).await.refusals.is_empty(),
         "success clears it"
     );
+}
+
+/// Two hundred objects that write a tag at the same moment, and come back when they are told to.
+#[tokio::test(start_paused = true)]
+async fn a_burst_of_many_objects_is_spread_and_never_throttled() {
+    let lab = Lab::with_knobs(Knobs {
+        request_buckets: true,
+        ..Knobs::calm()
+    })
+    .started()
+    .await;
+    let origin = desired("origin", &["us-east-1"]);
+    let id = lab.make(&origin, "us-east-1", capture(&origin)).await;
+    lab.pass(60).await;
+    let tags: Vec<_> = (0..200)
+        .map(|number| desired(&format!("web-{number}"), &["us-east-1"]))
+        .map(|desired| {
+            let tags = [("team".to_owned(), desired.identity.object.clone())].into();
+            let id = id.clone();
+            (desired, Action::CreateTags { id, tags })
+        })
+        .collect();
+    let began = lab.clock.now();
+    let mut later = BTreeMap::new();
+    for (number, (desired, action)) in tags.iter().enumerate() {
+        let outcome = lab.perform(desired, "us-east-1", action.clone()).await;
+        if let Err(refusal) = outcome.result {
+            assert_eq!(
+                (refusal.reason, refusal.certain),
+                (conditions::PROGRESSING, true)
+            );
+            assert!(
+                refusal.message.contains("waits for its turn"),
+                "{}",
+                refusal.message
+            );
+            assert_eq!(
+                lab.observe(desired).await.refusals.len(),
+                1,
+                "so that the planner waits"
+            );
+            later.insert(refusal.retry_at, number);
+        }
+    }
+    assert_eq!(later.len(), 150, "each has a moment of its own");
+    for (moment, number) in later {
+        lab.clock.sleep_until(moment).await;
+        let (desired, action) = &tags[number];
+        let outcome = lab.perform(desired, "us-east-1", action.clone()).await;
+        assert_eq!(outcome.result, Ok(Answer::Changed));
+    }
+    assert_eq!(lab.calls.count("CreateTags", "throttled"), 0);
+    let took = lab.clock.now().duration_since(began).as_secs();
+    assert_eq!(took, 150 / 8, "8 a second");
 }
 
 #[tokio::test(start_paused = true)]

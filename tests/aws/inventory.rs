@@ -1,9 +1,10 @@
 //! What EC2 has, whatever its lists say at the moment.
 
 use amity_core::api::conditions;
-use amity_core::image::identity::Place;
+use amity_core::image::identity::{Place, Reference};
 use amity_core::image::observed::{ImageState, SourceView};
 use amity_core::image::plan::step::Action;
+use amity_core::image::plan::{Reads, SourceQuery};
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
 };
@@ -14,7 +15,9 @@ use ec2sim::{Fault, InProcess, Knobs};
 use futures::{FutureExt, StreamExt};
 use serde_json::json;
 
-use crate::lab::{ACCOUNT, Lab, account, capture, copy, desired, ids, since_start, users};
+use crate::lab::{
+    ACCOUNT, INSTANCE, Lab, account, capture, copy, desired, ids, since_start, users,
+};
 
 #[tokio::test(start_paused = true)]
 async fn a_place_that_was_not_read_is_waited_for() {
@@ -436,10 +439,16 @@ async fn an_object_that_rests_soon_after_the_start_is_not_proven_to_rest() {
 async fn a_source_is_read_once_in_half_a_minute() {
     let lab = Lab::calm().started().await;
     let desired = desired("web", &["us-east-1"]);
+    let source = async |query: fn(Reference) -> SourceQuery, id: &str| {
+        let reads = Reads {
+            source: Some(query(Reference::new("us-east-1", id))),
+            ..Reads::default()
+        };
+        lab.inventory.observe(&desired, &reads).await.source
+    };
     let before = lab.reached("DescribeInstances");
     for _ in 0..20 {
-        let SourceView::Instance(instance) = lab.inventory.observe(&desired, true).await.source
-        else {
+        let SourceView::Instance(instance) = source(SourceQuery::Instance, INSTANCE).await else {
             panic!("it is an instance");
         };
         assert_eq!(
@@ -450,19 +459,11 @@ async fn a_source_is_read_once_in_half_a_minute() {
     }
     assert_eq!(lab.reached("DescribeInstances"), before + 1);
 
-    let mut gone = desired.clone();
-    gone.origin.id = "i-0000000000000dead".into();
-    assert!(matches!(
-        lab.inventory.observe(&gone, true).await.source,
-        SourceView::Missing { .. }
-    ));
-    gone.origin.id = "ami-0000000000000dead".into();
-    assert!(matches!(
-        lab.inventory.observe(&gone, true).await.source,
-        SourceView::Missing { .. }
-    ));
-    gone.origin.id = "ami-0a2b3c4d5e6f70819".into();
-    let SourceView::Image(image) = lab.inventory.observe(&gone, true).await.source else {
+    let gone = source(SourceQuery::Instance, "i-0000000000000dead").await;
+    assert!(matches!(gone, SourceView::Missing { .. }));
+    let gone = source(SourceQuery::Image, "ami-0000000000000dead").await;
+    assert!(matches!(gone, SourceView::Missing { .. }));
+    let SourceView::Image(image) = source(SourceQuery::Image, "ami-0a2b3c4d5e6f70819").await else {
         panic!("a public image")
     };
     assert_eq!(

@@ -16,6 +16,7 @@ use amity_core::api::{AwsAccount, MachineImage};
 use amity_core::image::desired::{Desired, Installation, References};
 use amity_core::image::identity::{Place, Reference};
 use amity_core::image::observed::{Image, Known, Observed, PlaceView, Snapshot, Unreadable};
+use amity_core::image::plan::Reads;
 use amity_core::image::plan::step::{Action, Step, Why};
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
@@ -177,7 +178,7 @@ impl Lab {
     }
 
     pub async fn observe(&self, desired: &Desired) -> Observed {
-        self.inventory.observe(desired, false).await
+        self.inventory.observe(desired, &Reads::default()).await
     }
 
     pub async fn known(&self, desired: &Desired, region: &str) -> Known {
@@ -273,6 +274,7 @@ pub fn desired(name: &str, regions: &[&str]) -> Desired {
     let installation = Installation {
         owner: "test".into(),
         cluster: "c".into(),
+        take_over_from: None,
         consistency_window: Settings::default().consistency_window,
     };
     let references = References {
@@ -290,9 +292,8 @@ pub fn capture(desired: &Desired) -> Action {
         name: desired.image_name.clone(),
         description: None,
         no_reboot: true,
-        tags: desired
-            .identity
-            .birth_tags(&desired.revision, &desired.origin, &desired.origin),
+        without_devices: Vec::new(),
+        tags: birth_tags(desired, &Reference::new("us-east-1", INSTANCE)),
     }
 }
 
@@ -304,11 +305,16 @@ pub fn copy(desired: &Desired, from: &str, to: &str) -> Action {
         token: desired
             .identity
             .copy_token(&desired.revision, &Place::new(ACCOUNT, to), 1),
-        tags: desired
-            .identity
-            .birth_tags(&desired.revision, &desired.origin, &from),
+        tags: birth_tags(desired, &from),
         from,
     }
+}
+
+fn birth_tags(desired: &Desired, source: &Reference) -> BTreeMap<String, String> {
+    let origin = Reference::new("us-east-1", INSTANCE);
+    desired
+        .identity
+        .birth_tags(&desired.revision, &origin, source)
 }
 
 pub fn ids(images: &[Image]) -> Vec<&str> {

@@ -82,6 +82,82 @@ def test_the_course_command_copies_an_image_to_tokyo(cli):
     refused_by(cli("ec2", "describe-images", "--image-ids", image), "DescribeImages", "InvalidAMIID.NotFound")
 
 
+def test_the_course_command_registers_an_image(cli):
+    """AWS's course command as it stands; EC2's defaults for what it leaves out are old."""
+    mapping = f"DeviceName=/dev/sda1,Ebs={{SnapshotId={world.LOOSE_SNAPSHOT}}}"
+    ran = cli(
+        *("ec2", "register-image", "--block-device-mappings", mapping),
+        *("--root-device-name", "/dev/sda1", "--name", "MyImage"),
+    )
+    image = ran.json["ImageId"]
+    waited = cli("ec2", "wait", "image-available", "--image-ids", image)
+    assert (waited.code, waited.stdout) == (0, "")
+    (shown,) = cli("ec2", "describe-images", "--image-ids", image).json["Images"]
+    assert shown["Name"] == "MyImage"
+    assert shown["State"] == "available"
+    assert shown["RootDeviceName"] == "/dev/sda1"
+    assert [device["Ebs"]["SnapshotId"] for device in shown["BlockDeviceMappings"]] == [world.LOOSE_SNAPSHOT]
+    assert (shown["Architecture"], shown["VirtualizationType"]) == ("i386", "paravirtual")
+
+
+@pytest.mark.parametrize("name", ["My server", "web 1 (gold) [a]/b.c-d'e@f_g"])
+def test_a_name_with_spaces_is_found_as_it_is(cli, name):
+    mapping = json.dumps([{"DeviceName": "/dev/sda1", "Ebs": {"SnapshotId": world.LOOSE_SNAPSHOT}}])
+    ran = cli(
+        *("ec2", "register-image", "--block-device-mappings", mapping),
+        *("--root-device-name", "/dev/sda1", "--name", name),
+    )
+    image = ran.json["ImageId"]
+    assert cli("ec2", "wait", "image-exists", "--image-ids", image).code == 0
+    (shown,) = cli("ec2", "describe-images", "--image-ids", image).json["Images"]
+    assert shown["Name"] == name
+
+
+def test_describe_image_references(cli):
+    """The user guide's own command (UG ec2-ami-references), of other images."""
+    ran = cli(
+        *("ec2", "describe-image-references", "--image-ids", world.OWN, world.PUBLIC, "--resource-types"),
+        "ResourceType=ec2:Instance,ResourceTypeOptions=[{OptionName=state-name,OptionValues=[pending]}]",
+        "ResourceType=ec2:LaunchTemplate,ResourceTypeOptions=[{OptionName=version-depth,OptionValues=[20]}]",
+        *("ResourceType=ssm:Parameter", "ResourceType=imagebuilder:ImageRecipe"),
+    )
+    found = {(one["ImageId"], one["ResourceType"], one["Arn"].rpartition("/")[2]) for one in ran.json["ImageReferences"]}
+    assert found == {
+        (world.PUBLIC, "ec2:Instance", world.STARTING),
+        (world.OWN, "ec2:LaunchTemplate", world.TEMPLATE),
+        (world.OWN, "ssm:Parameter", "web"),
+    }
+
+
+def test_describe_tags(cli):
+    ran = cli("ec2", "describe-tags", "--filters", f"Name=resource-id,Values={world.OWN}", "Name=key,Values=te*")
+    assert ran.json["Tags"] == [{"Key": "team", "ResourceId": world.OWN, "ResourceType": "image", "Value": "base"}]
+
+
+def test_launch_permissions_in_either_style(cli):
+    def shared():
+        ran = cli("ec2", "describe-image-attribute", "--image-id", world.OWN, "--attribute", "launchPermission")
+        return [one["UserId"] for one in ran.json["LaunchPermissions"]]
+
+    change = ("ec2", "modify-image-attribute", "--image-id", world.OWN)
+    assert cli(*change, "--launch-permission", f"Add=[{{UserId={world.OTHER.id}}}]").json is None
+    assert shared() == [world.OTHER.id]
+    old = (*change, "--attribute", "launchPermission", "--operation-type", "remove", "--user-ids", world.OTHER.id)
+    assert cli(*old).json is None
+    assert shared() == []
+    assert cli(*change, "--description", "by hand").json is None
+    ran = cli("ec2", "describe-image-attribute", "--image-id", world.OWN, "--attribute", "description")
+    assert ran.json["Description"] == {"Value": "by hand"}
+    assert cli(*("ec2", "reset-image-attribute", "--image-id", world.OWN, "--attribute", "launchPermission")).code == 0
+
+
+def test_get_parameter(cli):
+    ran = cli("ssm", "get-parameter", "--name", world.PUBLIC_PARAMETER, "--query", "Parameter.Value")
+    assert ran.json == world.PUBLIC
+    ran = cli("ssm", "get-parameter", "--name", "/golden/none")
+    refused_by(ran, "GetParameter", "ParameterNotFound")
+
+
 @at_great_length
 def test_a_waiter_that_gives_up_exits_with_255(cli):
     image = cli("ec2", "create-image", "--instance-id", world.WEB, "--name", "web-1").json["ImageId"]

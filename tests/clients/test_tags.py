@@ -109,3 +109,17 @@ def test_a_pending_image_can_be_tagged(ec2):
     image_of(ec2, image)
     ec2.create_tags(Resources=[image], Tags=tag(early="yes"))
     image_tags_become(ec2, {"early": "yes"}, image)
+
+
+def test_tags_are_described_in_rows(ec2):
+    def rows(**filters):
+        asked = [{"Name": name, "Values": values} for name, values in filters.items()]
+        pages = ec2.get_paginator("describe_tags").paginate(Filters=asked, PaginationConfig={"PageSize": 5})
+        return {(row["ResourceId"], row["Key"], row["Value"]) for page in pages for row in page["Tags"]}
+
+    own = {(world.OWN, key, value) for key, value in world.OWN_TAGS.items()}
+    assert rows(**{"resource-id": [world.OWN]}) == own
+    assert rows(**{"resource-type": ["image"]}) == own
+    assert rows(**{"tag:team": ["b*"]}) == {(world.OWN, "team", "base")}
+    assert rows(key=["part"], value=["root"]) == {(world.snapshot(world.OWN), "part", "root")}
+    assert rows(**{"resource-type": ["volume"]}) == set()

@@ -77,5 +77,6 @@ fn spec(rebuild: &str) -> Value {
         "rebuild": rebuild,
         "regions": regions(&["eu-west-1", "ap-northeast-1"]),
         "tags": {"team": "web"},
+        "retention": {"revisions": 0},
     })
 }

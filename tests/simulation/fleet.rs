@@ -10,6 +10,7 @@ use amity::aws;
 use amity::clock::Clock;
 use amity::controller::accounts;
 use amity::controller::reconcile::{Referred, reconcile};
+use amity_core::account::Claims;
 use amity_core::api::AwsAccount;
 use aws_smithy_runtime_api::client::http::HttpClient;
 use ec2sim::{CallLog, CallRecord, InProcess, World};
@@ -223,8 +224,8 @@ impl Fleet {
         loop {
             let account = self.cluster.account(name).expect("an account");
             let sessions = &self.process.sessions;
-            let looked =
-                accounts::reconcile(&account, &self.accounts, sessions, &cx.objects, &cx.clock);
+            let claims = Claims::default();
+            let looked = accounts::reconcile(&account, &self.accounts, sessions, &claims, cx);
             let _ = Box::pin(looked).await;
             let is_ready = self.cluster.account(name).is_some_and(|account| {
                 let status = account.status.unwrap_or_default();

@@ -14,6 +14,7 @@ use amity::controller::events::Events;
 use amity::controller::objects::Objects;
 use amity::controller::reconcile::Context;
 use amity::telemetry::Metrics;
+use amity_core::account::Claims;
 use amity_core::api::AwsAccount;
 use amity_core::image::desired::Installation;
 use aws_config::identity::IdentityCache;
@@ -73,12 +74,14 @@ impl Process {
             installation: Installation {
                 owner: "simulation".to_owned(),
                 cluster: "0c5f0b1e".to_owned(),
+                take_over_from: None,
                 consistency_window: settings.consistency_window,
             },
             effects: Effects::new(sessions.clone(), inventory.clone(), budget),
             inventory,
             objects: Objects::new(client.clone(), metrics.clone()),
             events: Events::new(client),
+            claims: Box::new(Claims::default),
             clock: clock.clone(),
             metrics,
         };

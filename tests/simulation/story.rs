@@ -82,6 +82,7 @@ async fn chapters(universe: &Universe) -> Result<(), String> {
             &["us-east-1"],
         ])),
         "tags": {"team": "web"},
+        "retention": {"revisions": 0},
     });
     chapter(universe, &spec, "applied").await?;
     for _ in 0..2 {

@@ -1,4 +1,7 @@
 //! The resource `AwsAccount`: how an account is reached, and who may do what in it.
+//!
+//! A field of a later version may narrow a grant: an entry with a field that this version does not
+//! know is an error, and never a wider grant.
 
 #![expect(
     clippy::doc_markdown,
@@ -116,8 +119,17 @@ pub struct Grants {
     #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub capture: Vec<CaptureGrant>,
 
-    /// Who may make images from existing images (source.image), by the owner of those, at most
-    /// 32 entries; one that fits is enough. Default: nobody.
+    /// Who may make images from snapshots of this account (source.snapshot), at most 32 entries;
+    /// one that fits is enough. A snapshot of another account needs its account id in
+    /// sourceOwners instead. Default: nobody.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    pub snapshots: Vec<SnapshotGrant>,
+
+    /// Who may make images from existing images (source.image), and from snapshots of other
+    /// accounts (source.snapshot), by the owner of those, at most 32 entries; one that fits is
+    /// enough. Default: nobody.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32))]
     #[x_kube(merge_strategy = ListMerge::Atomic)]
@@ -126,7 +138,7 @@ pub struct Grants {
 
 /// These namespaces may capture these instances.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CaptureGrant {
     /// The namespaces: exactly one of matchNames, matchLabels, all.
     pub namespaces: NamespaceSelector,
@@ -139,9 +151,25 @@ pub struct CaptureGrant {
     pub instance_tags: Option<BTreeMap<String, String>>,
 }
 
+/// These namespaces may make images from these snapshots.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SnapshotGrant {
+    /// The namespaces: exactly one of matchNames, matchLabels, all.
+    pub namespaces: NamespaceSelector,
+
+    /// The tags that a snapshot must have, all of them, at most 16, for example
+    /// `amity-register: allowed`. Data volumes' snapshots need them, too. Default: none written,
+    /// that is, any snapshot that the account owns.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("maxProperties" = 16, "additionalProperties" = {"type": "string", "maxLength": 256}))]
+    #[x_kube(validation = rules::some_snapshot_tags())]
+    pub snapshot_tags: Option<BTreeMap<String, String>>,
+}
+
 /// These namespaces may make images from images of these owners.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SourceOwnerGrant {
     /// The namespaces: exactly one of matchNames, matchLabels, all.
     pub namespaces: NamespaceSelector,
@@ -185,6 +213,55 @@ pub struct AwsAccountStatus {
     #[schemars(length(max = 8))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
+
+    /// What carries the tags of this installation in the account although there is no
+    /// MachineImage of the name in its tag amity.dev/object, for example since somebody removed
+    /// that object's finalizer by hand. Amity never deletes it by itself: apply the MachineImage
+    /// again, or remove it in EC2. Absent when there is nothing of the kind.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub strays: Option<Strays>,
+}
+
+/// Images and snapshots without a MachineImage.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Strays {
+    /// How many images there are.
+    #[schemars(range(min = 0))]
+    pub images: i32,
+
+    /// How many snapshots there are, those of the images included.
+    #[schemars(range(min = 0))]
+    pub snapshots: i32,
+
+    /// The size of the volumes that the snapshots were made of, in GiB: what they may cost at
+    /// most.
+    #[schemars(range(min = 0))]
+    pub gib: i64,
+
+    /// Some of them, at most 10.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 10))]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    pub examples: Vec<Stray>,
+}
+
+/// An image or snapshot without a MachineImage.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Stray {
+    /// The region that it is in, for example eu-west-1.
+    #[schemars(length(max = 32))]
+    pub region: String,
+
+    /// The image or snapshot, for example ami-0123456789abcdef0.
+    #[schemars(length(max = 32))]
+    pub id: String,
+
+    /// The namespace and name of the MachineImage that it was made for, as its tag
+    /// amity.dev/object says, for example images/web.
+    #[schemars(length(max = 256))]
+    pub object: String,
 }
 
 /// What a grant has to know of the namespace that asks.
@@ -231,13 +308,59 @@ impl AwsAccount {
                 namespace.name
             )));
         }
-        if of_namespace.any(|grant| grant.fits(instance_tags)) {
+        if of_namespace.any(|grant| has_tags(instance_tags, grant.instance_tags.as_ref())) {
             return Ok(());
         }
         Err(NotGranted(format!(
             "AwsAccount {account:?} lets namespace {:?} capture only instances with other tags: \
              give the instance the tags of an entry of spec.grants.capture, or add an entry",
             namespace.name
+        )))
+    }
+
+    /// Whether `namespace` may make an image from a snapshot that the account `owner` owns and
+    /// that has the tags `snapshot_tags`. EC2 shows the tags of own snapshots only, so that
+    /// another account's is granted by its owner.
+    ///
+    /// # Errors
+    /// No entry of `spec.grants.snapshots`, or for another account's of `spec.grants.sourceOwners`,
+    /// fits; the error names what is missing.
+    pub fn grants_snapshot(
+        &self,
+        namespace: Namespace<'_>,
+        owner: &str,
+        snapshot_tags: &BTreeMap<String, String>,
+    ) -> Result<(), NotGranted> {
+        let account = self.name();
+        let asking = namespace.name;
+        if owner != self.spec.account_id {
+            if self.lets_use(namespace, |granted| granted == owner) {
+                return Ok(());
+            }
+            return Err(NotGranted(format!(
+                "AwsAccount {account:?} does not let namespace {asking:?} use snapshots of owner \
+                 {owner}: add an entry with owners [{owner:?}] for it to spec.grants.sourceOwners"
+            )));
+        }
+        let mut of_namespace = self
+            .spec
+            .grants
+            .snapshots
+            .iter()
+            .filter(|grant| grant.namespaces.selects(namespace))
+            .peekable();
+        if of_namespace.peek().is_none() {
+            return Err(NotGranted(format!(
+                "AwsAccount {account:?} does not let namespace {asking:?} use snapshots: add an \
+                 entry for it to spec.grants.snapshots"
+            )));
+        }
+        if of_namespace.any(|grant| has_tags(snapshot_tags, grant.snapshot_tags.as_ref())) {
+            return Ok(());
+        }
+        Err(NotGranted(format!(
+            "AwsAccount {account:?} lets namespace {asking:?} use only snapshots with other tags: \
+             give the snapshot the tags of an entry of spec.grants.snapshots, or add an entry"
         )))
     }
 
@@ -252,19 +375,12 @@ impl AwsAccount {
         owner: &str,
         alias: Option<&str>,
     ) -> Result<(), NotGranted> {
-        let fits = |granted: &String| match granted.as_str() {
+        let fits = |granted: &str| match granted {
             "self" => owner == self.spec.account_id,
             "amazon" => alias == Some("amazon"),
             id => owner == id,
         };
-        let granted = self
-            .spec
-            .grants
-            .source_owners
-            .iter()
-            .filter(|grant| grant.namespaces.selects(namespace))
-            .any(|grant| grant.owners.iter().any(fits));
-        if granted {
+        if self.lets_use(namespace, fits) {
             return Ok(());
         }
         let whose = if owner == self.spec.account_id {
@@ -282,6 +398,16 @@ impl AwsAccount {
         )))
     }
 
+    /// Whether an entry of `spec.grants.sourceOwners` for `namespace` has an owner that fits.
+    fn lets_use(&self, namespace: Namespace<'_>, fits: impl Fn(&str) -> bool) -> bool {
+        self.spec
+            .grants
+            .source_owners
+            .iter()
+            .filter(|grant| grant.namespaces.selects(namespace))
+            .any(|grant| grant.owners.iter().any(|owner| fits(owner)))
+    }
+
     /// Whether images may be wanted in `region`, as far as the spec says: whether the region is
     /// enabled is EC2's to say.
     pub fn may_use(&self, region: &str) -> bool {
@@ -289,14 +415,12 @@ impl AwsAccount {
     }
 }
 
-impl CaptureGrant {
-    /// Whether an instance with these tags may be captured.
-    fn fits(&self, tags: &BTreeMap<String, String>) -> bool {
-        self.instance_tags
-            .iter()
-            .flatten()
-            .all(|(key, value)| tags.get(key) == Some(value))
-    }
+/// Whether a resource with these tags has all that a grant asks for.
+fn has_tags(tags: &BTreeMap<String, String>, wanted: Option<&BTreeMap<String, String>>) -> bool {
+    wanted
+        .into_iter()
+        .flatten()
+        .all(|(key, value)| tags.get(key) == Some(value))
 }
 
 impl NamespaceSelector {
@@ -321,6 +445,7 @@ impl Default for AwsAccountStatus {
         Self {
             observed_generation: NEVER_OBSERVED,
             conditions: Vec::new(),
+            strays: None,
         }
     }
 }
@@ -456,5 +581,69 @@ mod tests {
             )
             .is_err()
         );
+    }
+
+    fn snapshot(
+        grants: &serde_json::Value,
+        owner: &str,
+        tags: &[(&str, &str)],
+    ) -> Result<(), String> {
+        let labels = BTreeMap::new();
+        let images = Namespace {
+            name: "images",
+            labels: &labels,
+        };
+        account(grants)
+            .grants_snapshot(images, owner, &map(tags))
+            .map_err(|missing| missing.to_string())
+    }
+
+    #[test]
+    fn snapshots_of_the_account_are_granted_by_their_tags() {
+        let tagged = json!({"snapshots": [
+            {"namespaces": {"all": true}, "snapshotTags": {"amity-register": "allowed"}},
+        ]});
+        let own = "111122223333";
+        assert_eq!(
+            snapshot(&tagged, own, &[("amity-register", "allowed"), ("a", "b")]),
+            Ok(())
+        );
+        assert_eq!(
+            snapshot(&tagged, own, &[("amity-register", "no")]).unwrap_err(),
+            "AwsAccount \"default\" lets namespace \"images\" use only snapshots with other tags: give the snapshot the tags of an entry of spec.grants.snapshots, or add an entry"
+        );
+        let owners =
+            json!({"sourceOwners": [{"namespaces": {"all": true}, "owners": ["self", own]}]});
+        assert_eq!(
+            snapshot(&owners, own, &[]).unwrap_err(),
+            "AwsAccount \"default\" does not let namespace \"images\" use snapshots: add an entry for it to spec.grants.snapshots"
+        );
+    }
+
+    #[test]
+    fn snapshots_of_another_account_are_granted_by_its_id_alone() {
+        let other = "444455556666";
+        let by_id = json!({"sourceOwners": [{"namespaces": {"all": true}, "owners": [other]}]});
+        assert_eq!(snapshot(&by_id, other, &[]), Ok(()));
+        for grants in [
+            json!({"snapshots": [{"namespaces": {"all": true}}]}),
+            json!({"sourceOwners": [{"namespaces": {"all": true}, "owners": ["self", "amazon"]}]}),
+            json!({"sourceOwners": [{"namespaces": {"matchNames": ["x"]}, "owners": [other]}]}),
+        ] {
+            assert_eq!(
+                snapshot(&grants, other, &[]).unwrap_err(),
+                "AwsAccount \"default\" does not let namespace \"images\" use snapshots of owner 444455556666: add an entry with owners [\"444455556666\"] for it to spec.grants.sourceOwners"
+            );
+        }
+    }
+
+    #[test]
+    fn a_grant_with_a_field_of_a_later_version_is_an_error_and_no_wider_grant() {
+        for kind in ["capture", "snapshots", "sourceOwners"] {
+            let grant = json!({"namespaces": {"all": true}, "onlyOn": "Sundays"});
+            let grants = serde_json::from_value::<Grants>(json!({kind: [grant]}));
+            let error = grants.unwrap_err().to_string();
+            assert!(error.starts_with("unknown field `onlyOn`"), "{error}");
+        }
     }
 }

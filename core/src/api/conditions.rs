@@ -8,6 +8,9 @@
 
 use std::fmt::Write as _;
 
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+
 /// EC2 matches the spec (`MachineImage`); the account was reached and is the right one
 /// (`AwsAccount`). Always there.
 pub const READY: &str = "Ready";
@@ -73,6 +76,38 @@ impl std::fmt::Display for Reason {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.name)
     }
+}
+
+/// The condition `type_` of the object's `generation`. The time of its last transition is that of
+/// the one `before`, if there is one of the same status, and else `now`.
+pub fn condition(
+    before: &[Condition],
+    type_: &str,
+    status: &str,
+    reason: Reason,
+    message: String,
+    generation: i64,
+    now: Timestamp,
+) -> Condition {
+    let unchanged = before
+        .iter()
+        .find(|old| old.type_ == type_ && old.status == status);
+    Condition {
+        type_: type_.to_owned(),
+        status: status.to_owned(),
+        reason: reason.name.to_owned(),
+        message,
+        last_transition_time: unchanged.map_or_else(
+            || whole_seconds(now),
+            |old| old.last_transition_time.clone(),
+        ),
+        observed_generation: Some(generation),
+    }
+}
+
+/// `Time` is written in whole seconds, and what is compared with it must be, too.
+pub fn whole_seconds(time: Timestamp) -> Time {
+    Time(Timestamp::from_second(time.as_second()).unwrap_or(time))
 }
 
 /// `docs/conditions.md`: every condition and every reason, for a person to look up.
@@ -175,10 +210,10 @@ reasons! {
 
     // The source.
     SOURCE_NOT_FOUND "SourceNotFound" [READY, AVAILABLE, SOURCE_RESOLVED, STALLED]
-        "The instance or image in spec.source does not exist in that region, or is not shown to this account.",
-        "Correct region and id in spec.source. An image of another account must be shared with this one.";
+        "The instance, snapshot or image in spec.source does not exist in that region, or is not shown to this account.",
+        "Correct the region and the id, or owner and name, in spec.source. An image or snapshot of another account must be shared with this one.";
     SOURCE_NOT_SUPPORTED "SourceNotSupported" [READY, AVAILABLE, SOURCE_RESOLVED, STALLED]
-        "The source exists but no image can be made of it as it is: an instance that is terminated or has no EBS root volume, an image that is not available.",
+        "The source exists but no image can be made of it as it is: an instance that is terminated or has no EBS root volume, a snapshot that is not completed, an image that is not available.",
         "Bring it into the state that the message names, or use another source.";
     SOURCE_GONE "SourceGone" [READY, AVAILABLE, SOURCE_RESOLVED, STALLED]
         "A region still lacks the image, and neither the source nor any image of the revision is left to copy from.",
@@ -200,6 +235,9 @@ reasons! {
     CAPTURE_FAILED "CaptureFailed" [READY, AVAILABLE, STALLED]
         "EC2 could not make the image of the instance, or its answer was lost for good. It is not tried again by itself, since that might restart the instance again.",
         "Mend what the message says and change spec.rebuild.";
+    PLATFORM_MISMATCH "PlatformMismatch" [READY, AVAILABLE, STALLED]
+        "RegisterImage made an image whose platform details are not those of spec.source.snapshot.platformDetails, so that its billing code is missing or wrong (EC2 API, RegisterImage). It is discarded.",
+        "Capture an instance instead (spec.source.instance), which keeps the billing code, or write the platform details that the message names.";
     COPY_FAILED "CopyFailed" [READY, AVAILABLE, STALLED]
         "Copies of the image into a region failed again and again; the message has what EC2 says of the last.",
         "Mend what the message says (often a KMS key) and change spec.rebuild.";
@@ -219,10 +257,16 @@ reasons! {
         "Enable it (aws ec2 enable-image), or deregister it, so that another is made.";
     HELD_BY_OTHER_CLUSTER "HeldByOtherCluster" [READY, AVAILABLE, STALLED]
         "The images are managed from another cluster with the same owner id.",
-        "Give each installation its own --owner-id, or delete the object in the other cluster; the message has the uid of its namespace kube-system.";
+        "Give each installation its own --owner-id, or delete the object in the other cluster; the message has the uid of its namespace kube-system. If that cluster is gone and this one was built in its place, start Amity once with --take-over-from and that uid.";
     DEREGISTRATION_BLOCKED "DeregistrationBlocked" [READY, STALLED]
         "An image or snapshot that is no longer wanted cannot go: EC2 refuses it, for example because it is protected or locked, or somebody holds the image with the tag amity.dev/hold.",
         "End what the message names, or set spec.deletionPolicy to Retain.";
+    DEREGISTRATION_LIMIT "DeregistrationLimit" [READY, STALLED]
+        "More than 20 published images, and more than a fifth of all that are published in the account, would be deregistered at once. None of them is.",
+        "Check that it is meant. If it is, annotate the AwsAccount with amity.dev/deregistration-limit-lifted-until and the time until when they may go (RFC 3339), for example kubectl annotate awsaccount default amity.dev/deregistration-limit-lifted-until=2026-03-01T12:00:00Z; else put back what was deleted or changed.";
+    IN_USE "InUse" [READY]
+        "An image that is no longer wanted is still used by instances, launch templates or parameters, and is not deregistered before; status.regions[].inUseBy says by what.",
+        "Nothing to do: it goes by itself when nothing uses it any more. To deregister it all the same, annotate the MachineImage with amity.dev/deregister-in-use and the revision that the message names.";
     INVARIANT_BROKEN "InvariantBroken" [READY, AVAILABLE, STALLED]
         "Amity planned something that no plan may do, and did not do it. This is a bug of Amity, not a mistake of yours.",
         "Please report it with the message and kubectl get machineimage -o yaml.";
@@ -231,6 +275,34 @@ reasons! {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_time_of_a_condition_stays_while_its_status_does() {
+        let at = |second: i64| Timestamp::from_millisecond(second * 1000 + 999).unwrap();
+        let ready = |before: &[Condition], status, reason, second| {
+            condition(before, READY, status, reason, "…".into(), 7, at(second))
+        };
+        let first = ready(&[], "False", PROGRESSING, 100);
+        assert_eq!(first.last_transition_time, whole_seconds(at(100)));
+        let before = [first.clone()];
+        let other_reason = ready(&before, "False", SUSPENDED, 200);
+        assert_eq!(
+            other_reason.last_transition_time,
+            first.last_transition_time
+        );
+        let other_status = ready(&before, "True", IN_SYNC, 300);
+        assert_eq!(other_status.last_transition_time, whole_seconds(at(300)));
+        let other_type = condition(
+            &before,
+            STALLED,
+            "False",
+            REFUSED,
+            String::new(),
+            7,
+            at(400),
+        );
+        assert_eq!(other_type.last_transition_time, whole_seconds(at(400)));
+    }
 
     #[test]
     fn every_reason_has_its_own_name() {

@@ -13,12 +13,13 @@ mod schema;
 
 pub use aws_account::{
     AssumeRole, AwsAccount, AwsAccountSpec, AwsAccountStatus, CaptureGrant, Grants, Namespace,
-    NamespaceSelector, NotGranted, SourceOwnerGrant,
+    NamespaceSelector, NotGranted, SnapshotGrant, SourceOwnerGrant, Stray, Strays,
 };
 pub use machine_image::{
-    DeletionPolicy, ImageSource, InstanceSource, MachineImage, MachineImageSpec,
-    MachineImageStatus, NameTooLong, NextStep, ProgressingRevision, PublishedRevision, Reboot,
-    RegionProgress, RegionStatus, RegionTarget, Source,
+    Architecture, BootMode, DeletionPolicy, EnaSupport, ImageSource, ImageUser, InstanceSource,
+    InstanceVolumes, MachineImage, MachineImageSpec, MachineImageStatus, NameTooLong, NextStep,
+    PlatformDetails, ProgressingRevision, PublishedRevision, Reboot, RegionProgress, RegionStatus,
+    RegionTarget, Retention, SnapshotSource, SnapshotVolume, Source,
 };
 pub use schema::crds;
 

@@ -35,6 +35,135 @@ pub fn image_id() -> Rule {
     )
 }
 
+/// A snapshot's id, of the old or the new length.
+pub fn snapshot_id() -> Rule {
+    Rule::new("self.matches('^snap-([0-9a-f]{8}|[0-9a-f]{17})$')").message(
+        "write the id of a snapshot: snap- and 17 (or 8) hex digits, for example \
+         snap-0123456789abcdef0",
+    )
+}
+
+/// Hours, minutes and seconds, at most a year.
+pub fn min_age() -> Rule {
+    Rule::new(
+        "self.matches('^([0-9]{1,5}[hms]){1,3}$') && duration(self) <= duration('8760h')",
+    )
+    .message(
+        "write hours (h), minutes (m) and seconds (s), for example 168h for a week, at most 8760h \
+         (there is no unit for days)",
+    )
+}
+
+/// EC2's device names, of Linux and of Windows.
+pub fn device_name() -> Rule {
+    Rule::new("self.matches('^(/dev/)?(sd[a-z][0-9]{0,2}|xvd[a-z]{1,2}[0-9]{0,2})$')").message(
+        "write a device name as EC2 has it, for example /dev/xvda, /dev/sda1 or xvdf (nvme0n1 \
+         is what the instance makes of it)",
+    )
+}
+
+/// It is not written in the snapshot.
+pub fn root_device_name_is_said() -> Rule {
+    Rule::new("has(self.rootDeviceName)")
+        .message(
+            "say under which name instances get the root volume, for example /dev/xvda (Amazon \
+             Linux, Debian) or /dev/sda1 (most others)",
+        )
+        .field_path(".rootDeviceName")
+        .reason(Reason::FieldValueRequired)
+}
+
+/// EC2's default, i386, is what nobody means any more.
+pub fn architecture_is_said() -> Rule {
+    Rule::new("has(self.architecture)")
+        .message(
+            "say for which processor the system in the snapshot was built, for example x86_64 or \
+             arm64 (EC2 would take i386)",
+        )
+        .field_path(".architecture")
+        .reason(Reason::FieldValueRequired)
+}
+
+/// Two volumes under one name.
+pub fn volumes_are_not_the_root() -> Rule {
+    Rule::new(
+        "!has(self.volumes) || !has(self.rootDeviceName) || \
+         !self.volumes.exists(volume, volume.deviceName == self.rootDeviceName)",
+    )
+    .message(
+        "write only data volumes here: the one with the name in rootDeviceName is made from \
+         snapshotId",
+    )
+    .field_path(".volumes")
+}
+
+/// The image by its id, or by owner and name.
+pub fn image_is_said() -> Rule {
+    Rule::new("has(self.imageId) || has(self.owner) || has(self.name)")
+        .message("write either imageId, or owner with name")
+}
+
+/// As [`image_is_said`], and not twice.
+pub fn image_is_said_once() -> Rule {
+    Rule::new("!has(self.imageId) || (!has(self.owner) && !has(self.name))").message(
+        "write either imageId, or owner with name, and not both: they might name two images",
+    )
+}
+
+/// An owner has many images.
+pub fn owner_has_a_name() -> Rule {
+    Rule::new("has(self.imageId) || !has(self.owner) || has(self.name)")
+        .message(
+            "write which of the owner's images it is: its whole name, or imageId instead of owner",
+        )
+        .field_path(".name")
+        .reason(Reason::FieldValueRequired)
+}
+
+/// A name that anybody may give.
+pub fn name_has_an_owner() -> Rule {
+    Rule::new("has(self.imageId) || !has(self.name) || has(self.owner)")
+        .message(
+            "write whose image it is: an account id of 12 digits in quotes, self (this account) \
+             or amazon; without it, anybody could publish a newer image under this name",
+        )
+        .field_path(".owner")
+        .reason(Reason::FieldValueRequired)
+}
+
+/// An id has one architecture.
+pub fn architecture_is_of_a_name() -> Rule {
+    Rule::new("!has(self.imageId) || !has(self.architecture)")
+        .message("leave architecture out: an imageId is of one image, which has one architecture")
+        .field_path(".architecture")
+}
+
+const IS_OWNER: &str = "self in ['self', 'amazon'] || self.matches('^[0-9]{12}$')";
+
+/// An owner of images.
+pub fn owner() -> Rule {
+    Rule::new(IS_OWNER).message(
+        "write an account id of 12 digits in quotes, self (this account) or amazon; an image of \
+         just anyone cannot be asked for, since anybody could publish a newer one under its name",
+    )
+}
+
+/// EC2 would look for a pattern.
+pub fn image_name_has_no_wildcards() -> Rule {
+    Rule::new("!self.contains('*') && !self.contains('?')").message(
+        "write the whole name of one image, without the wildcards * and ?: which image it is \
+         would otherwise change without a change of the spec",
+    )
+}
+
+/// EC2's lengths and characters of an image's name. Wildcards have a sentence of their own.
+pub fn image_name() -> Rule {
+    Rule::new(r#"size(self) >= 3 && self.matches("^[a-zA-Z0-9()\\[\\] ./'@_*?-]*$")"#).message(
+        "write the image's name as EC2 shows it: 3 to 128 letters, digits, spaces and \
+         - _ . / ( ) [ ] ' @",
+    )
+}
+
 /// No default is right for everybody.
 pub fn reboot_is_said() -> Rule {
     Rule::new("has(self.reboot)")
@@ -57,10 +186,19 @@ pub fn name_template_has_revision() -> Rule {
 
 /// EC2's characters, and the three placeholders.
 pub fn name_template_characters() -> Rule {
-    Rule::new(r"self.matches('^([a-zA-Z0-9()./_-]|\\{(name|namespace|revision)\\})*$')").message(
-        "write letters, digits and - _ . / ( ) besides the placeholders {name}, {namespace} and \
-         {revision}",
+    Rule::new(
+        r#"self.matches("^([a-zA-Z0-9()\\[\\] ./'@_-]|\\{(name|namespace|revision)\\})*$")"#,
     )
+    .message(
+        "write letters, digits, spaces and - _ . / ( ) [ ] ' @ besides the placeholders {name}, \
+         {namespace} and {revision}",
+    )
+}
+
+/// Nobody would see it, and whoever looks the image up would not write it.
+pub fn name_template_is_trimmed() -> Rule {
+    Rule::new("!self.startsWith(' ') && !self.endsWith(' ')")
+        .message("write the template without a space at its beginning or end")
 }
 
 /// EC2's lengths of a tag's key.
@@ -106,6 +244,12 @@ pub fn some_regions() -> Rule {
 pub fn some_instance_tags() -> Rule {
     Rule::new("size(self) > 0")
         .message("write at least one tag; for any instance leave instanceTags out")
+}
+
+/// As for instances.
+pub fn some_snapshot_tags() -> Rule {
+    Rule::new("size(self) > 0")
+        .message("write at least one tag; for any snapshot leave snapshotTags out")
 }
 
 /// An account's id.
@@ -168,7 +312,7 @@ pub fn list_of_owners(_: &mut SchemaGenerator) -> Schema {
             "type": "string",
             "maxLength": 32,
             "x-kubernetes-validations": [{
-                "rule": "self in ['self', 'amazon'] || self.matches('^[0-9]{12}$')",
+                "rule": IS_OWNER,
                 "message": "write an account id of 12 digits in quotes, self (this account) or amazon",
             }],
         },

@@ -3,21 +3,35 @@
 //! A refusal is part of what is desired, not an early return: grants gate making and exposing images,
 //! never cleaning up, so that a plan is made in any case.
 
+mod source;
+
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
+use kube::ResourceExt;
 
-use super::identity::{Identity, Place, Reference, Revision};
-use super::observed::{SourceImage, SourceInstance};
+use super::identity::{Identity, Place, Reference, Revision, tag};
+use super::observed::{Image, ImageState};
 use super::plan::Finding;
 use crate::api::conditions::{self, Reason};
-use crate::api::{AwsAccount, DeletionPolicy, MachineImage, Namespace, Reboot, Source};
+use crate::api::{AwsAccount, DeletionPolicy, MachineImage};
+pub use source::{ImageName, RegisteredVolume, Registration, Source, SourceGrants};
 
 /// The finalizer that keeps an object until nothing of it is left in EC2.
 pub const FINALIZER: &str = "amity.dev/cleanup";
 
 /// The annotation that records a capture before it is asked for: `REVISION TIME`.
 pub const CAPTURED: &str = "amity.dev/captured";
+
+/// The annotation that records that an image was discarded: `REVISION PLATFORM-DETAILS`.
+pub const DISCARDED: &str = "amity.dev/discarded";
+
+/// The annotation by which a user says that images of a revision go although something uses them: `REVISION`.
+pub const DEREGISTER_IN_USE: &str = "amity.dev/deregister-in-use";
+
+/// The annotation of an `AwsAccount` by which its keeper says until when any number of images may go: a time of
+/// RFC 3339.
+pub const LIMIT_LIFTED_UNTIL: &str = "amity.dev/deregistration-limit-lifted-until";
 
 /// What is the same for every object of this process.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +40,8 @@ pub struct Installation {
     pub owner: String,
     /// The uid of namespace `kube-system`.
     pub cluster: String,
+    /// The uid of the cluster that was rebuilt as this one (`--take-over-from`).
+    pub take_over_from: Option<String>,
     /// How long EC2's reads may lag behind its writes (`--consistency-window`).
     pub consistency_window: SignedDuration,
 }
@@ -55,9 +71,9 @@ pub struct Desired {
     /// The revision that the spec asks for.
     pub revision: Revision,
     /// What that revision is made from.
-    pub origin: Reference,
-    /// Whether an instance may be restarted for its capture; `None` for other sources.
-    pub reboot: Option<Reboot>,
+    pub source: Source,
+    /// What the status says that a source given by its name was resolved to for this revision.
+    pub pinned: Option<Reference>,
     /// The places that shall have the image, in the spec's order.
     pub places: Vec<Place>,
     /// The AMI name of that revision.
@@ -66,6 +82,14 @@ pub struct Desired {
     pub description: Option<String>,
     /// `spec.tags`.
     pub tags: BTreeMap<String, String>,
+    /// How many superseded revisions are kept for a revert.
+    pub kept_revisions: usize,
+    /// How long a superseded revision is kept at least.
+    pub kept_for: SignedDuration,
+    /// The revision whose images go although something uses them.
+    pub deregister_in_use: Option<Revision>,
+    /// Until when any number of the account's images may go at once.
+    pub limit_lifted_until: Option<Timestamp>,
     /// What becomes of images that are no longer wanted.
     pub deletion_policy: DeletionPolicy,
     /// `spec.suspend`.
@@ -76,6 +100,8 @@ pub struct Desired {
     pub has_finalizer: bool,
     /// The capture that was last recorded.
     pub captured: Option<Captured>,
+    /// The image that was discarded.
+    pub discarded: Option<Discarded>,
     /// How long EC2's reads may lag behind its writes.
     pub consistency_window: SignedDuration,
     /// Why nothing may be made at all: a missing account or grant, a region that is not the account's.
@@ -93,12 +119,13 @@ pub struct Captured {
     pub at: Timestamp,
 }
 
-/// The grants of the account that concern the source, for the object's namespace.
-#[derive(Clone, Debug, PartialEq)]
-pub struct SourceGrants {
-    account: Option<AwsAccount>,
-    namespace: String,
-    labels: BTreeMap<String, String>,
+/// The record of an image that was not what the spec says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Discarded {
+    /// The revision.
+    pub revision: Revision,
+    /// What EC2 showed.
+    pub platform_details: String,
 }
 
 impl Desired {
@@ -126,23 +153,30 @@ impl Desired {
                 String::new()
             });
         let place = |region: &str| Place::new(account_id.clone().unwrap_or_default(), region);
+        let annotation = |key: &str| image.annotations().get(key).map(String::as_str);
         Self {
             identity: Identity {
                 owner: installation.owner.clone(),
                 cluster: installation.cluster.clone(),
+                predecessor: installation.take_over_from.clone(),
                 object: image.key(),
             },
             account_name: spec.account_name.clone(),
+            source: Source::of(&spec.source),
+            pinned: pinned(image, &revision),
+            discarded: annotation(DISCARDED)
+                .and_then(Discarded::parse)
+                .filter(|discarded| discarded.revision == revision),
             revision,
-            origin: Reference::new(spec.source.region(), spec.source.id()),
-            reboot: match &spec.source {
-                Source::Instance(instance) => Some(instance.reboot()),
-                Source::Image(_) => None,
-            },
             places: spec.region_names().map(place).collect(),
             image_name,
             description: spec.description.clone(),
             tags: spec.tags.clone(),
+            kept_revisions: usize::try_from(spec.retention.revisions).unwrap_or_default(),
+            kept_for: spec.retention.min_age(),
+            limit_lifted_until: references
+                .account
+                .and_then(|account| account.annotations().get(LIMIT_LIFTED_UNTIL)?.parse().ok()),
             deletion_policy: spec.deletion_policy,
             suspended: spec.suspend,
             deleted_since: image
@@ -156,11 +190,8 @@ impl Desired {
                 .iter()
                 .flatten()
                 .any(|name| name == FINALIZER),
-            captured: image
-                .metadata
-                .annotations
-                .as_ref()
-                .and_then(|all| Captured::parse(all.get(CAPTURED)?)),
+            captured: annotation(CAPTURED).and_then(Captured::parse),
+            deregister_in_use: annotation(DEREGISTER_IN_USE).map(Revision::from),
             consistency_window: installation.consistency_window,
             refusals,
             grants: SourceGrants {
@@ -172,12 +203,30 @@ impl Desired {
         }
     }
 
-    /// The place that a capture is made in.
-    pub fn origin_place(&self) -> Place {
+    /// The place of the source, in which a capture is made.
+    pub fn source_place(&self) -> Place {
         Place::new(
             self.account_id.clone().unwrap_or_default(),
-            self.origin.region.clone(),
+            self.source.region(),
         )
+    }
+
+    /// What EC2 bills for an image of the wanted revision that was registered, where that is not what the spec
+    /// says: its billing code is missing or another's (EC2 API, `RegisterImage`).
+    pub fn other_platform_of<'a>(&self, image: &'a Image) -> Option<&'a str> {
+        let Source::Snapshot { registration, .. } = &self.source else {
+            return None;
+        };
+        let source = image.tags.get(tag::SOURCE)?.parse::<Reference>().ok()?;
+        let was_published = [tag::PUBLISHED, tag::SUPERSEDED]
+            .iter()
+            .any(|key| image.tags.contains_key(*key));
+        let is_registered = source.is_snapshot()
+            && !was_published
+            && image.state == ImageState::Available
+            && image.tags.get(tag::REVISION).map(String::as_str) == Some(self.revision.as_str());
+        let shown = image.platform_details.as_deref().unwrap_or_default();
+        (is_registered && shown != registration.platform_details).then_some(shown)
     }
 
     /// Whether the spec wants an image in `place`.
@@ -207,39 +256,36 @@ impl Captured {
     }
 }
 
-impl SourceGrants {
-    /// Whether the object's namespace may capture this instance.
-    pub fn check_instance(&self, instance: &SourceInstance) -> Result<(), Finding> {
-        self.check(|account, namespace| account.grants_capture(namespace, &instance.tags))
-    }
-
-    /// Whether the object's namespace may use images of this owner.
-    pub fn check_image(&self, image: &SourceImage) -> Result<(), Finding> {
-        self.check(|account, namespace| {
-            account.grants_source_owner(namespace, &image.owner, image.owner_alias.as_deref())
+impl Discarded {
+    /// Reads the annotation; what cannot be read records nothing.
+    fn parse(text: &str) -> Option<Self> {
+        let (revision, platform_details) = text.split_once(' ')?;
+        Some(Self {
+            revision: Revision::from(revision),
+            platform_details: platform_details.to_owned(),
         })
     }
 
-    fn check<E: std::fmt::Display>(
-        &self,
-        ask: impl FnOnce(&AwsAccount, Namespace<'_>) -> Result<(), E>,
-    ) -> Result<(), Finding> {
-        let Some(account) = &self.account else {
-            return Ok(());
-        };
-        ask(
-            account,
-            Namespace {
-                name: &self.namespace,
-                labels: &self.labels,
-            },
-        )
-        .map_err(|missing| Finding {
-            reason: conditions::NOT_GRANTED,
-            place: None,
-            message: missing.to_string(),
-        })
+    /// The annotation's value.
+    pub fn annotation(revision: &Revision, platform_details: &str) -> String {
+        format!("{revision} {platform_details}")
     }
+}
+
+/// What the status says of the source of `revision`. It is a hint until EC2 has shown that the spec's name is
+/// that of this image; `amity.dev/origin` of the first image comes before it.
+fn pinned(image: &MachineImage, revision: &Revision) -> Option<Reference> {
+    let status = image.status.as_ref()?;
+    let region = image.spec.source.region();
+    let progressing = status.progressing.as_ref();
+    let published = status.published.as_ref();
+    let said = progressing
+        .map(|one| (&one.revision, &one.source))
+        .into_iter()
+        .chain(published.map(|one| (&one.revision, &one.source)))
+        .find(|(of, _)| *of == revision.as_str());
+    let said = said?.1.parse().ok().filter(Reference::is_image);
+    said.filter(|pinned: &Reference| pinned.region == region)
 }
 
 /// What of the spec's references forbids to make anything.
@@ -264,6 +310,13 @@ fn refusals_of_references(image: &MachineImage, references: References<'_>) -> V
             ),
         );
     };
+    if account.metadata.deletion_timestamp.is_some() {
+        let message = format!(
+            "AwsAccount {name:?} is being deleted: nothing is made in it any more; delete this MachineImage, too, or \
+             create the AwsAccount anew"
+        );
+        return refuse(conditions::ACCOUNT_NOT_READY, message);
+    }
     let outside: Vec<_> = image
         .spec
         .region_names()

@@ -40,6 +40,8 @@ pub mod tag {
     pub const SELF: &str = "amity.dev/self";
     /// When the revision was published; absent while it is not what users should launch.
     pub const PUBLISHED: &str = "amity.dev/published";
+    /// When the image ceased to be published because another revision was; from then on its retention counts.
+    pub const SUPERSEDED: &str = "amity.dev/superseded";
     /// Hashes of the keys of `spec.tags` that Amity put there, see [`super::TagKeys`].
     pub const TAG_KEYS: &str = "amity.dev/tag-keys";
     /// Somebody holds the image: it is not deregistered while it has this tag, whatever the value.
@@ -103,6 +105,11 @@ impl Reference {
         self.id.starts_with("i-")
     }
 
+    /// Whether it names a snapshot.
+    pub fn is_snapshot(&self) -> bool {
+        self.id.starts_with("snap-")
+    }
+
     /// Whether it names an image.
     pub fn is_image(&self) -> bool {
         self.id.starts_with("ami-")
@@ -150,6 +157,9 @@ pub struct Identity {
     pub owner: String,
     /// The uid of namespace `kube-system` of the cluster that holds the object.
     pub cluster: String,
+    /// The uid of the cluster that was rebuilt as this one (`--take-over-from`): its images are this one's,
+    /// and tagged so.
+    pub predecessor: Option<String>,
     /// `namespace/name`.
     pub object: String,
 }
@@ -190,6 +200,17 @@ impl Identity {
             &attempt.to_string(),
         ];
         hex_digest(parts)
+    }
+
+    /// Whether these tags are of this cluster or of the one that it takes over from.
+    pub fn is_of_cluster(&self, tags: &BTreeMap<String, String>) -> bool {
+        tags.get(tag::CLUSTER)
+            .is_some_and(|uid| *uid == self.cluster || self.predecessor.as_ref() == Some(uid))
+    }
+
+    /// Whether these tags are of the cluster that this one takes over from.
+    pub fn is_to_be_taken_over(&self, tags: &BTreeMap<String, String>) -> bool {
+        self.is_of_cluster(tags) && tags.get(tag::CLUSTER) != Some(&self.cluster)
     }
 
     /// Whether these tags say that the thing belongs to this object. It is a claim, not a proof.
@@ -244,123 +265,4 @@ impl TagKeys {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn the_hash_of_a_revision_never_changes() {
-        let source = json!({"instance": {"region": "us-east-1", "instanceId": "i-0a1b2c3d4e5f60718", "reboot": "Never"}});
-        assert_eq!(Revision::of(&source, None).as_str(), "8d5de8a2e0");
-        assert_eq!(
-            Revision::of(&source, Some("2026-11")).as_str(),
-            "d484c0cecd"
-        );
-        let source = json!({"image": {"region": "us-east-1", "imageId": "ami-0feedfacefeedface"}});
-        assert_eq!(Revision::of(&source, None).as_str(), "72f3794df3");
-    }
-
-    #[test]
-    fn a_field_that_is_not_said_changes_no_hash() {
-        let said = json!({"image": {"region": "us-east-1", "imageId": "ami-1"}});
-        let more = json!({"image": {"imageId": "ami-1", "extra": null, "list": [], "map": {"a": null}, "region": "us-east-1"}});
-        assert_eq!(Revision::of(&said, None), Revision::of(&more, None));
-        assert_ne!(Revision::of(&said, None), Revision::of(&said, Some("")));
-    }
-
-    #[test]
-    fn the_spec_of_an_object_gives_the_hash_of_its_source() {
-        let source: crate::api::Source = serde_json::from_value(
-            json!({"instance": {"region": "us-east-1", "instanceId": "i-0a1b2c3d4e5f60718", "reboot": "Never"}}),
-        )
-        .unwrap();
-        let written = serde_json::to_value(&source).unwrap();
-        assert_eq!(
-            Revision::of(&written, None).as_str(),
-            "8d5de8a2e0",
-            "a field of the schema changed the hash"
-        );
-    }
-
-    #[test]
-    fn the_token_of_a_copy_never_changes() {
-        let identity = Identity {
-            owner: "o".into(),
-            cluster: "c".into(),
-            object: "ns/n".into(),
-        };
-        let place = Place::new("111122223333", "eu-west-1");
-        assert_eq!(
-            identity.copy_token(&Revision::from("3f9a1c07d2"), &place, 1),
-            "30f65f4a579c8fca32ff752d166f80db6728fdf3d0cf37bb2a11eb237d65b63a",
-            "after an upgrade, a repeated call would make a second image"
-        );
-    }
-
-    #[test]
-    fn the_tags_of_a_newborn_never_change() {
-        let identity = Identity {
-            owner: "o".into(),
-            cluster: "c".into(),
-            object: "ns/n".into(),
-        };
-        let origin = Reference::new("us-east-1", "i-0a1b2c3d4e5f60718");
-        let source = Reference::new("us-east-1", "ami-0feedfacefeedface");
-        let tags = identity.birth_tags(&Revision::from("3f9a1c07d2"), &origin, &source);
-        let written: Vec<_> = tags
-            .iter()
-            .map(|(key, value)| format!("{key}={value}"))
-            .collect();
-        assert_eq!(
-            written,
-            [
-                "amity.dev/cluster=c",
-                "amity.dev/object=ns/n",
-                "amity.dev/origin=us-east-1/i-0a1b2c3d4e5f60718",
-                "amity.dev/owner=o",
-                "amity.dev/revision=3f9a1c07d2",
-                "amity.dev/source=us-east-1/ami-0feedfacefeedface",
-                "amity.dev/variant=source",
-            ]
-        );
-        assert_eq!(TagKeys::of(&["team".to_owned()]).value(), "7ccc7970");
-    }
-
-    #[test]
-    fn a_token_is_what_ec2_takes_and_differs_by_place_and_attempt() {
-        let identity = Identity {
-            owner: "o".into(),
-            cluster: "c".into(),
-            object: "ns/n".into(),
-        };
-        let revision = Revision::from("3f9a1c07d2");
-        let place = Place::new("111122223333", "eu-west-1");
-        let token = identity.copy_token(&revision, &place, 1);
-        assert!(token.len() <= 64 && token.is_ascii());
-        assert_ne!(token, identity.copy_token(&revision, &place, 2));
-        assert_ne!(
-            token,
-            identity.copy_token(&revision, &Place::new("111122223333", "eu-west-2"), 1)
-        );
-        let rebuilt = Identity {
-            cluster: "another".into(),
-            ..identity.clone()
-        };
-        assert_eq!(
-            token,
-            rebuilt.copy_token(&revision, &place, 1),
-            "a rebuilt cluster repeats the same call"
-        );
-    }
-
-    #[test]
-    fn noted_tag_keys_are_read_back_and_fit_into_a_tag() {
-        let keys: Vec<String> = (0..30).map(|n| format!("{n:0127}")).collect();
-        let noted = TagKeys::of(&keys);
-        assert!(noted.value().len() <= 256);
-        let tags = BTreeMap::from([(tag::TAG_KEYS.to_owned(), noted.value())]);
-        assert_eq!(TagKeys::read(&tags), noted);
-        assert!(noted.contains(&keys[7]) && !noted.contains("somebody-elses"));
-    }
-}
+mod tests;

@@ -4,11 +4,14 @@
 //! The numbers are those of the design. A plan that breaks one has no steps left: that is a bug of ours, and
 //! shall never be an accident of the user's.
 
+use std::collections::BTreeSet;
 use std::fmt;
+
+use jiff::Timestamp;
 
 use super::desired::Desired;
 use super::identity::{Place, Reference, Standing, is_sealed_snapshot, standing, tag};
-use super::observed::{Image, ImageState, Observed, PlaceView, SourceView};
+use super::observed::{Image, ImageState, Observed, PlaceView, SourceView, Usage};
 use super::plan::{Action, Finding, Plan, Step};
 use crate::api::{DeletionPolicy, conditions};
 
@@ -32,6 +35,7 @@ struct Facts<'a> {
     plan: &'a Plan,
     desired: &'a Desired,
     observed: &'a Observed,
+    now: Timestamp,
 }
 
 /// One rule: what is wrong with taking `step` now, if anything.
@@ -50,21 +54,31 @@ const RULES: &[(u8, Rule)] = &[
         a_published_image_goes_only_when_it_is_replaced_or_unwanted,
     ),
     (4, a_held_image_stays),
+    (4, an_image_in_use_stays),
+    (4, a_superseded_image_stays_as_long_as_it_is_kept),
     (5, the_last_image_of_a_wanted_revision_stays),
     (5, an_image_that_is_being_copied_stays),
     (6, retain_destroys_nothing),
     (7, a_snapshot_goes_only_when_it_is_ours_and_unused),
+    (7, what_the_spec_names_stays),
     (8, a_capture_is_recorded_first),
     (8, nothing_is_captured_twice),
+    (9, not_too_many_published_images_go_at_once),
     (10, grants_gate_creation),
 ];
 
 /// Every invariant that the steps to be taken now would break.
-pub fn violations(plan: &Plan, desired: &Desired, observed: &Observed) -> Vec<Violation> {
+pub fn violations(
+    plan: &Plan,
+    desired: &Desired,
+    observed: &Observed,
+    now: Timestamp,
+) -> Vec<Violation> {
     let facts = Facts {
         plan,
         desired,
         observed,
+        now,
     };
     let effects = facts
         .effects()
@@ -119,6 +133,14 @@ impl<'a> Facts<'a> {
         image.tags.get(tag::REVISION).map(String::as_str) == Some(self.desired.revision.as_str())
     }
 
+    /// The image that a step deregisters.
+    fn deregistered(&self, place: &Place, step: &Step) -> Option<&'a Image> {
+        match &step.action {
+            Action::DeregisterImage { id } => self.image(place, id),
+            _ => None,
+        }
+    }
+
     /// An image of the wanted revision that is ours or may turn out to be.
     fn is_sibling(&self, image: &Image) -> bool {
         self.is_of_wanted_revision(image)
@@ -133,8 +155,8 @@ impl<'a> Facts<'a> {
 impl Plan {
     /// The plan, or one without steps that says which invariant it would have broken.
     #[must_use]
-    pub fn checked(self, desired: &Desired, observed: &Observed) -> Self {
-        let violations = violations(&self, desired, observed);
+    pub fn checked(self, desired: &Desired, observed: &Observed, now: Timestamp) -> Self {
+        let violations = violations(&self, desired, observed, now);
         if violations.is_empty() {
             return self;
         }
@@ -189,13 +211,20 @@ fn only_what_is_proven_ours(facts: &Facts<'_>, place: &Place, step: &Step) -> Op
     (!allowed).then(|| format!("{target} is not proven to be this object's"))
 }
 
-fn a_seal_names_its_bearer_and_stays(_: &Facts<'_>, _: &Place, step: &Step) -> Option<String> {
+fn a_seal_names_its_bearer_and_stays(facts: &Facts<'_>, _: &Place, step: &Step) -> Option<String> {
     match &step.action {
-        Action::CreateTags { id, tags } => tags
-            .get(tag::SELF)
-            .filter(|seal| *seal != id)
-            .map(|seal| format!("it would name {seal}")),
-        Action::CreateImage { tags, .. } | Action::CopyImage { tags, .. } => tags
+        Action::CreateTags { id, tags } => {
+            let other_seal = tags.get(tag::SELF).filter(|seal| *seal != id);
+            let other_cluster = tags
+                .get(tag::CLUSTER)
+                .filter(|uid| **uid != facts.desired.identity.cluster);
+            other_seal
+                .or(other_cluster)
+                .map(|other| format!("it would name {other}"))
+        }
+        Action::CreateImage { tags, .. }
+        | Action::RegisterImage { tags, .. }
+        | Action::CopyImage { tags, .. } => tags
             .get(tag::SELF)
             .map(|seal| format!("it would be born with the seal of {seal}")),
         Action::DeleteTags { keys, .. } if keys.is_empty() => {
@@ -204,7 +233,7 @@ fn a_seal_names_its_bearer_and_stays(_: &Facts<'_>, _: &Place, step: &Step) -> O
         Action::DeleteTags { keys, .. } => {
             let may_go = |key: &&String| {
                 !key.starts_with(tag::PREFIX)
-                    || [tag::PUBLISHED, tag::TAG_KEYS].contains(&key.as_str())
+                    || [tag::PUBLISHED, tag::SUPERSEDED, tag::TAG_KEYS].contains(&key.as_str())
             };
             keys.iter()
                 .find(|key| !may_go(key))
@@ -227,8 +256,8 @@ fn nothing_retired_or_captured_while_a_place_is_unknown(
     step: &Step,
 ) -> Option<String> {
     let (place, _) = facts.observed.unreadable().next()?;
-    match step.action {
-        Action::CreateImage { .. } => Some(format!(
+    match &step.action {
+        action if action.creates_origin() => Some(format!(
             "{place} cannot be read and may hold an image of the revision"
         )),
         // A deletion takes everything, so that no place can need another's.
@@ -257,11 +286,11 @@ fn a_second_image_that_may_be_used_stays(
     place: &Place,
     step: &Step,
 ) -> Option<String> {
-    let Action::DeregisterImage { id } = &step.action else {
-        return None;
-    };
-    let going = facts.image(place, id)?;
-    let may_be_used = going.tags.contains_key(tag::PUBLISHED) || going.last_launched.is_some();
+    let going = facts.deregistered(place, step)?;
+    let was_published = [tag::PUBLISHED, tag::SUPERSEDED]
+        .iter()
+        .any(|key| going.tags.contains_key(*key));
+    let may_be_used = was_published || going.last_launched.is_some();
     let is_wanted = facts.is_of_wanted_revision(going) && facts.desired.wants(place);
     let is_alive = going.state != ImageState::Failed && !facts.desired.is_being_deleted();
     (may_be_used && is_wanted && is_alive)
@@ -273,14 +302,11 @@ fn a_published_image_goes_only_when_it_is_replaced_or_unwanted(
     place: &Place,
     step: &Step,
 ) -> Option<String> {
-    let Action::DeregisterImage { id } = &step.action else {
-        return None;
-    };
     let going = facts
-        .image(place, id)
+        .deregistered(place, step)
         .filter(|going| going.tags.contains_key(tag::PUBLISHED))?;
     let replaces = |other: &Image| {
-        other.id != *id
+        other.id != going.id
             && facts.is_ours(other)
             && other.tags.contains_key(tag::PUBLISHED)
             && other.tags.get(tag::REVISION) != going.tags.get(tag::REVISION)
@@ -296,11 +322,107 @@ fn a_published_image_goes_only_when_it_is_replaced_or_unwanted(
 }
 
 fn a_held_image_stays(facts: &Facts<'_>, place: &Place, step: &Step) -> Option<String> {
-    let Action::DeregisterImage { id } = &step.action else {
-        return None;
-    };
-    let by = facts.image(place, id)?.tags.get(tag::HOLD)?;
+    let by = facts.deregistered(place, step)?.tags.get(tag::HOLD)?;
     Some(format!("it is held: {by}"))
+}
+
+/// What can be launched goes only when EC2 has said that nothing uses it, or a user that it goes all the same.
+fn an_image_in_use_stays(facts: &Facts<'_>, place: &Place, step: &Step) -> Option<String> {
+    let going = facts.deregistered(place, step)?;
+    let revision = going.tags.get(tag::REVISION).map(String::as_str);
+    let overridden = facts.desired.deregister_in_use.as_ref();
+    let is_overridden = overridden.is_some_and(|said| Some(said.as_str()) == revision);
+    let can_be_launched = matches!(going.state, ImageState::Available | ImageState::Disabled);
+    if is_overridden || !can_be_launched {
+        return None;
+    }
+    let key = (place.clone(), going.id.clone());
+    match facts.observed.usage.get(&key) {
+        Some(Usage::By(users)) if users.is_empty() => None,
+        Some(Usage::By(users)) => Some(format!("{} uses it", users[0].arn)),
+        _ => Some("who uses it was not read".to_owned()),
+    }
+}
+
+/// Neither `spec.retention.minAge` nor `revisions` ends by itself when a region is wanted and the object is not
+/// deleted.
+fn a_superseded_image_stays_as_long_as_it_is_kept(
+    facts: &Facts<'_>,
+    place: &Place,
+    step: &Step,
+) -> Option<String> {
+    let going = facts.deregistered(place, step)?;
+    let since = |image: &Image| {
+        let at = image.tags.get(tag::SUPERSEDED)?.parse::<Timestamp>().ok()?;
+        (image.state == ImageState::Available && facts.is_ours(image)).then_some(at)
+    };
+    let is_exempt = facts.desired.is_being_deleted()
+        || !facts.desired.wants(place)
+        || facts.is_of_wanted_revision(going);
+    let of_revision = |revision: Option<&String>| {
+        let all = facts
+            .observed
+            .known()
+            .filter(|(place, _)| facts.desired.wants(place))
+            .flat_map(|(_, known)| &known.images);
+        all.filter(|image| image.tags.get(tag::REVISION) == revision)
+            .filter_map(since)
+            .max()
+    };
+    since(going).filter(|_| !is_exempt)?;
+    let superseded = of_revision(going.tags.get(tag::REVISION))?;
+    if facts.now.duration_since(superseded) < facts.desired.kept_for {
+        return Some("it was superseded less than spec.retention.minAge ago".to_owned());
+    }
+    let revisions: BTreeSet<&String> = facts
+        .observed
+        .known()
+        .flat_map(|(_, known)| &known.images)
+        .filter(|image| facts.is_ours(image) && !facts.is_of_wanted_revision(image))
+        .filter_map(|image| image.tags.get(tag::REVISION))
+        .collect();
+    let later = revisions
+        .into_iter()
+        .filter(|revision| {
+            of_revision(Some(revision)).is_some_and(|other| {
+                (other, Some(*revision)) > (superseded, going.tags.get(tag::REVISION))
+            })
+        })
+        .count();
+    (later < facts.desired.kept_revisions)
+        .then(|| "it is among the superseded revisions that spec.retention keeps".to_owned())
+}
+
+/// So many at once are more likely a mistake, until somebody says that they are none.
+fn not_too_many_published_images_go_at_once(
+    facts: &Facts<'_>,
+    place: &Place,
+    step: &Step,
+) -> Option<String> {
+    let going = facts.deregistered(place, step)?;
+    let is_lifted = facts
+        .desired
+        .limit_lifted_until
+        .is_some_and(|until| facts.now < until);
+    if is_lifted || !going.tags.contains_key(tag::PUBLISHED) {
+        return None;
+    }
+    match facts.observed.departures {
+        None => Some("how many others would go was not counted".to_owned()),
+        Some(departures) if departures.are_too_many() => Some(format!(
+            "{} of {} published images would go",
+            departures.going, departures.published
+        )),
+        Some(_) => None,
+    }
+}
+
+/// A snapshot or image that the user brought is never deleted, whoever made it.
+fn what_the_spec_names_stays(facts: &Facts<'_>, place: &Place, step: &Step) -> Option<String> {
+    let target = step.action.target()?;
+    let source = &facts.desired.source;
+    (step.action.destroys() && source.names(&place.region, target))
+        .then(|| "it is the source that the spec names".to_owned())
 }
 
 /// What goes in the same plan does not count as staying.
@@ -309,12 +431,13 @@ fn the_last_image_of_a_wanted_revision_stays(
     place: &Place,
     step: &Step,
 ) -> Option<String> {
-    let Action::DeregisterImage { id } = &step.action else {
-        return None;
+    let going = facts.deregistered(place, step)?;
+    // What was registered as something else than the spec says is no image of the revision.
+    let counts = |image: &Image| {
+        facts.is_of_wanted_revision(image)
+            && image.state == ImageState::Available
+            && facts.desired.other_platform_of(image).is_none()
     };
-    let going = facts.image(place, id)?;
-    let counts =
-        |image: &Image| facts.is_of_wanted_revision(image) && image.state == ImageState::Available;
     if facts.desired.is_being_deleted() || !counts(going) {
         return None;
     }
@@ -333,10 +456,8 @@ fn an_image_that_is_being_copied_stays(
     place: &Place,
     step: &Step,
 ) -> Option<String> {
-    let Action::DeregisterImage { id } = &step.action else {
-        return None;
-    };
-    let itself = Reference::new(place.region.clone(), id.clone());
+    let going = facts.deregistered(place, step)?;
+    let itself = Reference::new(place.region.clone(), going.id.clone());
     let mut all = facts.observed.known().flat_map(|(_, known)| &known.images);
     let reader = all.find(|image| image.is_being_copied_from(&itself))?;
     Some(format!("{} is being copied from it", reader.id))
@@ -391,9 +512,9 @@ fn a_capture_is_recorded_first(facts: &Facts<'_>, _: &Place, step: &Step) -> Opt
 }
 
 fn nothing_is_captured_twice(facts: &Facts<'_>, place: &Place, step: &Step) -> Option<String> {
-    let Action::CreateImage { .. } = &step.action else {
+    if !step.action.creates_origin() {
         return None;
-    };
+    }
     let mut all = facts.observed.known().flat_map(|(_, known)| &known.images);
     let made = all
         .find(|image| facts.is_sibling(image))
@@ -401,7 +522,9 @@ fn nothing_is_captured_twice(facts: &Facts<'_>, place: &Place, step: &Step) -> O
     // Only what died in the place of the capture can have been the capture.
     let mut dead = facts.observed.known_at(place)?.dead.iter();
     let died = || {
-        dead.find(|dead| dead.revision == facts.desired.revision)
+        // A registration restarts nothing: what is gone for good may be registered again.
+        let captures = matches!(step.action, Action::CreateImage { .. });
+        dead.find(|dead| captures && dead.revision == facts.desired.revision)
             .map(|dead| dead.id.clone())
     };
     made.or_else(died)
@@ -417,6 +540,9 @@ fn grants_gate_creation(facts: &Facts<'_>, place: &Place, step: &Step) -> Option
         (Action::CreateImage { .. }, SourceView::Instance(instance)) => {
             facts.desired.grants.check_instance(instance).err()
         }
+        (Action::RegisterImage { .. }, SourceView::Snapshots(snapshots)) => {
+            facts.desired.grants.check_snapshots(snapshots).err()
+        }
         (Action::CopyImage { .. }, SourceView::Image(image)) => {
             facts.desired.grants.check_image(image).err()
         }
@@ -425,8 +551,8 @@ fn grants_gate_creation(facts: &Facts<'_>, place: &Place, step: &Step) -> Option
     if let Some(finding) = facts.desired.refusals.first().cloned().or_else(refused) {
         return Some(finding.message);
     }
-    let capture = matches!(step.action, Action::CreateImage { .. });
-    (!capture && !facts.desired.wants(place)).then(|| "the place is not wanted".to_owned())
+    let is_origin = step.action.creates_origin();
+    (!is_origin && !facts.desired.wants(place)).then(|| "the place is not wanted".to_owned())
 }
 
 /// The finalizer is what keeps an object until nothing of it is left; an unreadable place may hold something
@@ -446,8 +572,13 @@ fn released_too_early(facts: &Facts<'_>) -> Option<Violation> {
             .next()
     };
     let mut all = facts.observed.known().flat_map(|(_, known)| &known.images);
+    let is_the_users = |image: &Image| {
+        let mut places = facts.observed.known();
+        let place = places.find(|(_, known)| known.images.iter().any(|one| one.id == image.id));
+        place.is_some_and(|(place, _)| facts.desired.source.names(&place.region, &image.id))
+    };
     let left = all
-        .find(|image| facts.is_ours(image))
+        .find(|image| facts.is_ours(image) && !is_the_users(image))
         .map(|image| format!("{} is left", image.id));
     let wrong = left.or_else(unreadable)?;
     Some(Violation {

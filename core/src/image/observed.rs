@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::identity::{Place, Reference, Revision, tag};
 use super::plan::Action;
+use crate::api::ImageUser;
 use crate::api::conditions::Reason;
 
 /// What is known of everything that one `MachineImage` could own or need.
@@ -16,12 +17,45 @@ pub struct Observed {
     pub places: BTreeMap<Place, PlaceView>,
     /// What the spec names as the source, where the plan may need it.
     pub source: SourceView,
+    /// Who uses images that are to go, as far as that was read a moment ago, by place and image.
+    pub usage: BTreeMap<(Place, String), Usage>,
+    /// How much of the account is about to go, by what every object asks for, where that was asked.
+    pub departures: Option<Departures>,
     /// What EC2 refused of late, by place and action: memory of this process only, and never a reason to create.
     pub refusals: BTreeMap<Asked, Refusal>,
     /// Since when no creating call of ours can be under way that lists do not show yet, were no more made:
     /// the last such call for this object or the start of the process, whichever is later. `None` when
     /// this process has seen the object at rest after its last creating call.
     pub last_creation: Option<Timestamp>,
+}
+
+/// What EC2 says of who uses an image. Whatever it does not say counts as use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Usage {
+    /// These instances, launch templates, parameters and recipes; none, if it is empty.
+    By(Vec<ImageUser>),
+    /// It could not be read.
+    Unknown(Unreadable),
+}
+
+/// How many of an account's published images are about to go at once, for whatever objects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Departures {
+    /// The published images that their object no longer asks for.
+    pub going: usize,
+    /// All published images of the installation in the account.
+    pub published: usize,
+}
+
+impl Departures {
+    /// As many may go without a question.
+    pub const FEW: usize = 20;
+
+    /// Whether that is so much that somebody has to say that it is meant: more than twenty, and more than a
+    /// fifth of what is published.
+    pub fn are_too_many(self) -> bool {
+        self.going > Self::FEW && self.going * 5 > self.published
+    }
 }
 
 /// What is known of one account and region.
@@ -44,6 +78,8 @@ pub struct Known {
     pub dead: Vec<Dead>,
     /// Who has an image name that EC2 says is taken, by name. An empty list: nobody that EC2 would show yet.
     pub name_holders: BTreeMap<String, Vec<Image>>,
+    /// How many more snapshots may be copied to here at once; `None` where that is not limited.
+    pub free_copy_slots: Option<usize>,
     /// When the list was complete.
     pub as_of: Timestamp,
 }
@@ -91,6 +127,10 @@ pub struct Image {
     pub last_launched: Option<Timestamp>,
     /// The ids of the snapshots in its block device mapping.
     pub snapshots: Vec<String>,
+    /// The one among them that the root device is made from.
+    pub root_snapshot: Option<String>,
+    /// EC2's `PlatformDetails`: what it bills instances of the image for, such as `Windows`.
+    pub platform_details: Option<String>,
     /// Every tag.
     pub tags: BTreeMap<String, String>,
 }
@@ -148,6 +188,8 @@ pub struct Snapshot {
     pub pending: bool,
     /// Percent done.
     pub progress: Option<u8>,
+    /// EC2's words where it could not be made.
+    pub failure: Option<String>,
     /// The images of the account that use it, of whatever tags; `None` when that was not read.
     pub used_by: Option<Vec<String>>,
     /// Gigabytes of its volume.
@@ -164,6 +206,8 @@ pub enum SourceView {
     NotRead,
     /// An instance.
     Instance(SourceInstance),
+    /// The snapshots of the root device and of the other volumes, in that order.
+    Snapshots(Vec<SourceSnapshot>),
     /// An image.
     Image(SourceImage),
     /// EC2 says that there is none.
@@ -182,13 +226,34 @@ pub struct SourceInstance {
     pub state: String,
     /// Its tags, which grants select by.
     pub tags: BTreeMap<String, String>,
+    /// The device names of its volumes besides the root's.
+    pub data_devices: Vec<String>,
     /// Why EC2 could not capture it: an instance store as its root, say.
     pub unsupported: Option<String>,
+}
+
+/// A snapshot to register an image of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceSnapshot {
+    /// `snap-…`
+    pub id: String,
+    /// `pending`, `completed`, `error`, …, in EC2's words.
+    pub state: String,
+    /// The account that owns it.
+    pub owner: String,
+    /// Its tags, which grants select by.
+    pub tags: BTreeMap<String, String>,
 }
 
 /// A source image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceImage {
+    /// `ami-…`
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// EC2's word for its architecture, such as `x86_64`.
+    pub architecture: String,
     /// Its state.
     pub state: ImageState,
     /// The account that owns it.

@@ -5,11 +5,12 @@
 //! | [`step`] | what a plan is made of |
 //! | `view` | whose each image is, and what stands where |
 //! | `seal` | marking as ours what EC2 proves to be |
-//! | `origin` | the capture that everything is copied from |
+//! | `origin` | the capture or registration that everything is copied from |
 //! | `copies` | filling each place from any available image of the revision |
 //! | `attributes` | bringing `spec.tags` into line |
 //! | `publish` | when the revision becomes what users launch |
 //! | `retire` | what goes, and when it may |
+//! | `restraint` | what is put off: held, used, too much at once, or refused of late |
 //! | `delete` | the end of the object |
 
 mod attributes;
@@ -17,15 +18,19 @@ mod copies;
 mod delete;
 mod origin;
 mod publish;
+mod restraint;
 mod retire;
 mod seal;
 pub mod step;
 mod view;
 
+use std::collections::BTreeSet;
+use std::fmt;
+
 use jiff::Timestamp;
 
-use super::desired::Desired;
-use super::identity::{Place, Standing, is_sealed_snapshot, tag};
+use super::desired::{Desired, ImageName, Source};
+use super::identity::{Place, Reference, Standing, is_sealed_snapshot, tag};
 use super::observed::{ImageState, Known, Observed, Snapshot};
 use crate::api::conditions;
 pub use step::{Action, Finding, Plan, Step, WaitsFor, Why};
@@ -55,23 +60,91 @@ pub fn plan(desired: &Desired, observed: &Observed, now: Timestamp) -> Plan {
     } else {
         plan.findings.extend(desired.refusals.iter().cloned());
         seal::seal(&view, &mut plan);
-        origin::capture(&view, &mut plan);
+        origin::make(&view, &mut plan);
         copies::fill(&view, &mut plan);
         attributes::tag(&view, &mut plan);
         publish::publish(&view, &mut plan);
         retire::retire(&view, &mut plan);
         unreadable_places(&view, &mut plan);
     }
-    hold_back_held(&view, &mut plan);
-    hold_back_refused(&view, &mut plan);
+    restraint::hold_back(&view, &mut plan);
     store_finalizer_first(desired, &mut plan);
     plan
 }
 
+/// What has to be read besides the lists before a plan can be made that waits for no reading.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reads {
+    /// The source.
+    pub source: Option<SourceQuery>,
+    /// Who uses these images.
+    pub usage: BTreeSet<(Place, String)>,
+    /// How much else of the account is about to go.
+    pub departures: bool,
+}
+
+impl Reads {
+    /// Adds what else has to be read. Whether that is anything new.
+    pub fn add(&mut self, more: Self) -> bool {
+        let before = self.clone();
+        self.source = more.source.or(self.source.take());
+        self.usage.extend(more.usage);
+        self.departures |= more.departures;
+        *self != before
+    }
+}
+
+/// What to ask EC2 about the source.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SourceQuery {
+    /// An instance by its id.
+    Instance(Reference),
+    /// Snapshots of a region by their ids, the root's first.
+    Snapshots(String, Vec<String>),
+    /// An image by its id.
+    Image(Reference),
+    /// The newest available image of a name.
+    NamedImage(ImageName),
+}
+
+/// What is asked for, as the user reads it.
+impl fmt::Display for SourceQuery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Instance(at) | Self::Image(at) => f.write_str(&at.id),
+            Self::Snapshots(_, ids) => f.write_str(&ids.join(" and ")),
+            Self::NamedImage(named) => write!(
+                f,
+                "available image {:?} of owner {}",
+                named.name, named.owner
+            ),
+        }
+    }
+}
+
+/// What has to be read for the next plan.
+pub fn reads(desired: &Desired, observed: &Observed, now: Timestamp) -> Reads {
+    let steps = plan(desired, observed, now).steps;
+    let usage = steps
+        .iter()
+        .filter_map(|step| match (&step.place, &step.waits_for) {
+            (Some(place), Some(WaitsFor::Usage(id))) => Some((place.clone(), id.clone())),
+            _ => None,
+        });
+    let view = View::new(desired, observed, now);
+    Reads {
+        usage: usage.collect(),
+        departures: steps
+            .iter()
+            .any(|step| step.waits_for == Some(WaitsFor::Departures)),
+        source: needs_source(&view).then(|| source_query(&view)),
+    }
+}
+
 /// Whether the plan may need to know what the source looks like: while a wanted place lacks an image of
 /// the revision and something could be made for it.
-pub fn needs_source(desired: &Desired, observed: &Observed, now: Timestamp) -> bool {
-    let view = View::new(desired, observed, now);
+fn needs_source(view: &View<'_>) -> bool {
+    let desired = view.desired;
     !desired.is_being_deleted()
         && !desired.suspended
         && desired.refusals.is_empty()
@@ -79,7 +152,27 @@ pub fn needs_source(desired: &Desired, observed: &Observed, now: Timestamp) -> b
             .places
             .iter()
             .any(|place| view.keeper(place).is_none())
-        && (desired.reboot.is_none() || !view.has_sibling())
+        && (desired.source.is_image() || !view.has_sibling())
+}
+
+fn source_query(view: &View<'_>) -> SourceQuery {
+    let settled = view.origin.as_ref().filter(|origin| origin.is_settled);
+    match (&view.desired.source, settled) {
+        (Source::Instance { at, .. }, _) => SourceQuery::Instance(at.clone()),
+        (
+            Source::Snapshot {
+                region,
+                registration,
+            },
+            _,
+        ) => {
+            let ids = registration.snapshots().map(str::to_owned).collect();
+            SourceQuery::Snapshots(region.clone(), ids)
+        }
+        (Source::Image(image), _) => SourceQuery::Image(image.clone()),
+        (Source::NamedImage(_), Some(origin)) => SourceQuery::Image(origin.reference.clone()),
+        (Source::NamedImage(named), None) => SourceQuery::NamedImage(named.clone()),
+    }
 }
 
 /// The finalizer is stored before the first effect (design: "Deleting").
@@ -101,7 +194,7 @@ fn unreadable_places(view: &View<'_>, plan: &mut Plan) {
     let holds_up_the_capture = plan.steps.iter().any(|step| {
         matches!(
             (&step.action, &step.waits_for),
-            (Action::CreateImage { .. }, Some(WaitsFor::Readable(_)))
+            (action, Some(WaitsFor::Readable(_))) if action.creates_origin()
         )
     });
     for (place, unreadable) in view.observed.unreadable() {
@@ -115,61 +208,6 @@ fn unreadable_places(view: &View<'_>, plan: &mut Plan) {
     }
 }
 
-/// An image that somebody holds with a tag stays, and the user reads by whom (invariant 4).
-fn hold_back_held(view: &View<'_>, plan: &mut Plan) {
-    for step in &mut plan.steps {
-        let Action::DeregisterImage { id } = &step.action else {
-            continue;
-        };
-        let held = view.claimed.iter().find(|owned| owned.image.id == *id);
-        let Some((owned, by)) =
-            held.and_then(|owned| Some((owned, owned.image.tags.get(tag::HOLD)?)))
-        else {
-            continue;
-        };
-        plan.findings.push(Finding {
-            reason: conditions::DEREGISTRATION_BLOCKED,
-            place: Some(owned.place.clone()),
-            message: format!(
-                "{id} in {} is no longer wanted, but held by the tag {}={by}: remove the tag to let it go",
-                owned.place.region,
-                tag::HOLD
-            ),
-        });
-        step.waits_for = Some(WaitsFor::Hold(id.clone()));
-    }
-}
-
-/// What EC2 refused of late is not asked again before its time, and the user reads why.
-fn hold_back_refused(view: &View<'_>, plan: &mut Plan) {
-    for (asked, refusal) in &view.observed.refusals {
-        let mut refused = plan
-            .steps
-            .iter_mut()
-            .filter(|step| {
-                let place = step.place.as_ref();
-                place.is_some_and(|place| asked.includes(place, &step.action))
-            })
-            .filter(|step| matches!(step.waits_for, None | Some(WaitsFor::Retry { .. })))
-            .peekable();
-        if refused.peek().is_none() {
-            continue;
-        }
-        for step in refused {
-            if refusal.retry_at > view.now {
-                step.waits_for = Some(WaitsFor::Retry {
-                    until: refusal.retry_at,
-                });
-            }
-        }
-        plan.findings.push(Finding {
-            reason: refusal.reason,
-            place: Some(asked.place.clone()),
-            message: refusal.message.clone(),
-        });
-    }
-}
-
 /// Images that another cluster sealed for the same owner and object are not touched.
 fn held_by_other_cluster(view: &View<'_>) -> Option<Finding> {
     view.claimed.iter().find_map(|owned| match &owned.standing {
@@ -178,7 +216,8 @@ fn held_by_other_cluster(view: &View<'_>) -> Option<Finding> {
             place: Some(owned.place.clone()),
             message: format!(
                 "{} in {} was made for this object from another cluster, whose namespace kube-system has uid {uid}: \
-                 give each installation an --owner-id of its own, or {}",
+                 if this cluster was rebuilt from that one, start Amity once with --take-over-from={uid}; else give \
+                 each installation an --owner-id of its own, or {}",
                 owned.image.id,
                 owned.place.region,
                 if view.desired.is_being_deleted() { delete::WAY_OUT } else { "delete the object there" }

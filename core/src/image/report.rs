@@ -6,21 +6,23 @@
 mod verdicts;
 
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::desired::Desired;
 use super::identity::{Place, Revision, tag};
-use super::observed::{ImageState, Observed};
-use super::plan::{Finding, Owned, Plan, Step, View};
-use crate::api::conditions;
+use super::observed::{ImageState, Observed, Usage};
+use super::plan::{Finding, Owned, Plan, Step, View, WaitsFor};
+use crate::api::conditions::{self, whole_seconds};
 use crate::api::{
-    MachineImage, MachineImageStatus, NextStep, ProgressingRevision, PublishedRevision,
+    ImageUser, MachineImage, MachineImageStatus, NextStep, ProgressingRevision, PublishedRevision,
     RegionProgress, RegionStatus,
 };
 use verdicts::{available, gravest, ready, reconciling, source_resolved, stalled};
 
 /// How many steps of a plan are shown.
 const SHOWN_STEPS: usize = 5;
+
+/// How many users of images are shown for each region.
+const SHOWN_USERS: usize = 10;
 
 /// The longest message of a condition or region that is written; EC2's own words may be long.
 const LONGEST_MESSAGE: usize = 1000;
@@ -70,7 +72,7 @@ pub fn report(
             .map(|verdict| verdict.into_condition(&before.conditions, generation, now))
             .collect(),
         regions_ready: Some(format!("{standing}/{}", desired.places.len())),
-        source: Some(desired.origin.to_string()),
+        source: Some(view.origin_text()),
         published,
         progressing,
         next_steps: plan.steps.iter().take(SHOWN_STEPS).map(next_step).collect(),
@@ -121,11 +123,6 @@ fn shortened(text: &str, longest: usize) -> String {
         None => text.to_owned(),
         Some(_) => text.chars().take(longest - 1).chain(['…']).collect(),
     }
-}
-
-/// `Time` is written in whole seconds, and what is compared with it must be, too.
-fn whole_seconds(time: Timestamp) -> Time {
-    Time(Timestamp::from_second(time.as_second()).unwrap_or(time))
 }
 
 fn next_step(step: &Step) -> NextStep {
@@ -205,7 +202,7 @@ fn progressing(
     }
     Some(ProgressingRevision {
         start_time: begun.map_or_else(|| whole_seconds(now), |old| old.start_time.clone()),
-        source: view.desired.origin.to_string(),
+        source: view.origin_text(),
         revision,
     })
 }
@@ -228,6 +225,7 @@ fn region(
         name: place.region.clone(),
         published_image_id: None,
         progressing: None,
+        in_use_by: in_use_by(view, plan, place),
         message,
     };
     if view.known(place).is_none() {
@@ -283,6 +281,23 @@ fn region(
         progressing: progressing.filter(|_| !view.desired.is_being_deleted()),
         ..status
     }
+}
+
+/// What keeps images here that are no longer wanted.
+fn in_use_by(view: &View<'_>, plan: &Plan, place: &Place) -> Vec<ImageUser> {
+    let kept = plan
+        .steps
+        .iter()
+        .filter_map(|step| match (&step.place, &step.waits_for) {
+            (Some(here), Some(WaitsFor::Unused { id, .. })) if here == place => Some(id),
+            _ => None,
+        });
+    let users = kept.filter_map(|id| view.observed.usage.get(&(place.clone(), id.clone())));
+    let users = users.flat_map(|usage| match usage {
+        Usage::By(users) => users.as_slice(),
+        Usage::Unknown(_) => &[],
+    });
+    users.take(SHOWN_USERS).cloned().collect()
 }
 
 fn count(number: usize, noun: &str) -> String {

@@ -2,22 +2,22 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use amity_core::api::{AwsAccount, MachineImage};
+use amity_core::api::{AwsAccount, MachineImage, MachineImageStatus};
 use amity_core::image::desired::{
-    CAPTURED, Captured, Desired, FINALIZER, Installation, References,
+    CAPTURED, Captured, Desired, FINALIZER, Installation, References, Source,
 };
 use amity_core::image::identity::{Place, Reference, Standing, standing, tag};
 use amity_core::image::observed::{
-    Dead, Image, ImageState, Known, Observed, PlaceView, Snapshot, SourceImage, SourceInstance,
-    SourceView,
+    Dead, Departures, Image, ImageState, Known, Observed, PlaceView, Snapshot, SourceImage,
+    SourceInstance, SourceSnapshot, SourceView, Usage,
 };
-use amity_core::image::plan::needs_source;
+use amity_core::image::plan::reads;
 use amity_core::image::plan::step::{Action, Step};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::json;
 
-use crate::start::{ACCOUNT, REGIONS, Start};
+use crate::start::{ACCOUNT, NAME, REGIONS, Start};
 
 /// How long reads may lag.
 const WINDOW: SignedDuration = SignedDuration::from_mins(10);
@@ -106,6 +106,7 @@ impl Ec2 {
         let installation = Installation {
             owner: "o1".to_owned(),
             cluster: "c1".to_owned(),
+            take_over_from: None,
             consistency_window: WINDOW,
         };
         let labels = BTreeMap::new();
@@ -121,6 +122,10 @@ impl Ec2 {
     pub fn observed(&self, desired: &Desired) -> Observed {
         let mut observed = Observed {
             last_creation: self.last_creation,
+            departures: Some(Departures {
+                going: 1,
+                published: 10,
+            }),
             ..Observed::default()
         };
         for (place, known) in &self.places {
@@ -139,21 +144,18 @@ impl Ec2 {
                 .places
                 .insert(place.clone(), PlaceView::Known(known));
         }
-        if needs_source(desired, &observed, self.now) {
-            observed.source = match desired.reboot {
-                Some(_) => SourceView::Instance(SourceInstance {
-                    state: "running".to_owned(),
-                    tags: BTreeMap::new(),
-                    unsupported: None,
-                }),
-                None => SourceView::Image(SourceImage {
-                    state: ImageState::Available,
-                    owner: ACCOUNT.to_owned(),
-                    owner_alias: None,
-                }),
-            };
+        if reads(desired, &observed, self.now).source.is_some() {
+            observed.source = source(desired);
+        }
+        for read in reads(desired, &observed, self.now).usage {
+            observed.usage.insert(read, Usage::By(Vec::new()));
         }
         observed
+    }
+
+    /// What was made known of the source is in the status.
+    pub fn record(&mut self, status: MachineImageStatus) {
+        self.object.status = Some(status);
     }
 
     pub fn at_rest(&mut self) {
@@ -189,6 +191,27 @@ impl Ec2 {
                 image.source_instance = Some(instance.clone());
                 image.source_image = Some(Reference::new(place.region.clone(), "ami-launched"));
             }
+            Action::RegisterImage {
+                registration,
+                name,
+                tags,
+                ..
+            } => {
+                assert!(
+                    self.places[place]
+                        .images
+                        .iter()
+                        .all(|image| image.name != *name),
+                    "the name is taken"
+                );
+                let id = self.make(place, name, tags, false);
+                let theirs = format!("snap-made{}", self.made);
+                let known = self.places.get_mut(place).unwrap();
+                known.snapshots.retain(|one| one.id != theirs);
+                let image = self.image_mut(place, &id);
+                image.root_snapshot = Some(registration.snapshot.clone());
+                image.snapshots = registration.snapshots().map(str::to_owned).collect();
+            }
             Action::CopyImage {
                 from,
                 name,
@@ -197,7 +220,7 @@ impl Ec2 {
                 ..
             } => {
                 let source = Place::new(ACCOUNT, from.region.clone());
-                let is_there = *from == desired.origin
+                let is_there = *from == Reference::new(REGIONS[0], "ami-origin")
                     || self.places[&source]
                         .images
                         .iter()
@@ -295,6 +318,8 @@ impl Ec2 {
             source_image: None,
             last_launched: None,
             snapshots: Vec::new(),
+            root_snapshot: None,
+            platform_details: Some("Linux/UNIX".to_owned()),
             tags: tags.clone(),
         });
         id
@@ -313,7 +338,9 @@ impl Ec2 {
                     } else {
                         ImageState::Available
                     };
-                    if let Some(number) = image.id.strip_prefix("ami-made") {
+                    if let Some(number) = image.id.strip_prefix("ami-made")
+                        && image.snapshots.is_empty()
+                    {
                         image.snapshots = vec![format!("snap-made{number}")];
                     }
                 }
@@ -444,11 +471,41 @@ impl Ec2 {
     }
 }
 
+/// The source as it should be.
+fn source(desired: &Desired) -> SourceView {
+    match &desired.source {
+        Source::Instance { .. } => SourceView::Instance(SourceInstance {
+            state: "running".to_owned(),
+            tags: BTreeMap::new(),
+            data_devices: Vec::new(),
+            unsupported: None,
+        }),
+        Source::Snapshot { registration, .. } => {
+            let snapshot = |id: &str| SourceSnapshot {
+                id: id.to_owned(),
+                state: "completed".to_owned(),
+                owner: ACCOUNT.to_owned(),
+                tags: BTreeMap::new(),
+            };
+            SourceView::Snapshots(registration.snapshots().map(snapshot).collect())
+        }
+        Source::Image(_) | Source::NamedImage(_) => SourceView::Image(SourceImage {
+            id: "ami-origin".to_owned(),
+            name: NAME.to_owned(),
+            architecture: "x86_64".to_owned(),
+            state: ImageState::Available,
+            owner: ACCOUNT.to_owned(),
+            owner_alias: None,
+        }),
+    }
+}
+
 /// An account that grants everything to everybody.
 fn account() -> AwsAccount {
     let everybody = json!({"all": true});
     let spec = json!({"accountId": ACCOUNT, "grants": {
         "capture": [{"namespaces": everybody}],
+        "snapshots": [{"namespaces": everybody}],
         "sourceOwners": [{"namespaces": everybody, "owners": ["self"]}],
     }});
     AwsAccount::new("default", serde_json::from_value(spec).unwrap())
@@ -460,6 +517,7 @@ pub fn snapshot(id: &str, tags: BTreeMap<String, String>) -> Snapshot {
         id: id.to_owned(),
         pending: false,
         progress: None,
+        failure: None,
         used_by: None,
         size_gib: 8,
         tags,
@@ -470,6 +528,8 @@ pub fn snapshot(id: &str, tags: BTreeMap<String, String>) -> Snapshot {
 pub fn show(image: &mut Image, made_from: Reference) {
     if made_from.is_instance() {
         image.source_instance = Some(made_from.id);
+    } else if made_from.is_snapshot() {
+        image.root_snapshot = Some(made_from.id);
     } else {
         image.source_image = Some(made_from);
     }

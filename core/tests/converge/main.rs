@@ -104,6 +104,13 @@ fn run(world: &mut Ec2) {
         }
         let steps: Vec<_> = made.next_steps().into_iter().cloned().collect();
         trace.push(format!("{} {steps:?} {:?}", world.now, made.findings));
+        world.record(report(
+            &world.image(),
+            &desired,
+            &observed,
+            &made,
+            world.now,
+        ));
         for step in &steps {
             world.perform(&desired, step);
         }
@@ -125,7 +132,11 @@ fn look(world: &Ec2, desired: &Desired, observed: &Observed) -> Plan {
         plan(desired, observed, world.now),
         "the same question has the same answer"
     );
-    assert_eq!(violations(&made, desired, observed), [], "{made:#?}");
+    assert_eq!(
+        violations(&made, desired, observed, world.now),
+        [],
+        "{made:#?}"
+    );
     let next = made.next_steps();
     let places: BTreeSet<_> = next.iter().map(|step| &step.place).collect();
     assert_eq!(

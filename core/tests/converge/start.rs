@@ -25,8 +25,12 @@ pub const ACCOUNT: &str = "111122223333";
 /// The regions of the account; the source is in the first.
 pub const REGIONS: [&str; 3] = ["us-east-1", "eu-west-1", "ap-northeast-1"];
 
-const ACTIONS: [&str; 6] = [
+/// The name of the source image, where the spec gives that.
+pub const NAME: &str = "golden";
+
+const ACTIONS: [&str; 7] = [
     "CreateImage",
+    "RegisterImage",
     "CopyImage",
     "CreateTags",
     "DeleteTags",
@@ -37,7 +41,7 @@ const ACTIONS: [&str; 6] = [
 /// A spec and a world.
 #[derive(Clone, Debug)]
 pub struct Start {
-    instance: bool,
+    source: Source,
     pub wanted: Vec<String>,
     tags: BTreeMap<String, String>,
     pub retains: bool,
@@ -49,6 +53,15 @@ pub struct Start {
     pub images: Vec<Seed>,
     unreadable: Vec<bool>,
     refused: Vec<Option<(usize, bool)>>,
+}
+
+/// What the spec names as its source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    Instance,
+    Snapshot,
+    Image,
+    NamedImage,
 }
 
 /// One image that is there at the start.
@@ -141,7 +154,7 @@ pub fn mendable() -> impl Strategy<Value = Start> {
         }
         // A failed capture, and one that was lost, wait for somebody.
         for seed in &mut start.images {
-            let is_capture = seed.captured && start.instance && seed.region == 0;
+            let is_capture = seed.captured && start.source == Source::Instance && seed.region == 0;
             if is_capture && matches!(seed.state, State::Failed | State::Missing) {
                 seed.state = State::Available;
             }
@@ -159,7 +172,7 @@ pub fn mendable() -> impl Strategy<Value = Start> {
                 && matches!(seed.whose, Whose::Sealed | Whose::Newborn | Whose::Unproven)
                 && matches!(seed.state, State::Available | State::Pending)
         };
-        if start.instance && !start.images.iter().any(is_lasting) {
+        if start.source == Source::Instance && !start.images.iter().any(is_lasting) {
             start.images.retain(|seed| seed.revision.is_some());
         }
         start
@@ -168,12 +181,14 @@ pub fn mendable() -> impl Strategy<Value = Start> {
 
 fn start(seeds: impl Strategy<Value = Seed>) -> impl Strategy<Value = Start> {
     let wanted = prop::sample::subsequence(REGIONS.to_vec(), 1..=3);
-    let spec = (
-        any::<bool>(),
-        wanted,
-        users_tags(),
-        prop::bool::weighted(0.2),
-    );
+    let sources = prop::sample::select(vec![
+        Source::Instance,
+        Source::Instance,
+        Source::Snapshot,
+        Source::Image,
+        Source::NamedImage,
+    ]);
+    let spec = (sources, wanted, users_tags(), prop::bool::weighted(0.2));
     (
         spec,
         any::<bool>(),
@@ -183,7 +198,7 @@ fn start(seeds: impl Strategy<Value = Seed>) -> impl Strategy<Value = Start> {
     )
         .prop_map(
             |(
-                (instance, wanted, tags, retains),
+                (source, wanted, tags, retains),
                 has_finalizer,
                 recorded,
                 failing_copies,
@@ -193,7 +208,7 @@ fn start(seeds: impl Strategy<Value = Seed>) -> impl Strategy<Value = Start> {
                     seed.number = number;
                 }
                 Start {
-                    instance,
+                    source,
                     wanted: wanted.into_iter().map(str::to_owned).collect(),
                     tags,
                     retains,
@@ -275,10 +290,21 @@ fn users_tags() -> impl Strategy<Value = BTreeMap<String, String>> {
 
 impl Start {
     pub fn machine_image(&self) -> MachineImage {
-        let source = if self.instance {
-            json!({"instance": {"region": REGIONS[0], "instanceId": "i-1", "reboot": "Once"}})
-        } else {
-            json!({"image": {"region": REGIONS[0], "imageId": "ami-origin"}})
+        let region = REGIONS[0];
+        let source = match self.source {
+            Source::Instance => {
+                json!({"instance": {"region": region, "instanceId": "i-1", "reboot": "Once"}})
+            }
+            Source::Snapshot => json!({"snapshot": {
+                "region": region,
+                "snapshotId": "snap-origin",
+                "rootDeviceName": "/dev/xvda",
+                "architecture": "x86_64",
+            }}),
+            Source::Image => json!({"image": {"region": region, "imageId": "ami-origin"}}),
+            Source::NamedImage => {
+                json!({"image": {"region": region, "owner": "self", "name": NAME}})
+            }
         };
         let regions: Vec<_> = self
             .wanted
@@ -288,6 +314,7 @@ impl Start {
         let policy = if self.retains { "Retain" } else { "Delete" };
         let spec = json!({
             "source": source, "regions": regions, "tags": self.tags, "deletionPolicy": policy, "suspend": self.suspended,
+            "retention": {"revisions": 0},
         });
         let mut image = MachineImage::new("web", serde_json::from_value(spec).unwrap());
         image.metadata.namespace = Some("prod".to_owned());
@@ -359,14 +386,15 @@ impl Seed {
         let revision = self
             .revision
             .map_or_else(|| desired.revision.clone(), Revision::from);
-        let is_capture = self.captured && desired.origin.is_instance() && self.region == 0;
-        let source = match (is_capture, desired.origin.is_image()) {
-            (true, _) | (_, true) => desired.origin.clone(),
-            _ => Reference::new(REGIONS[0], "ami-first"),
+        let named = || Reference::new(REGIONS[0], "ami-origin");
+        let origin = desired.source.reference().unwrap_or_else(named);
+        let is_origin = self.captured && !origin.is_image() && self.region == 0;
+        let source = if is_origin || origin.is_image() {
+            origin.clone()
+        } else {
+            Reference::new(REGIONS[0], "ami-first")
         };
-        let mut tags = desired
-            .identity
-            .birth_tags(&revision, &desired.origin, &source);
+        let mut tags = desired.identity.birth_tags(&revision, &origin, &source);
         tags.extend(self.tags.clone());
         if self.noted && !self.tags.is_empty() {
             tags.insert(
@@ -416,6 +444,8 @@ impl Seed {
             source_image: None,
             last_launched: self.launched.then_some(now),
             snapshots: Vec::new(),
+            root_snapshot: None,
+            platform_details: Some("Linux/UNIX".to_owned()),
             tags: image_tags,
         };
         let elsewhere = Reference::new(REGIONS[0], "ami-elsewhere");

@@ -30,6 +30,12 @@ pub struct Case {
     /// The last creating call or the start of the process; absent: seen at rest since.
     #[serde(default)]
     pub last_creation: Option<String>,
+    /// How many published images of the account are about to go, of how many.
+    #[serde(default)]
+    pub departures: Option<(usize, usize)>,
+    /// That was not counted.
+    #[serde(default)]
+    pub departures_uncounted: bool,
     #[serde(default)]
     pub account: Account,
     /// The status that stands.
@@ -62,6 +68,23 @@ pub struct Desired {
     /// The recorded capture.
     #[serde(default)]
     pub captured: Option<Captured>,
+    /// The recorded discard: the `PlatformDetails` that were shown.
+    #[serde(default)]
+    pub discarded: Option<String>,
+    /// Of which revision.
+    #[serde(default = "current")]
+    pub discarded_revision: String,
+    /// How many superseded revisions are kept: none, unlike for users.
+    #[serde(default)]
+    pub kept_revisions: i32,
+    /// For how long they are kept at least.
+    #[serde(default)]
+    pub kept_for: Option<String>,
+    /// The revision whose images go although something uses them.
+    #[serde(default)]
+    pub deregister_in_use: Option<String>,
+    #[serde(default)]
+    pub take_over_from: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -72,9 +95,10 @@ pub struct Captured {
     pub revision: String,
 }
 
-/// `{instance: us-east-1/i-1}` or `{image: us-east-1/ami-1}`.
+/// `{instance: us-east-1/i-1}`, `{snapshot: us-east-1/snap-1}`, `{image: us-east-1/ami-1}`, or
+/// `{image: us-east-1, owner: amazon, name: al2023}`.
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct DesiredSource {
     #[serde(default)]
     pub instance: Option<String>,
@@ -82,19 +106,43 @@ pub struct DesiredSource {
     pub reboot: Option<String>,
     #[serde(default)]
     pub image: Option<String>,
+    #[serde(default)]
+    pub snapshot: Option<String>,
+    /// The snapshot of a data volume, in the same region.
+    #[serde(default)]
+    pub data: Option<String>,
+    #[serde(default)]
+    pub platform_details: Option<String>,
+    #[serde(default)]
+    pub owner: Option<String>,
+    #[serde(default)]
+    pub name: Option<String>,
+    #[serde(default)]
+    pub architecture: Option<String>,
+    #[serde(default)]
+    pub volumes: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Account {
     #[serde(default)]
     pub missing: bool,
+    /// The `AwsAccount` is being deleted.
+    #[serde(default)]
+    pub deleted: bool,
     /// `spec.regions` of the `AwsAccount`.
     #[serde(default)]
     pub regions: Vec<String>,
     /// The regions that are enabled in AWS.
     #[serde(default)]
     pub enabled: Option<Vec<String>>,
+    /// Until when any number of images may go.
+    #[serde(default)]
+    pub limit_lifted_until: Option<String>,
+    /// The same annotation as somebody wrote it.
+    #[serde(default)]
+    pub limit_lifted_until_text: Option<String>,
     /// Grants nothing.
     #[serde(default)]
     pub grants: Grants,
@@ -125,6 +173,9 @@ pub struct Place {
     pub holders: Option<Vec<Image>>,
     #[serde(default)]
     pub as_of: Option<String>,
+    /// How many more copies may be under way to it.
+    #[serde(default)]
+    pub free_copy_slots: Option<usize>,
     /// Why it cannot be read.
     #[serde(default)]
     pub unreadable: Option<String>,
@@ -145,9 +196,32 @@ pub struct Image {
     pub missing: Option<String>,
     #[serde(default)]
     pub published: bool,
+    /// Since when another revision is published instead.
+    #[serde(default)]
+    pub superseded: Option<String>,
+    /// By default `Linux/UNIX`.
+    #[serde(default)]
+    pub platform: Option<String>,
+    /// The origin of the revision, where it is another than what the source was resolved to.
+    #[serde(default)]
+    pub origin: Option<String>,
+    /// Who uses it; by default EC2 said that nobody does.
+    #[serde(default)]
+    pub used_by: Vec<String>,
+    /// Who uses it was not read.
+    #[serde(default)]
+    pub usage_unread: bool,
+    /// Why it cannot be read who uses it.
+    #[serde(default)]
+    pub usage_denied: Option<String>,
+    #[serde(default)]
+    pub held_by: Option<String>,
     /// What it was made from: the spec's source in its region, else the first image of the revision there.
     #[serde(default)]
     pub from: Option<String>,
+    /// What EC2 shows that it was made from: by default that.
+    #[serde(default)]
+    pub shown: Option<String>,
     #[serde(default = "yes")]
     pub sealed: bool,
     #[serde(default)]
@@ -221,6 +295,9 @@ pub struct Snapshot {
     pub pending: bool,
     #[serde(default)]
     pub retained: bool,
+    /// EC2's words where it could not be made.
+    #[serde(default)]
+    pub failure: Option<String>,
     #[serde(default)]
     pub cluster: Option<String>,
     #[serde(default)]
@@ -250,6 +327,18 @@ pub struct Source {
     pub owner: Option<String>,
     #[serde(default)]
     pub alias: Option<String>,
+    /// The newest image of a name, by default `ami-newest`; one that is pinned is read by its id.
+    #[serde(default)]
+    pub id: Option<String>,
+    /// Its name, by default that of the spec.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// Its architecture, by default arm64.
+    #[serde(default)]
+    pub architecture: Option<String>,
+    /// The data devices of an instance.
+    #[serde(default)]
+    pub devices: Vec<String>,
     #[serde(default)]
     pub missing: Option<String>,
     #[serde(default)]
@@ -284,6 +373,9 @@ pub struct Before {
     /// The published image ids by region.
     #[serde(default)]
     pub published: BTreeMap<String, String>,
+    /// What the wanted revision is made from, as the status has it.
+    #[serde(default)]
+    pub source: Option<String>,
 }
 
 fn yes() -> bool {

@@ -88,7 +88,7 @@ fn outcome(situation: &Situation) -> Result<String, String> {
         now,
     } = situation;
     let plan = plan(desired, observed, *now);
-    let broken = violations(&plan, desired, observed);
+    let broken = violations(&plan, desired, observed, *now);
     if !broken.is_empty() {
         return Err(format!("breaks invariants: {broken:?}"));
     }

@@ -3,14 +3,19 @@
 use std::collections::BTreeMap;
 
 use amity_core::api::conditions::Reason;
-use amity_core::api::{AwsAccount, MachineImage, MachineImageStatus, RegionStatus};
-use amity_core::image::desired::{CAPTURED, Desired, FINALIZER, Installation, References};
+use amity_core::api::{
+    AwsAccount, ImageUser, MachineImage, MachineImageStatus, ProgressingRevision, RegionStatus,
+};
+use amity_core::image::desired::{
+    CAPTURED, DEREGISTER_IN_USE, DISCARDED, Desired, Discarded, FINALIZER, Installation,
+    LIMIT_LIFTED_UNTIL, References, Source,
+};
 use amity_core::image::identity::{Place, Reference, Revision, TagKeys, tag};
 use amity_core::image::observed::{
-    Asked, Dead, Image, ImageState, Known, Observed, PlaceView, Refusal, Snapshot, SourceImage,
-    SourceInstance, SourceView, Unreadable,
+    Asked, Dead, Departures, Image, ImageState, Known, Observed, PlaceView, Refusal, Snapshot,
+    SourceImage, SourceInstance, SourceSnapshot, SourceView, Unreadable, Usage,
 };
-use amity_core::image::plan::needs_source;
+use amity_core::image::plan::{SourceQuery, reads};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use serde_json::json;
@@ -47,6 +52,7 @@ pub fn situation(case: &Case) -> Result<Situation, String> {
         let installation = Installation {
             owner: "o1".to_owned(),
             cluster: CLUSTER.to_owned(),
+            take_over_from: case.desired.take_over_from.clone(),
             consistency_window: SignedDuration::from_mins(10),
         };
         Desired::of(image, &installation, references)
@@ -55,7 +61,28 @@ pub fn situation(case: &Case) -> Result<Situation, String> {
     if let Some(captured) = &case.desired.captured {
         let revision = Names(of(&image)).revision(&captured.revision);
         let annotation = format!("{revision} {}", time(&captured.at)?);
-        image.metadata.annotations = Some(BTreeMap::from([(CAPTURED.to_owned(), annotation)]));
+        annotate(&mut image, CAPTURED, annotation);
+    }
+    let revision = Names(of(&image)).revision("current");
+    if let Some(shown) = &case.desired.discarded {
+        let revision = Names(of(&image)).revision(&case.desired.discarded_revision);
+        let annotation = Discarded::annotation(&revision, shown);
+        annotate(&mut image, DISCARDED, annotation);
+    }
+    if let Some(overridden) = &case.desired.deregister_in_use {
+        annotate(&mut image, DEREGISTER_IN_USE, overridden.clone());
+    }
+    if let (Some(source), Some(status)) = (
+        case.before
+            .as_ref()
+            .and_then(|before| before.source.clone()),
+        &mut image.status,
+    ) {
+        status.progressing = Some(ProgressingRevision {
+            revision: revision.to_string(),
+            source,
+            start_time: Time(now()),
+        });
     }
     let desired = of(&image);
     let names = Names(desired.clone());
@@ -67,6 +94,11 @@ pub fn situation(case: &Case) -> Result<Situation, String> {
         observed,
         now: now(),
     })
+}
+
+fn annotate(image: &mut MachineImage, key: &str, value: String) {
+    let annotations = image.metadata.annotations.get_or_insert_default();
+    annotations.insert(key.to_owned(), value);
 }
 
 /// The time at which every case is planned.
@@ -92,28 +124,60 @@ fn time(relative: &str) -> Result<Timestamp, String> {
 
 fn machine_image(case: &Case) -> Result<MachineImage, String> {
     let wanted = &case.desired;
-    let split = |text: &str| {
-        text.parse::<Reference>()
-            .map_err(|()| format!("{text} is not region/id"))
-    };
-    let source = match (&wanted.source.instance, &wanted.source.image) {
-        (Some(instance), None) => {
-            let it = split(instance)?;
-            let reboot = wanted.source.reboot.as_deref().unwrap_or("Never");
-            json!({"instance": {"region": it.region, "instanceId": it.id, "reboot": reboot}})
+    let said = &wanted.source;
+    let source = match (&said.instance, &said.snapshot, &said.image) {
+        (Some(instance), None, None) => {
+            let it = parsed(instance)?;
+            let reboot = said.reboot.as_deref().unwrap_or("Never");
+            let volumes = said.volumes.as_deref().unwrap_or("All");
+            json!({"instance": {
+                "region": it.region, "instanceId": it.id, "reboot": reboot, "volumes": volumes,
+            }})
         }
-        (None, Some(image)) => {
-            let it = split(image)?;
+        (None, Some(snapshot), None) => {
+            let it = parsed(snapshot)?;
+            let data = said.data.iter();
+            let volumes: Vec<_> = data
+                .map(|id| json!({"deviceName": "/dev/sdb", "snapshotId": id}))
+                .collect();
+            json!({"snapshot": {
+                "region": it.region,
+                "snapshotId": it.id,
+                "rootDeviceName": "/dev/xvda",
+                "architecture": "arm64",
+                "platformDetails": said.platform_details.as_deref().unwrap_or("Linux/UNIX"),
+                "volumes": volumes,
+            }})
+        }
+        (None, None, Some(region)) if said.name.is_some() => {
+            json!({"image": {
+                "region": region,
+                "owner": said.owner,
+                "name": said.name,
+                "architecture": said.architecture,
+            }})
+        }
+        (None, None, Some(image)) => {
+            let it = parsed(image)?;
             json!({"image": {"region": it.region, "imageId": it.id}})
         }
-        _ => return Err("a source is either an instance or an image".to_owned()),
+        _ => return Err("a source is an instance, a snapshot or an image".to_owned()),
     };
     let regions: Vec<_> = wanted
         .regions
         .iter()
         .map(|name| json!({"name": name}))
         .collect();
-    let mut spec = json!({"source": source, "regions": regions, "tags": wanted.tags, "suspend": wanted.suspend});
+    let mut spec = json!({
+        "source": source,
+        "regions": regions,
+        "tags": wanted.tags,
+        "suspend": wanted.suspend,
+        "retention": {
+            "revisions": wanted.kept_revisions,
+            "minAge": wanted.kept_for.as_deref().unwrap_or("0s"),
+        },
+    });
     let said = [
         ("rebuild", &wanted.rebuild),
         ("description", &wanted.description),
@@ -133,6 +197,11 @@ fn machine_image(case: &Case) -> Result<MachineImage, String> {
     image.metadata.deletion_timestamp = wanted.deleted.as_deref().map(time).transpose()?.map(Time);
     image.status = case.before.as_ref().map(status);
     Ok(image)
+}
+
+fn parsed(text: &str) -> Result<Reference, String> {
+    text.parse()
+        .map_err(|()| format!("{text} is not region/id"))
 }
 
 fn status(before: &case::Before) -> MachineImageStatus {
@@ -156,6 +225,7 @@ fn status(before: &case::Before) -> MachineImageStatus {
         published_image_id: Some(id.clone()),
         progressing: None,
         message: None,
+        in_use_by: Vec::new(),
     };
     MachineImageStatus {
         observed_generation: before.generation,
@@ -177,6 +247,10 @@ fn aws_account(case: &Case) -> Result<AwsAccount, String> {
         }
         Grants::None => json!([]),
     };
+    let snapshots = match case.account.grants {
+        Grants::All => json!([{"namespaces": everybody}]),
+        _ => json!([]),
+    };
     let owners = match case.account.grants {
         Grants::None => json!([]),
         _ => json!([{"namespaces": everybody, "owners": ["self", "amazon"]}]),
@@ -184,12 +258,18 @@ fn aws_account(case: &Case) -> Result<AwsAccount, String> {
     let spec = json!({
         "accountId": ACCOUNT,
         "regions": case.account.regions,
-        "grants": {"capture": capture, "sourceOwners": owners},
+        "grants": {"capture": capture, "snapshots": snapshots, "sourceOwners": owners},
     });
-    Ok(AwsAccount::new(
-        "default",
-        serde_json::from_value(spec).map_err(|why| why.to_string())?,
-    ))
+    let spec = serde_json::from_value(spec).map_err(|why| why.to_string())?;
+    let mut account = AwsAccount::new("default", spec);
+    account.metadata.deletion_timestamp = case.account.deleted.then(|| Time(now()));
+    let until = case.account.limit_lifted_until.as_deref().map(time);
+    let until = until.transpose()?.map(|until| until.to_string());
+    if let Some(until) = until.or_else(|| case.account.limit_lifted_until_text.clone()) {
+        let annotation = (LIMIT_LIFTED_UNTIL.to_owned(), until);
+        account.metadata.annotations = Some(BTreeMap::from([annotation]));
+    }
+    Ok(account)
 }
 
 fn source(case: &Case, desired: &Desired, observed: &Observed) -> Result<SourceView, String> {
@@ -199,9 +279,13 @@ fn source(case: &Case, desired: &Desired, observed: &Observed) -> Result<SourceV
         unsupported: None,
         owner: None,
         alias: None,
+        id: None,
+        name: None,
+        architecture: None,
+        devices: Vec::new(),
         missing: None,
         unreadable: None,
-        unread: !needs_source(desired, observed, now()),
+        unread: reads(desired, observed, now()).source.is_none(),
     };
     let said = case.source.as_ref().unwrap_or(&default);
     if said.unread {
@@ -215,13 +299,37 @@ fn source(case: &Case, desired: &Desired, observed: &Observed) -> Result<SourceV
     if let Some(message) = &said.unreadable {
         return Ok(SourceView::Unreadable(unreadable(message, None)?));
     }
-    if desired.reboot.is_some() {
-        return Ok(SourceView::Instance(SourceInstance {
-            state: said.state.clone().unwrap_or_else(|| "running".to_owned()),
-            tags: said.tags.clone(),
-            unsupported: said.unsupported.clone(),
-        }));
-    }
+    let (id, name) = match &desired.source {
+        Source::Instance { .. } => {
+            return Ok(SourceView::Instance(SourceInstance {
+                state: said.state.clone().unwrap_or_else(|| "running".to_owned()),
+                tags: said.tags.clone(),
+                data_devices: said.devices.clone(),
+                unsupported: said.unsupported.clone(),
+            }));
+        }
+        Source::Snapshot { registration, .. } => {
+            let snapshot = |id: &str| SourceSnapshot {
+                id: id.to_owned(),
+                state: said.state.clone().unwrap_or_else(|| "completed".to_owned()),
+                owner: said.owner.clone().unwrap_or_else(|| ACCOUNT.to_owned()),
+                tags: said.tags.clone(),
+            };
+            return Ok(SourceView::Snapshots(
+                registration.snapshots().map(snapshot).collect(),
+            ));
+        }
+        Source::Image(image) => (image.id.clone(), "any".to_owned()),
+        Source::NamedImage(named) => {
+            let newest = said.id.clone().unwrap_or_else(|| "ami-newest".to_owned());
+            // What was resolved once is read by its id.
+            let id = match reads(desired, observed, now()).source {
+                Some(SourceQuery::Image(pinned)) => pinned.id,
+                _ => newest,
+            };
+            (id, named.name.clone())
+        }
+    };
     let state = match said.state.as_deref() {
         None | Some("available") => ImageState::Available,
         Some("pending") => ImageState::Pending,
@@ -230,6 +338,12 @@ fn source(case: &Case, desired: &Desired, observed: &Observed) -> Result<SourceV
         Some(other) => return Err(format!("{other} is no state of a source image")),
     };
     Ok(SourceView::Image(SourceImage {
+        id,
+        name: said.name.clone().unwrap_or(name),
+        architecture: said
+            .architecture
+            .clone()
+            .unwrap_or_else(|| "arm64".to_owned()),
         state,
         owner: said.owner.clone().unwrap_or_else(|| ACCOUNT.to_owned()),
         owner_alias: said.alias.clone(),
@@ -238,12 +352,12 @@ fn source(case: &Case, desired: &Desired, observed: &Observed) -> Result<SourceV
 
 fn observed(case: &Case, names: &Names) -> Result<Observed, String> {
     let empty = case::Place::default();
-    let origin = &names.0.origin.region;
+    let origin = names.0.source.region().to_owned();
     let unnamed = case
         .desired
         .regions
         .iter()
-        .chain([origin])
+        .chain([&origin])
         .filter(|region| !case.observed.contains_key(*region));
     let account = if case.account.missing { "" } else { ACCOUNT };
     let mut observed = Observed::default();
@@ -257,8 +371,16 @@ fn observed(case: &Case, names: &Names) -> Result<Observed, String> {
             Some(message) => PlaceView::Unreadable(unreadable(message, place.reason.as_deref())?),
             None => PlaceView::Known(known(case, names, region, place)?),
         };
+        for image in &place.images {
+            if let Some(usage) = usage(image)? {
+                let key = (here.clone(), image.id.clone());
+                observed.usage.insert(key, usage);
+            }
+        }
         observed.places.insert(here, view);
     }
+    let (going, published) = case.departures.unwrap_or_default();
+    observed.departures = (!case.departures_uncounted).then_some(Departures { going, published });
     for (region, refused) in &case.refused {
         let refusal = refusal(refused)?;
         let asked = Asked {
@@ -270,6 +392,19 @@ fn observed(case: &Case, names: &Names) -> Result<Observed, String> {
     }
     observed.last_creation = case.last_creation.as_deref().map(time).transpose()?;
     Ok(observed)
+}
+
+fn usage(image: &case::Image) -> Result<Option<Usage>, String> {
+    if let Some(message) = &image.usage_denied {
+        let why = unreadable(message, Some("AccessDenied"))?;
+        return Ok(Some(Usage::Unknown(why)));
+    }
+    let users = image.used_by.iter().map(|arn| ImageUser {
+        image_id: image.id.clone(),
+        resource_type: "ec2:Instance".to_owned(),
+        arn: arn.clone(),
+    });
+    Ok((!image.usage_unread).then(|| Usage::By(users.collect())))
 }
 
 fn unreadable(message: &str, reason: Option<&str>) -> Result<Unreadable, String> {
@@ -286,8 +421,9 @@ fn named(reason: &str) -> Result<Reason, String> {
 }
 
 fn refusal(refused: &case::Refused) -> Result<Refusal, String> {
-    const ACTIONS: [&str; 6] = [
+    const ACTIONS: [&str; 7] = [
         "CreateImage",
+        "RegisterImage",
         "CopyImage",
         "CreateTags",
         "DeleteTags",
@@ -325,6 +461,7 @@ fn known(case: &Case, names: &Names, region: &str, place: &case::Place) -> Resul
             .snapshots
             .iter()
             .filter(|id| place.snapshots.iter().all(|one| one.id != **id))
+            .filter(|id| image.root_snapshot.as_ref() != Some(*id))
         {
             let settled = case::Snapshot {
                 id: id.clone(),
@@ -335,6 +472,7 @@ fn known(case: &Case, names: &Names, region: &str, place: &case::Place) -> Resul
                 unread: false,
                 pending: image.state == ImageState::Pending,
                 retained: said.whose == Whose::Retained,
+                failure: None,
                 cluster: said.cluster.clone(),
                 tags: said.tags.clone(),
                 noted: said.noted.clone(),
@@ -365,25 +503,26 @@ fn known(case: &Case, names: &Names, region: &str, place: &case::Place) -> Resul
             .into_iter()
             .map(|who| (names.0.image_name.clone(), who))
             .collect(),
+        free_copy_slots: place.free_copy_slots,
         as_of: time(place.as_of.as_deref().unwrap_or("-10s"))?,
     })
 }
 
 fn image(case: &Case, names: &Names, region: &str, said: &case::Image) -> Result<Image, String> {
     let source = match &said.from {
-        Some(from) => from
-            .parse()
-            .map_err(|()| format!("{from} is not region/id"))?,
+        Some(from) => parsed(from)?,
         None => names.source_of(case, region, said),
     };
-    let shown = match said.whose {
-        Whose::Unproven | Whose::Stranger => None,
-        Whose::Contradicting => Some(Reference::new(region, "ami-else")),
-        _ => Some(source.clone()),
+    let shown = match (&said.shown, said.whose) {
+        (Some(shown), _) => Some(parsed(shown)?),
+        (None, Whose::Unproven | Whose::Stranger) => None,
+        (None, Whose::Contradicting) => Some(Reference::new(region, "ami-else")),
+        (None, _) => Some(source.clone()),
     };
-    let (instance, made_from) = match shown {
-        Some(shown) if shown.is_instance() => (Some(shown.id), None),
-        shown => (None, shown),
+    let (instance, made_from, root) = match shown {
+        Some(shown) if shown.is_instance() => (Some(shown.id), None, None),
+        Some(shown) if shown.is_snapshot() => (None, None, Some(shown.id)),
+        shown => (None, shown, None),
     };
     let mut tags = names.tags(
         &said.revision,
@@ -405,14 +544,23 @@ fn image(case: &Case, names: &Names, region: &str, said: &case::Image) -> Result
     if said.whose == Whose::Retained {
         tags.insert(tag::RETAINED.to_owned(), time("-1d")?.to_string());
     }
+    if let Some(origin) = &said.origin {
+        tags.insert(tag::ORIGIN.to_owned(), origin.clone());
+    }
+    if let Some(since) = &said.superseded {
+        tags.insert(tag::SUPERSEDED.to_owned(), time(since)?.to_string());
+    }
+    if let Some(who) = &said.held_by {
+        tags.insert(tag::HOLD.to_owned(), who.clone());
+    }
     if said.published {
         tags.insert(tag::PUBLISHED.to_owned(), time("-1d")?.to_string());
     }
     let suffix = said.id.trim_start_matches("ami-");
-    let one = if said.state == State::Pending {
-        vec![]
-    } else {
-        vec![format!("snap-{suffix}")]
+    let one = match (&root, said.state) {
+        (Some(root), _) => vec![root.clone()],
+        (None, State::Pending) => vec![],
+        (None, _) => vec![format!("snap-{suffix}")],
     };
     Ok(Image {
         id: said.id.clone(),
@@ -434,6 +582,12 @@ fn image(case: &Case, names: &Names, region: &str, said: &case::Image) -> Result
         source_image: made_from,
         last_launched: said.launched.as_deref().map(time).transpose()?,
         snapshots: said.snapshots.clone().unwrap_or(one),
+        root_snapshot: root,
+        platform_details: Some(
+            said.platform
+                .clone()
+                .unwrap_or_else(|| "Linux/UNIX".to_owned()),
+        ),
         tags,
     })
 }
@@ -463,6 +617,7 @@ fn snapshot(names: &Names, region: &str, said: &case::Snapshot, images: &[Image]
         id: said.id.clone(),
         pending: said.pending,
         progress: None,
+        failure: said.failure.clone(),
         used_by: (!said.unread).then(|| users.chain(said.used_by.iter().cloned()).collect()),
         size_gib: 8,
         tags,
@@ -483,9 +638,9 @@ impl Names {
 
     /// In the source's region, what the spec names; elsewhere the first image of the revision there.
     fn source_of(&self, case: &Case, region: &str, said: &case::Image) -> Reference {
-        let origin = &self.0.origin;
+        let origin = self.origin();
         if origin.is_image() || origin.region == region {
-            return origin.clone();
+            return origin;
         }
         let there = case
             .observed
@@ -501,6 +656,13 @@ impl Names {
         )
     }
 
+    /// What the revision is made from; a name is resolved to `ami-newest`.
+    fn origin(&self) -> Reference {
+        let source = &self.0.source;
+        let newest = || Reference::new(source.region(), "ami-newest");
+        source.reference().unwrap_or_else(newest)
+    }
+
     fn tags(
         &self,
         revision: &str,
@@ -512,7 +674,7 @@ impl Names {
         let mut tags = self
             .0
             .identity
-            .birth_tags(&self.revision(revision), &self.0.origin, source);
+            .birth_tags(&self.revision(revision), &self.origin(), source);
         tags.extend(users.clone());
         let noted = noted.map_or_else(|| TagKeys::of(users.keys()), TagKeys::of);
         if !noted.is_empty() {

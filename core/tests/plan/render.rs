@@ -78,17 +78,32 @@ fn in_place(desired: &Desired, place: &Place, action: &Action) -> String {
             name,
             description,
             no_reboot,
+            without_devices,
             tags,
         } => {
+            let without: String = without_devices
+                .iter()
+                .map(|device| format!(" without {device}"))
+                .collect();
             let reboot = if *no_reboot { "without" } else { "with" };
             let description = description
                 .as_ref()
                 .map(|text| format!(" described {text:?}"))
                 .unwrap_or_default();
             format!(
-                "CreateImage {region}/{instance} as {name}{description} {reboot} a reboot{}",
+                "CreateImage {region}/{instance} as {name}{description} {reboot} a reboot{without}{}",
                 said(tags)
             )
+        }
+        Action::RegisterImage {
+            registration,
+            name,
+            tags,
+            ..
+        } => {
+            let snapshots: Vec<_> = registration.snapshots().collect();
+            let of = snapshots.join(" and ");
+            format!("RegisterImage {region}/{of} as {name}{}", said(tags))
         }
         Action::CopyImage {
             from, token, tags, ..
@@ -164,11 +179,16 @@ fn in_region(region: &RegionStatus) -> String {
         Some(id) => format!("{id} {} {} %", it.state, it.percent),
         None => it.state.clone(),
     });
+    let users = region
+        .in_use_by
+        .iter()
+        .map(|user| format!("{} in use by {}", user.image_id, user.arn));
     let parts: Vec<_> = region
         .published_image_id
         .iter()
         .cloned()
         .chain(progressing)
+        .chain(users)
         .collect();
     if parts.is_empty() {
         "nothing".to_owned()

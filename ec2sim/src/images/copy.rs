@@ -4,6 +4,7 @@
 
 use crate::chance::Stream;
 use crate::error::{ApiError, check_id};
+use crate::facts::PendingSource;
 use crate::images::encryption::{Encryption, Outcome};
 use crate::images::{check_description, check_name};
 use crate::lag::{Lag, View};
@@ -18,6 +19,8 @@ use crate::world::{Call, Remembered, World};
 
 /// What a copy says when it failed, whatever the cause (hashicorp/packer#6737).
 const FAILED: &str = "Copy image failed with an internal error";
+/// What the keys of shared tags begin with (docs: `Using_Tags`).
+const SHARED_TAG: &str = "ec2:SharedTag/";
 /// What its snapshots say when it was the key (docs: EBS ebs-copy-snapshot).
 const KEY_NOT_ACCESSIBLE: &str = "Given key ID is not accessible";
 
@@ -67,7 +70,10 @@ impl World {
         let remembered = token.map(|token| (call.account.clone(), call.region.clone(), token));
         let mut asked = request.parameters.clone();
         asked.remove("DryRun");
-        if let Some(before) = remembered.as_ref().and_then(|key| self.tokens.get(key)) {
+        if let Some(before) = remembered
+            .as_ref()
+            .and_then(|key| self.remembered(call, key))
+        {
             if before.parameters != asked {
                 return Err(ApiError::new(
                     "IdempotentParameterMismatch",
@@ -79,6 +85,7 @@ impl World {
         }
         let source = self.copyable(call, &source_region, &source_id)?;
         let from = self.source_snapshots(call, &source_region, &source)?;
+        let in_time = source.state != ImageState::Pending;
         encryption.check_sources(&from)?;
         self.check_limits(call, from.len())?;
 
@@ -95,8 +102,8 @@ impl World {
         let unlucky = self
             .chance
             .happens(Stream::Failure, self.knobs.failed_copies_per_mille);
-        let failure = (!key_works || unlucky).then(|| {
-            failure(if key_works {
+        let failure = (!key_works || unlucky || !in_time).then(|| {
+            self.failed_copy(if key_works {
                 FAILED
             } else {
                 KEY_NOT_ACCESSIBLE
@@ -107,6 +114,11 @@ impl World {
         } else {
             Tags::new()
         };
+        if self.facts.shared_tags_are_always_copied {
+            let region = self.region(&source_region)?;
+            let shared = region.tags(&source_id, &source.owner).into_iter();
+            image_tags.extend(shared.filter(|(key, _)| key.starts_with(SHARED_TAG)));
+        }
         image_tags.extend(tags.of("image"));
         let image = Image {
             id: id.clone(),
@@ -122,6 +134,10 @@ impl World {
             source_image: Some((source_region.clone(), source_id.clone())),
             public: false,
             shared_with: std::collections::BTreeSet::new(),
+            deprecation: source
+                .deprecation
+                .filter(|_| self.facts.copies_keep_deprecation),
+            protected: false,
             deregistered: None,
             born,
             sourced,
@@ -151,8 +167,35 @@ impl World {
         Ok(answer(&id))
     }
 
-    /// The source as the region it is in sees it now. What a pending source answers is not
-    /// documented; the code is the documented one for images in the wrong state.
+    /// What was made with this token before, as far as EC2 remembers it.
+    fn remembered(&self, call: &Call, key: &(String, String, String)) -> Option<&Remembered> {
+        let before = self.tokens.get(key)?;
+        let region = self.regions.get(&call.region)?;
+        let stands = || {
+            let image = region.images.get(&before.image);
+            image.is_some_and(|image| image.deregistered.is_none())
+        };
+        (self.facts.copy_token_outlives_image || stands()).then_some(before)
+    }
+
+    /// The failure of a copy, with what its snapshots say; the text of the reason is as seen.
+    pub(super) fn failed_copy(&self, snapshots_say: &str) -> Failure {
+        let reason = StateReason {
+            code: self.facts.failed_copy_code.clone(),
+            message: FAILED.to_owned(),
+        };
+        Failure {
+            reason,
+            snapshots_say: snapshots_say.to_owned(),
+        }
+    }
+
+    /// The failure of a copy whose source is deregistered meanwhile.
+    pub(super) fn lost_source(&self) -> Failure {
+        self.failed_copy(FAILED)
+    }
+
+    /// The source as the region it is in sees it now.
     fn copyable(&self, call: &Call, region: &str, id: &str) -> Result<Image, ApiError> {
         if !self.regions.contains_key(region) {
             return Err(ApiError::invalid_value(format!(
@@ -172,12 +215,15 @@ impl World {
             _ if image.deregistered.is_some() => Err(ApiError::image_gone(id)),
             ImageState::Available => Ok(image.clone()),
             ImageState::Disabled if image.owner == call.account => Ok(image.clone()),
-            state => {
-                let message = format!(
-                    "The AMI ID '{id}' is currently {state} and may not be used for this operation"
-                );
-                Err(ApiError::new("InvalidAMIID.Unavailable", message))
-            }
+            ImageState::Pending => match self.facts.copy_of_pending_source {
+                PendingSource::FailsLate => Ok(image.clone()),
+                PendingSource::Unavailable => Err(ApiError::image_in_state(id, image.state)),
+                PendingSource::InvalidRequest => Err(ApiError {
+                    code: "InvalidRequest".to_owned(),
+                    ..ApiError::image_in_state(id, image.state)
+                }),
+            },
+            state => Err(ApiError::image_in_state(id, state)),
         }
     }
 
@@ -193,7 +239,8 @@ impl World {
             let snapshot = region.snapshots.get(id).filter(|snapshot| {
                 snapshot.usable_by(&call.account)
                     && snapshot.deleted.is_none()
-                    && snapshot.state == SnapshotState::Completed
+                    && (snapshot.state == SnapshotState::Completed
+                        || source.state == ImageState::Pending)
             });
             let snapshot = snapshot.ok_or_else(|| {
                 ApiError::new(
@@ -264,6 +311,8 @@ impl World {
             original.id,
             thousands(self.now.as_millisecond())
         );
+        snapshot.platform = original.platform;
+        snapshot.billing_metadata = original.billing_metadata;
         snapshot.copied = true;
         snapshot.key = match outcome {
             Outcome::Plain => None,
@@ -283,23 +332,6 @@ impl World {
         tags.retain(|key, _| !key.starts_with("aws:"));
         Ok(tags)
     }
-}
-
-/// The failure of a copy. The code is not documented for images; the text is as seen.
-pub(super) fn failure(snapshots_say: &str) -> Failure {
-    let reason = StateReason {
-        code: "Client.InternalError".to_owned(),
-        message: FAILED.to_owned(),
-    };
-    Failure {
-        reason,
-        snapshots_say: snapshots_say.to_owned(),
-    }
-}
-
-/// The failure of a copy whose source is deregistered meanwhile.
-pub(super) fn source_gone() -> Failure {
-    failure(FAILED)
 }
 
 fn answer(image: &str) -> Reply {

@@ -2,8 +2,8 @@
 //!
 //! There is no client token; the unique name is the only lock.
 
-use crate::chance::after;
 use crate::error::{ApiError, check_id};
+use crate::images::mapping::{Mapping, take_mappings};
 use crate::images::{check_description, check_name};
 use crate::lag::Lag;
 use crate::state::{
@@ -14,18 +14,6 @@ use crate::tags::TagsAtBirth;
 use crate::wire::parameters::Parameters;
 use crate::wire::response::Reply;
 use crate::world::{Call, World};
-
-/// One `BlockDeviceMapping.N` of the request.
-struct Mapping {
-    device: String,
-    no_device: bool,
-    virtual_name: Option<String>,
-    snapshot: Option<String>,
-    size_gib: Option<u32>,
-    volume_type: Option<String>,
-    delete_on_termination: Option<bool>,
-    encrypted: Option<bool>,
-}
 
 impl World {
     pub(crate) fn create_image(
@@ -71,6 +59,8 @@ impl World {
             source_image: Some((call.region.clone(), instance.image.clone())),
             public: false,
             shared_with: std::collections::BTreeSet::new(),
+            deprecation: None,
+            protected: false,
             deregistered: None,
             born,
             sourced,
@@ -109,23 +99,6 @@ impl World {
             )));
         }
         Ok(instance.clone())
-    }
-
-    /// A name is taken by any image of the account in the region, also by a copy, and for a while
-    /// by one that is deregistered (docs: errors-overview, `InvalidAMIName.Duplicate`).
-    fn check_name_is_free(&self, call: &Call, name: &str) -> Result<(), ApiError> {
-        let milliseconds = self.knobs.name_hold_seconds * 1000;
-        let taken = self.region(&call.region)?.images.values().find(|image| {
-            let held = image
-                .deregistered
-                .as_ref()
-                .is_none_or(|end| self.now < after(end.at, milliseconds));
-            image.owner == call.account && image.name == name && held
-        });
-        taken.map_or(Ok(()), |image| {
-            let message = format!("AMI name {name} is already in use by AMI {}", image.id);
-            Err(ApiError::new("InvalidAMIName.Duplicate", message))
-        })
     }
 
     /// Only one capture without reboot of a running instance at a time (docs: errors-overview).
@@ -181,6 +154,10 @@ impl World {
             let mut snapshot = self.new_snapshot(call, volume.size_gib, &volume.id, born);
             snapshot.description = format!("Created by CreateImage({}) for {image}", instance.id);
             snapshot.key.clone_from(&volume.key);
+            if volume.device == instance.machine.root_device {
+                snapshot.platform = instance.machine.platform;
+                snapshot.billing_metadata = instance.machine.billed_as.is_some();
+            }
             let kept = mapping.and_then(|mapping| mapping.delete_on_termination);
             devices.push(device_of(volume, &snapshot, kept));
             snapshots.push(snapshot);
@@ -193,108 +170,6 @@ impl World {
         }
         Ok((devices, snapshots))
     }
-
-    /// A device that the instance does not have: an instance store, an empty volume, or one from
-    /// a snapshot.
-    fn new_device(&self, call: &Call, mapping: &Mapping) -> Result<Device, ApiError> {
-        let name = mapping.device.clone();
-        if mapping.virtual_name.is_some() {
-            return Ok(Device {
-                name,
-                ebs: None,
-                virtual_name: mapping.virtual_name.clone(),
-            });
-        }
-        let snapshot = match &mapping.snapshot {
-            None => None,
-            Some(id) => {
-                let found = self.region(&call.region)?.snapshots.get(id);
-                let usable = found.filter(|snapshot| {
-                    snapshot.usable_by(&call.account) && snapshot.deleted.is_none()
-                });
-                Some(usable.ok_or_else(|| ApiError::snapshot_not_found(id))?)
-            }
-        };
-        let size_gib = mapping
-            .size_gib
-            .map(u64::from)
-            .or(snapshot.map(|snapshot| snapshot.size_gib));
-        let size_gib = size_gib.ok_or_else(|| {
-            ApiError::new(
-                "InvalidBlockDeviceMapping",
-                format!("The device '{name}' needs a size or a snapshot"),
-            )
-        })?;
-        let encrypted = snapshot.map_or(mapping.encrypted == Some(true), |snapshot| {
-            snapshot.key.is_some()
-        });
-        let ebs = Ebs {
-            snapshot: mapping.snapshot.clone(),
-            size_gib,
-            volume_type: mapping
-                .volume_type
-                .clone()
-                .unwrap_or_else(|| "gp2".to_owned()),
-            delete_on_termination: mapping.delete_on_termination.unwrap_or(true),
-            encrypted,
-        };
-        Ok(Device {
-            name,
-            ebs: Some(ebs),
-            virtual_name: None,
-        })
-    }
-}
-
-impl Mapping {
-    /// "The only option that can be changed for existing mappings … is `DeleteOnTermination`"
-    /// (model: `CreateImage`).
-    fn check_existing(&self, root: &str) -> Result<(), ApiError> {
-        let device = &self.device;
-        let refuse = |message: String| Err(ApiError::new("InvalidBlockDeviceMapping", message));
-        if self.no_device && device == root {
-            return refuse(format!("The root device '{device}' cannot be left out"));
-        }
-        if self.encrypted.is_some() {
-            return refuse(format!(
-                "The encryption of the existing volume of device '{device}' cannot be changed"
-            ));
-        }
-        if self.snapshot.is_some() || self.size_gib.is_some() || self.virtual_name.is_some() {
-            return refuse(format!(
-                "Only DeleteOnTermination can be changed for the existing device '{device}'"
-            ));
-        }
-        Ok(())
-    }
-}
-
-fn take_mappings(parameters: &mut Parameters) -> Result<Vec<Mapping>, ApiError> {
-    let mut mappings: Vec<Mapping> = Vec::new();
-    for mut given in parameters.structures("BlockDeviceMapping") {
-        let device = given.required("DeviceName")?;
-        let mapping = Mapping {
-            no_device: given.text("NoDevice").is_some(),
-            virtual_name: given.text("VirtualName"),
-            snapshot: given.text("Ebs.SnapshotId"),
-            size_gib: given.number("Ebs.VolumeSize")?,
-            volume_type: given.text("Ebs.VolumeType"),
-            delete_on_termination: given.boolean("Ebs.DeleteOnTermination")?,
-            encrypted: given.boolean("Ebs.Encrypted")?,
-            device,
-        };
-        given.not_modelled(&["Ebs"])?;
-        given.finish()?;
-        if mappings.iter().any(|other| other.device == mapping.device) {
-            let message = format!(
-                "The device '{}' is used in more than one block-device mapping",
-                mapping.device
-            );
-            return Err(ApiError::new("InvalidBlockDeviceMapping", message));
-        }
-        mappings.push(mapping);
-    }
-    Ok(mappings)
 }
 
 fn device_of(volume: &Volume, snapshot: &Snapshot, delete_on_termination: Option<bool>) -> Device {

@@ -1,12 +1,12 @@
 //! `DeregisterImage` (model; docs: UG deregister-ami).
 //!
 //! It is synchronous and final; of a pending copy it is the way to stop it (docs: `CopyingAMIs`).
-//! What its half-made snapshots do then is not documented; here they go on and are left behind.
+//! Half-made snapshots go on and are left behind, or go with it: a fact.
 
 use crate::chance::after;
 use crate::error::{ApiError, check_id};
-use crate::images::copy;
-use crate::state::{Deregistered, WorkKind};
+use crate::lag::Lag;
+use crate::state::{Deregistered, ImageState, SnapshotState, WorkKind};
 use crate::wire::parameters::Parameters;
 use crate::wire::response::Reply;
 use crate::world::{Call, World};
@@ -24,26 +24,36 @@ impl World {
 
         let image = self.image_for(call, &id)?;
         if image.owner != call.account {
-            return Err(
-                ApiError::new("AuthFailure", format!("Not authorized for image:{id}"))
-                    .with_status(403),
-            );
+            return Err(ApiError::not_your_image(&id));
         }
         // A reader that is behind still finds what is gone already.
         if image.deregistered.is_some() {
             return Err(ApiError::image_gone(&id));
         }
+        if image.protected {
+            return Err(ApiError::new(
+                &self.facts.protected_image_code,
+                format!("The image '{id}' is protected against being deregistered"),
+            ));
+        }
+        let pending = image.state == ImageState::Pending;
         let snapshots: Vec<String> = image.snapshot_ids().map(str::to_owned).collect();
         let (now, lag) = (self.now, self.lag());
+        let days = self.place(&call.account, &call.region).recycle_bin_days;
+        let recycled_until = (days > 0).then(|| after(now, days * 24 * 3_600_000));
         let listed_until = after(now, self.knobs.deregistered_visible_seconds * 1000);
         if let Some(image) = self.region_mut(&call.region)?.images.get_mut(&id) {
             image.deregistered = Some(Deregistered {
                 at: now,
                 listed_until,
+                recycled_until,
                 lag,
             });
         }
         self.fail_copies_of(&call.region, &id);
+        if pending && !self.facts.pending_snapshots_outlive_image {
+            self.delete_unfinished(call, &snapshots, lag)?;
+        }
 
         let mut results = Vec::new();
         if delete_snapshots {
@@ -69,6 +79,7 @@ impl World {
 
     /// A copy that still reads from an image fails when the image goes.
     fn fail_copies_of(&mut self, source_region: &str, source: &str) {
+        let failure = self.lost_source();
         for region in self.regions.values_mut() {
             for work in region
                 .images
@@ -81,10 +92,30 @@ impl World {
                         image: source.to_owned(),
                     })
                 {
-                    work.failure.get_or_insert_with(copy::source_gone);
+                    work.failure.get_or_insert_with(|| failure.clone());
                 }
             }
         }
+    }
+
+    /// Half-made snapshots that go with the image they were made for.
+    fn delete_unfinished(
+        &mut self,
+        call: &Call,
+        snapshots: &[String],
+        lag: Lag,
+    ) -> Result<(), ApiError> {
+        let now = self.now;
+        let region = self.region_mut(&call.region)?;
+        for id in snapshots {
+            if let Some(snapshot) = region.snapshots.get_mut(id)
+                && snapshot.state == SnapshotState::Pending
+            {
+                snapshot.deleted = Some(now);
+                snapshot.gone = Some(lag);
+            }
+        }
+        Ok(())
     }
 
     /// The return code for one snapshot: other images keep what they use.

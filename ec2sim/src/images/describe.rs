@@ -1,5 +1,7 @@
 //! `DescribeImages` (model; docs: DG ec2-api-pagination).
 
+use jiff::Timestamp;
+
 use crate::error::{ApiError, check_id};
 use crate::filters::{Filters, Known};
 use crate::images::Found;
@@ -40,6 +42,8 @@ const FILTERS: Known = Known {
         "state",
         "state-reason-code",
         "state-reason-message",
+        "tag-key",
+        "usage-operation",
         "virtualization-type",
     ],
     not_modelled: &[
@@ -52,7 +56,6 @@ const FILTERS: Known = Known {
         "ramdisk-id",
         "scan-result",
         "sriov-net-support",
-        "usage-operation",
     ],
     tags: true,
 };
@@ -76,6 +79,7 @@ struct Wanted {
     owners: Vec<String>,
     executable_by: Vec<String>,
     include_disabled: bool,
+    include_deprecated: bool,
 }
 
 impl World {
@@ -90,9 +94,8 @@ impl World {
             owners: parameters.list("Owner"),
             executable_by: parameters.list("ExecutableBy"),
             include_disabled: parameters.flag("IncludeDisabled")?,
+            include_deprecated: parameters.flag("IncludeDeprecated")?,
         };
-        // No image is deprecated here, so there is nothing that this could add.
-        parameters.flag("IncludeDeprecated")?;
         let filters = Filters::take(&mut parameters, &FILTERS)?;
         let paging = Paging::take(&mut parameters, request, &BOUNDS, !wanted.ids.is_empty())?;
         wanted.ids.iter().try_for_each(|id| check_id("ami", id))?;
@@ -134,7 +137,7 @@ impl World {
                 .accounts
                 .get(&image.owner)
                 .and_then(|account| account.alias.as_ref());
-            if !wanted.wants(image, state, alias, &call.account) {
+            if !wanted.wants(image, state, alias, &call.account, call.now) {
                 continue;
             }
             let sourced = image.sourced.seen(call.view);
@@ -167,7 +170,10 @@ impl Wanted {
         state: ImageState,
         alias: Option<&String>,
         caller: &str,
+        now: Timestamp,
     ) -> bool {
+        // Its owner always sees a deprecated image, others see it by its id (docs: ami-deprecate).
+        let shown_deprecated = image.owner == caller || !self.ids.is_empty();
         let owned = |owner: &String| match owner.as_str() {
             "self" => image.owner == caller,
             other => image.owner == other || alias.is_some_and(|alias| alias == other),
@@ -180,6 +186,7 @@ impl Wanted {
         (self.owners.is_empty() || self.owners.iter().any(owned))
             && (self.executable_by.is_empty() || self.executable_by.iter().any(executable))
             && (self.include_disabled || state != ImageState::Disabled)
+            && (self.include_deprecated || shown_deprecated || !image.deprecated(now))
     }
 }
 
@@ -212,7 +219,7 @@ impl Listed<'_> {
             "architecture" => Some(image.machine.architecture.clone()),
             "creation-date" => Some(iso(image.created)),
             "description" => image.description.clone(),
-            "ena-support" => Some("true".to_owned()),
+            "ena-support" => image.machine.ena.then(|| "true".to_owned()),
             "hypervisor" => Some("xen".to_owned()),
             "image-id" => Some(image.id.clone()),
             "image-type" => Some("machine".to_owned()),
@@ -221,7 +228,7 @@ impl Listed<'_> {
             "name" => Some(image.name.clone()),
             "owner-alias" => self.alias.cloned(),
             "owner-id" => Some(image.owner.clone()),
-            "platform" => image.machine.platform().map(str::to_owned),
+            "platform" => image.machine.windows().map(str::to_owned),
             "root-device-name" => Some(image.machine.root_device.clone()),
             "root-device-type" => Some("ebs".to_owned()),
             "source-image-id" => self.source_image.map(|(_, id)| id.clone()),
@@ -230,7 +237,8 @@ impl Listed<'_> {
             "state" => Some(self.state.to_string()),
             "state-reason-code" => image.reason.as_ref().map(|reason| reason.code.clone()),
             "state-reason-message" => image.reason.as_ref().map(|reason| reason.message.clone()),
-            "virtualization-type" => Some("hvm".to_owned()),
+            "usage-operation" => image.machine.usage_operation().map(str::to_owned),
+            "virtualization-type" => Some(image.machine.virtualization.clone()),
             _ => None,
         };
         value.into_iter().collect()
@@ -246,9 +254,9 @@ impl Listed<'_> {
         xml.text("isPublic", image.public);
         xml.text("architecture", &image.machine.architecture);
         xml.text("imageType", "machine");
-        xml.optional("platform", image.machine.platform());
-        xml.text("platformDetails", image.machine.platform_details());
-        xml.text("usageOperation", image.machine.usage_operation());
+        xml.optional("platform", image.machine.windows());
+        xml.optional("platformDetails", image.machine.platform_details());
+        xml.optional("usageOperation", image.machine.usage_operation());
         if let Some(reason) = &image.reason {
             xml.element("stateReason", |xml| {
                 xml.text("code", &reason.code);
@@ -261,13 +269,14 @@ impl Listed<'_> {
         xml.text("rootDeviceType", "ebs");
         xml.text("rootDeviceName", &image.machine.root_device);
         xml.items("blockDeviceMapping", &image.devices, write_device);
-        xml.text("virtualizationType", "hvm");
+        xml.text("virtualizationType", &image.machine.virtualization);
         tags::write(xml, &self.tags);
         xml.text("hypervisor", "xen");
-        xml.text("enaSupport", true);
-        xml.text("sriovNetSupport", "simple");
+        xml.optional("enaSupport", image.machine.ena.then_some(true));
+        xml.optional("sriovNetSupport", image.machine.sriov.then_some("simple"));
         xml.optional("bootMode", image.machine.boot_mode.as_ref());
-        xml.text("deregistrationProtection", "disabled");
+        xml.optional("deprecationTime", image.deprecation.map(iso));
+        xml.text("deregistrationProtection", image.protection());
         xml.optional("sourceInstanceId", self.source_instance);
         if let Some((region, id)) = self.source_image {
             xml.text("sourceImageId", id);

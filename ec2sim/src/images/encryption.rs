@@ -29,10 +29,16 @@ impl World {
         original: &Snapshot,
         wanted: &Encryption,
     ) -> Outcome {
+        // What is encrypted must be decrypted first, with its own key (docs: AMIEncryption).
+        if let Some(key) = &original.key
+            && !self.key_works(key, &call.account, source_region)
+        {
+            return Outcome::NoSuchKey;
+        }
         let place = self.place(&call.account, &call.region);
         let own_here = original.owner == call.account && source_region == call.region;
         let key = match (&wanted.key, &original.key) {
-            (Some(name), _) => match kms::resolve(name, &call.account, &call.region) {
+            (Some(name), _) => match self.key_named(name, &call.account, &call.region) {
                 Some(key) => key,
                 None => return Outcome::NoSuchKey,
             },
@@ -47,10 +53,10 @@ impl World {
             }
             (None, None) => return Outcome::Plain,
         };
-        if place.broken_keys.contains(&key) {
-            Outcome::NoSuchKey
-        } else {
+        if self.key_works(&key, &call.account, &call.region) {
             Outcome::Key(key)
+        } else {
+            Outcome::NoSuchKey
         }
     }
 }

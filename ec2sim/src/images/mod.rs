@@ -1,15 +1,20 @@
 //! Machine images: one file for each thing that happens to them.
 
+mod attributes;
 mod copy;
 mod create;
 mod deregister;
 mod describe;
 mod encryption;
+mod mapping;
+mod register;
 
 use crate::chance::after;
 use crate::error::{ApiError, check_id};
 use crate::lag::{Lag, View};
-use crate::state::{Image, ImageState, InstanceState, Region, Snapshot, SnapshotState};
+use crate::state::{
+    Deregistered, Image, ImageState, InstanceState, Platform, Region, Snapshot, SnapshotState,
+};
 use crate::world::{Call, Due, World};
 
 /// What a read by id finds.
@@ -125,6 +130,8 @@ impl World {
             owner: call.account.clone(),
             volume: volume.to_owned(),
             size_gib,
+            platform: Platform::Linux,
+            billing_metadata: true,
             description: String::new(),
             key: None,
             started: self.now,
@@ -138,6 +145,28 @@ impl World {
             gone: None,
             copied: false,
         }
+    }
+
+    /// A name is taken by any image of the account in the region, also by a copy, and for a while
+    /// by one that is deregistered (docs: errors-overview, `InvalidAMIName.Duplicate`) or in the
+    /// Recycle Bin.
+    pub(crate) fn check_name_is_free(&self, call: &Call, name: &str) -> Result<(), ApiError> {
+        let milliseconds = self.knobs.name_hold_seconds * 1000;
+        let recycled = |end: &Deregistered| {
+            let there = end.recycled_until.is_some_and(|until| self.now < until);
+            self.facts.recycled_names_are_taken && there
+        };
+        let taken = self.region(&call.region)?.images.values().find(|image| {
+            let held = image
+                .deregistered
+                .as_ref()
+                .is_none_or(|end| self.now < after(end.at, milliseconds) || recycled(end));
+            image.owner == call.account && image.name == name && held
+        });
+        taken.map_or(Ok(()), |image| {
+            let message = format!("AMI name {name} is already in use by AMI {}", image.id);
+            Err(ApiError::new("InvalidAMIName.Duplicate", message))
+        })
     }
 
     /// The ARN of the key that new snapshots of a caller get when none is named.

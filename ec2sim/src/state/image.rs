@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::lag::{Lag, View};
+use crate::state::Platform;
 
 /// The state of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -74,6 +75,10 @@ pub struct Image {
     pub public: bool,
     /// The accounts that may launch it.
     pub shared_with: BTreeSet<String>,
+    /// From when on others find it only by its id.
+    pub deprecation: Option<Timestamp>,
+    /// Whether it cannot be deregistered.
+    pub protected: bool,
     /// When and how it went.
     pub deregistered: Option<Deregistered>,
     pub(crate) born: Lag,
@@ -89,6 +94,8 @@ pub struct Deregistered {
     pub at: Timestamp,
     /// Until when readers that know of it still find it listed.
     pub listed_until: Timestamp,
+    /// Until when it is in the Recycle Bin.
+    pub recycled_until: Option<Timestamp>,
     pub(crate) lag: Lag,
 }
 
@@ -102,6 +109,7 @@ pub(crate) struct Work {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum WorkKind {
     Capture { reboots: bool },
+    Register,
     Copy { region: String, image: String },
 }
 
@@ -133,6 +141,20 @@ impl Image {
         self.owner == account || others
     }
 
+    /// Whether its deprecation has come.
+    pub(crate) fn deprecated(&self, now: Timestamp) -> bool {
+        self.deprecation.is_some_and(|from| from <= now)
+    }
+
+    /// `deregistrationProtection`.
+    pub(crate) fn protection(&self) -> &'static str {
+        if self.protected {
+            "enabled-without-cooldown"
+        } else {
+            "disabled"
+        }
+    }
+
     /// Whether it is there and uses this snapshot.
     pub fn uses(&self, snapshot: &str) -> bool {
         self.deregistered.is_none() && self.maps(snapshot)
@@ -155,33 +177,52 @@ impl Image {
 pub struct Machine {
     /// `x86_64`, `arm64`, …
     pub architecture: String,
-    /// Whether it runs Windows.
-    pub windows: bool,
+    /// What is on its root disk.
+    pub platform: Platform,
+    /// What EC2 bills it as, and shows; none: nobody knows.
+    pub billed_as: Option<Platform>,
     /// The name of its root device.
     pub root_device: String,
     /// How it boots, such as `uefi-preferred`.
     pub boot_mode: Option<String>,
+    /// `hvm` or `paravirtual`.
+    pub virtualization: String,
+    /// Whether enhanced networking with ENA is on.
+    pub ena: bool,
+    /// Whether enhanced networking with the older interface is on.
+    pub sriov: bool,
 }
 
 impl Machine {
-    pub(crate) fn platform(&self) -> Option<&'static str> {
-        self.windows.then_some("windows")
-    }
-
-    pub(crate) fn platform_details(&self) -> &'static str {
-        if self.windows {
-            "Windows"
-        } else {
-            "Linux/UNIX"
+    /// A machine as they are today, of this platform.
+    pub(crate) fn of(platform: Platform) -> Self {
+        Self {
+            architecture: "x86_64".to_owned(),
+            platform,
+            billed_as: Some(platform),
+            root_device: "/dev/xvda".to_owned(),
+            boot_mode: None,
+            virtualization: "hvm".to_owned(),
+            ena: true,
+            sriov: true,
         }
     }
 
-    pub(crate) fn usage_operation(&self) -> &'static str {
-        if self.windows {
-            "RunInstances:0002"
-        } else {
-            "RunInstances"
-        }
+    /// `platform`: `windows`, or nothing.
+    pub(crate) fn windows(&self) -> Option<&'static str> {
+        self.billed_as
+            .is_some_and(Platform::is_windows)
+            .then_some("windows")
+    }
+
+    /// `platformDetails`.
+    pub(crate) fn platform_details(&self) -> Option<String> {
+        self.billed_as.map(|platform| platform.to_string())
+    }
+
+    /// `usageOperation`.
+    pub(crate) fn usage_operation(&self) -> Option<&'static str> {
+        self.billed_as.map(Platform::usage_operation)
     }
 }
 

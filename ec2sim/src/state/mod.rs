@@ -1,10 +1,14 @@
-//! What a world holds: accounts, regions, instances, snapshots, images.
+//! What a world holds: accounts, regions, instances, snapshots, images, and what names images.
 //!
 //! Everything is ordered and hashable, so that two worlds can be compared as wholes.
 
 mod image;
 mod instance;
+mod key;
+pub(crate) mod parameter;
+mod platform;
 mod snapshot;
+mod template;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,7 +20,11 @@ use crate::lag::{Lagged, View};
 pub use image::{Deregistered, Device, Ebs, Image, ImageState, Machine, StateReason};
 pub(crate) use image::{Failure, Work, WorkKind};
 pub use instance::{Instance, InstanceState, Reboot, Volume};
+pub use key::{Key, KeyState};
+pub use parameter::{DataType, Parameter};
+pub use platform::Platform;
 pub use snapshot::{Snapshot, SnapshotState};
+pub use template::LaunchTemplate;
 
 /// Tags as one account sees them.
 pub type Tags = BTreeMap<String, String>;
@@ -52,8 +60,14 @@ pub struct Place {
     pub encryption_by_default: bool,
     /// The ARN of the key used when none is named; none: the AWS managed key `aws/ebs`.
     pub default_key: Option<String>,
+    /// Its keys by ARN; none: every well-formed name is a working key.
+    pub keys: BTreeMap<String, Key>,
     /// The ARNs of the keys that a copy takes and then fails with.
     pub broken_keys: BTreeSet<String>,
+    /// Whether images may be made public: block public access is off.
+    pub allows_public_images: bool,
+    /// For how many days a rule keeps deregistered images in the Recycle Bin; 0: there is none.
+    pub recycle_bin_days: u64,
 }
 
 /// Who has an access key.
@@ -77,12 +91,23 @@ pub struct Region {
     pub snapshots: BTreeMap<String, Snapshot>,
     /// Instances by id.
     pub instances: BTreeMap<String, Instance>,
+    /// Launch templates by id.
+    pub launch_templates: BTreeMap<String, LaunchTemplate>,
+    /// Parameters of Systems Manager by account and name.
+    pub parameters: BTreeMap<String, BTreeMap<String, Parameter>>,
     /// Tags by resource and by the account that set them: tags on somebody else's public image
     /// are visible only to who set them (docs: `Using_Tags`).
     pub(crate) tags: BTreeMap<String, BTreeMap<String, Lagged<Tags>>>,
 }
 
 impl Region {
+    /// The parameter that an account finds under a name: its own, or a public one.
+    pub fn parameter(&self, account: &str, name: &str) -> Option<&Parameter> {
+        let own = self.parameters.get(account).and_then(|own| own.get(name));
+        let public = || self.parameters.values().find_map(|theirs| theirs.get(name));
+        own.or_else(|| parameter::is_public(name).then(public).flatten())
+    }
+
     /// The tags of a resource as `account` wrote them last.
     pub fn tags(&self, resource: &str, account: &str) -> Tags {
         let lagged = self

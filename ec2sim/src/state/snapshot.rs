@@ -6,6 +6,7 @@ use std::fmt;
 use jiff::Timestamp;
 
 use crate::lag::{Lag, View};
+use crate::state::Platform;
 
 /// The state of a snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -39,6 +40,10 @@ pub struct Snapshot {
     pub volume: String,
     /// The size of that volume in GiB.
     pub size_gib: u64,
+    /// What is on it.
+    pub platform: Platform,
+    /// Whether it tells how that is billed.
+    pub billing_metadata: bool,
     /// Free text.
     pub description: String,
     /// The ARN of the key it is encrypted with.

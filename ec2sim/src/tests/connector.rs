@@ -90,6 +90,30 @@ async fn errors_of_the_service_have_the_effect_that_is_told() {
 }
 
 #[tokio::test]
+async fn any_refusal_can_be_had_with_the_status_that_aws_sends() {
+    for (code, status) in [
+        ("UnauthorizedOperation", 403),
+        ("AuthFailure", 401),
+        ("RequestLimitExceeded", 503),
+        ("InternalError", 500),
+        ("InvalidAMIID.Unavailable", 400),
+    ] {
+        let world = world();
+        let fault = Fault::Refuse {
+            code,
+            message: "because",
+        };
+        let response = send(&client(&world, fault)).await.expect("an answer");
+        assert_eq!(response.status().as_u16(), status, "{code}");
+        let body = response.body().bytes().expect("a body").to_vec();
+        let body = String::from_utf8(body).expect("text");
+        assert_eq!(text(&body, "Code").as_deref(), Some(code));
+        assert_eq!(text(&body, "Message").as_deref(), Some("because"));
+        assert!(!captured(&world), "{code}");
+    }
+}
+
+#[tokio::test]
 async fn a_truncated_answer_is_200_and_ends_early() {
     let world = world();
     let response = send(&client(&world, Fault::Truncated))

@@ -1,16 +1,22 @@
 //! One test for each rule, named for the behaviour. Time is handed in; nothing sleeps.
 
+mod attributes;
 mod connector;
 mod copy;
 mod create;
 mod deregister;
 mod describe;
 mod determinism;
+mod facts;
 mod identity;
+mod kms;
 mod limits;
 mod paging;
+mod references;
+mod register;
 mod server;
 mod snapshots;
+mod ssm;
 mod tags;
 mod wire;
 mod world_file;

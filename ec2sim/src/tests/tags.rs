@@ -115,3 +115,59 @@ fn a_new_tag_is_seen_at_the_latest_after_the_lag() {
     ec2.wait(60);
     assert_eq!(keys(&mut ec2, GOLDEN), ["Name", "a", "team"]);
 }
+
+#[test]
+fn tags_are_listed_by_resource_and_by_what_they_say() {
+    let mut ec2 = Ec2::calm();
+    let mut found = |name: &str, value: &str| {
+        let body = ec2.ok(
+            "DescribeTags",
+            &[("Filter.1.Name", name), ("Filter.1.Value.1", value)],
+        );
+        let mut found: Vec<_> = texts(&body, "resourceId")
+            .into_iter()
+            .zip(texts(&body, "key"))
+            .collect();
+        found.sort();
+        found
+    };
+    let pair = |id: &str, key: &str| (id.to_owned(), key.to_owned());
+    assert_eq!(
+        found("resource-id", GOLDEN),
+        [pair(GOLDEN, "Name"), pair(GOLDEN, "team")]
+    );
+    assert_eq!(found("resource-type", "instance"), [pair(INSTANCE, "Name")]);
+    assert_eq!(
+        found("key", "te*"),
+        [pair(GOLDEN, "team"), pair(GOLDEN_SNAPSHOT, "team")]
+    );
+    assert_eq!(found("value", "web"), [pair(INSTANCE, "Name")]);
+    assert_eq!(found("tag:Name", "golden"), [pair(GOLDEN, "Name")]);
+    assert!(found("tag:Name", "Golden").is_empty());
+}
+
+#[test]
+fn tags_of_others_and_of_what_is_gone_are_not_listed() {
+    let mut ec2 = Ec2::calm();
+    let of = |image| {
+        [
+            ("Filter.1.Name", "resource-id"),
+            ("Filter.1.Value.1", image),
+        ]
+    };
+    let body = ec2.as_key(PARTNER).ok("DescribeTags", &of(GOLDEN));
+    assert!(texts(&body, "key").is_empty());
+    ec2.as_key(HOME)
+        .ok("DeregisterImage", &[("ImageId", GOLDEN)]);
+    let body = ec2.ok("DescribeTags", &of(GOLDEN));
+    assert!(texts(&body, "key").is_empty());
+}
+
+#[test]
+fn a_filter_for_mere_keys_is_not_one_of_describe_tags() {
+    let filter = [("Filter.1.Name", "tag-key"), ("Filter.1.Value.1", "a")];
+    assert_eq!(
+        Ec2::calm().code("DescribeTags", &filter),
+        "InvalidParameterValue"
+    );
+}

@@ -76,6 +76,7 @@ fn a_request_is_read_from_header_query_and_body() {
     let (caller, request) = HttpRequest {
         authorization: Some(authorization),
         security_token: Some("token"),
+        target: None,
         query: Some("MaxResults=5"),
         body: b"Action=DescribeImages&Version=2016-11-15&Filter.1.Name=tag%3Aa",
     }

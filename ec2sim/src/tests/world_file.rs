@@ -3,10 +3,11 @@
 use super::*;
 
 #[test]
-fn the_example_shows_the_default_of_every_knob() {
+fn the_example_shows_the_default_of_every_knob_and_fact() {
     let example: crate::WorldFile =
         serde_saphyr::from_str(crate::world_file::EXAMPLE).expect("the example");
     assert_eq!(example.knobs, Knobs::default());
+    assert_eq!(example.facts, crate::Facts::default());
 }
 
 #[test]

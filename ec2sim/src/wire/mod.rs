@@ -1,5 +1,7 @@
-//! The wire: form-encoded requests in, XML out (EC2 Developer Guide, "Query requests").
+//! The wire: form-encoded requests in, XML out (EC2 Developer Guide, "Query requests"), and JSON for
+//! Systems Manager.
 
+pub(crate) mod json;
 pub(crate) mod parameters;
 pub mod request;
 pub mod response;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::error::ApiError;
+use crate::wire::json;
 
 /// Which API a request is signed for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -11,6 +12,8 @@ pub enum Service {
     Ec2,
     /// AWS Security Token Service, version 2011-06-15.
     Sts,
+    /// AWS Systems Manager, version 2014-11-06.
+    Ssm,
 }
 
 /// Who calls, and where, as the signature says. Signatures themselves are not checked.
@@ -34,6 +37,14 @@ impl Caller {
             session_token: None,
             region: region.to_owned(),
             service: Service::Ec2,
+        }
+    }
+
+    /// A caller of Systems Manager with a long-lived access key.
+    pub fn ssm(access_key_id: &str, region: &str) -> Self {
+        Self {
+            service: Service::Ssm,
+            ..Self::ec2(access_key_id, region)
         }
     }
 
@@ -85,6 +96,8 @@ pub struct HttpRequest<'a> {
     pub authorization: Option<&'a str>,
     /// Header `x-amz-security-token`.
     pub security_token: Option<&'a str>,
+    /// Header `x-amz-target`: service and action of a request in JSON.
+    pub target: Option<&'a str>,
     /// The query of the address, without `?`.
     pub query: Option<&'a str>,
     /// The body.
@@ -93,12 +106,17 @@ pub struct HttpRequest<'a> {
 
 impl HttpRequest<'_> {
     /// Reads the caller from the signature, and the action from query and body: or the answer
-    /// to a request that cannot be read, because a parameter comes twice.
+    /// to a request that cannot be read, because a parameter comes twice or the JSON is none.
     pub fn read(self) -> (Caller, Result<Request, ApiError>) {
         let mut parameters = BTreeMap::new();
         let mut twice = None;
         let query = form_urlencoded::parse(self.query.unwrap_or_default().as_bytes());
-        for (name, value) in query.chain(form_urlencoded::parse(self.body)) {
+        let form = if self.target.is_some() {
+            &[]
+        } else {
+            self.body
+        };
+        for (name, value) in query.chain(form_urlencoded::parse(form)) {
             if parameters
                 .insert(name.clone().into_owned(), value.into_owned())
                 .is_some()
@@ -120,6 +138,13 @@ impl HttpRequest<'_> {
         let region = scope.nth(1).unwrap_or("us-east-1").to_owned();
         let service = match scope.next() {
             Some("sts") => Service::Sts,
+            Some("ssm") => Service::Ssm,
+            None if self
+                .target
+                .is_some_and(|target| target.starts_with("AmazonSSM.")) =>
+            {
+                Service::Ssm
+            }
             None if version == "2011-06-15" => Service::Sts,
             _ => Service::Ec2,
         };
@@ -133,6 +158,14 @@ impl HttpRequest<'_> {
             region,
             service,
         };
+        if let Some((_, action)) = self.target.and_then(|target| target.split_once('.')) {
+            let request = json::members(self.body).map(|parameters| Request {
+                action: action.to_owned(),
+                version,
+                parameters,
+            });
+            return (caller, request);
+        }
         if let Some(name) = twice {
             let message = format!("The parameter {name} was specified more than once");
             return (caller, Err(ApiError::invalid_value(message)));

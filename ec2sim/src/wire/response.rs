@@ -1,4 +1,4 @@
-//! An answer as it leaves: XML without indentation, and the headers of EC2.
+//! An answer as it leaves: XML without indentation, or JSON, and the headers of EC2.
 //!
 //! Shapes: model `ec2/2016-11-15` of botocore; the error envelope of EC2 has `RequestID` and no
 //! namespace, that of STS has both a `Type` and a namespace.
@@ -8,6 +8,7 @@ use std::fmt::Display;
 
 use jiff::Timestamp;
 use quick_xml::escape::partial_escape;
+use serde_json::{Value, json};
 
 use crate::error::ApiError;
 use crate::wire::request::Service;
@@ -22,17 +23,21 @@ pub struct Answer {
     pub status: u16,
     /// The request id, also in the body.
     pub request_id: String,
-    /// The XML.
+    /// The XML, or the JSON.
     pub body: String,
+    /// Which of both it is.
+    pub content_type: &'static str,
     /// The code of the error; none if the call did what it was asked.
     pub error: Option<String>,
     /// The ids of what the call made.
     pub made: Vec<String>,
 }
 
-/// The headers of EC2's answers, as users saw them (boto/boto3#3493).
-pub const HEADERS: [(&str, &str); 4] = [
-    ("content-type", "text/xml;charset=UTF-8"),
+const XML: &str = "text/xml;charset=UTF-8";
+const JSON: &str = "application/x-amz-json-1.1";
+
+/// The headers of EC2's answers besides the type, as users saw them (boto/boto3#3493).
+pub const HEADERS: [(&str, &str); 3] = [
     ("cache-control", "no-cache, no-store"),
     (
         "strict-transport-security",
@@ -132,36 +137,70 @@ pub(crate) fn iso(value: Timestamp) -> String {
 }
 
 impl Answer {
-    pub(crate) fn of(
-        service: Service,
-        action: &str,
-        request_id: String,
-        result: Result<Reply, ApiError>,
-    ) -> Self {
+    pub(crate) fn ec2(action: &str, request_id: String, result: Result<Reply, ApiError>) -> Self {
+        let body = |inner: &str| {
+            format!(
+                "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<{action}Response xmlns=\"{EC2_NAMESPACE}\">\
+                 <requestId>{request_id}</requestId>{inner}</{action}Response>"
+            )
+        };
         match result {
-            Err(error) => Self::refusal(service, request_id, &error),
-            Ok(Reply {
-                xml: Xml(inner),
-                made,
-            }) => {
-                let body = match service {
-                    Service::Ec2 => format!(
-                        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<{action}Response xmlns=\"{EC2_NAMESPACE}\">\
-                         <requestId>{request_id}</requestId>{inner}</{action}Response>"
-                    ),
-                    Service::Sts => format!(
-                        "<{action}Response xmlns=\"{STS_NAMESPACE}\"><{action}Result>{inner}</{action}Result>\
-                         <ResponseMetadata><RequestId>{request_id}</RequestId></ResponseMetadata></{action}Response>"
-                    ),
-                };
-                Self {
-                    status: 200,
-                    request_id,
-                    body,
-                    error: None,
-                    made,
-                }
-            }
+            Ok(reply) => Self::xml(body(&reply.xml.0), request_id, reply.made),
+            Err(error) => Self::refusal(Service::Ec2, request_id, &error),
+        }
+    }
+
+    pub(crate) fn sts(action: &str, request_id: String, result: Result<Reply, ApiError>) -> Self {
+        let body = |inner: &str| {
+            format!(
+                "<{action}Response xmlns=\"{STS_NAMESPACE}\"><{action}Result>{inner}</{action}Result>\
+                 <ResponseMetadata><RequestId>{request_id}</RequestId></ResponseMetadata></{action}Response>"
+            )
+        };
+        match result {
+            Ok(reply) => Self::xml(body(&reply.xml.0), request_id, reply.made),
+            Err(error) => Self::refusal(Service::Sts, request_id, &error),
+        }
+    }
+
+    fn xml(body: String, request_id: String, made: Vec<String>) -> Self {
+        Self {
+            status: 200,
+            request_id,
+            body,
+            content_type: XML,
+            error: None,
+            made,
+        }
+    }
+
+    /// An answer of a service that speaks JSON.
+    pub(crate) fn json(request_id: String, result: Result<Value, ApiError>) -> Self {
+        match result {
+            Err(error) => Self::json_refusal(request_id, &error),
+            Ok(value) => Self {
+                status: 200,
+                request_id,
+                body: value.to_string(),
+                content_type: JSON,
+                error: None,
+                made: Vec::new(),
+            },
+        }
+    }
+
+    fn json_refusal(request_id: String, error: &ApiError) -> Self {
+        let mut body = json!({ "__type": error.code });
+        if !error.message.is_empty() {
+            body["message"] = json!(error.message);
+        }
+        Self {
+            status: error.status,
+            request_id,
+            body: body.to_string(),
+            content_type: JSON,
+            error: Some(error.code.clone()),
+            made: Vec::new(),
         }
     }
 
@@ -173,6 +212,7 @@ impl Answer {
         } = error;
         let (code_text, message) = (escaped(code), escaped(message));
         let body = match service {
+            Service::Ssm => return Self::json_refusal(request_id, error),
             Service::Ec2 => format!(
                 "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Response><Errors><Error><Code>{code_text}</Code>\
                  <Message>{message}</Message></Error></Errors><RequestID>{request_id}</RequestID></Response>"
@@ -189,6 +229,7 @@ impl Answer {
             status: *status,
             request_id,
             body,
+            content_type: XML,
             error: Some(code.clone()),
             made: Vec::new(),
         }

@@ -8,8 +8,8 @@ use crate::error::check_id;
 use crate::kms;
 use crate::lag::Lag;
 use crate::state::{
-    Account, Device, Ebs, Image, ImageState, Instance, Machine, Place, Principal, Region, Snapshot,
-    SnapshotState, Tags, Volume,
+    Account, Device, Ebs, Image, ImageState, Instance, Key, Machine, Place, Platform, Principal,
+    Region, Snapshot, SnapshotState, Tags, Volume,
 };
 use crate::world::World;
 use crate::world_file::{
@@ -38,7 +38,7 @@ impl World {
     /// # Errors
     /// Where it contradicts itself.
     pub fn from_file(file: WorldFile) -> Result<Self, WorldFileError> {
-        let mut world = Self::empty(file.seed, file.knobs);
+        let mut world = Self::empty(file.seed, file.knobs, file.facts);
         for (name, region) in file.regions {
             world.regions.insert(
                 name,
@@ -83,6 +83,7 @@ impl World {
                 region,
                 account: &id,
                 name: &name,
+                keys: BTreeMap::new(),
             };
             places.insert(name.clone(), loader.load(place)?);
         }
@@ -97,7 +98,7 @@ impl World {
     }
 }
 
-fn wrong(place: &str, reason: impl Into<String>) -> WorldFileError {
+pub(super) fn wrong(place: &str, reason: impl Into<String>) -> WorldFileError {
     WorldFileError::Content {
         place: place.to_owned(),
         reason: reason.into(),
@@ -105,14 +106,16 @@ fn wrong(place: &str, reason: impl Into<String>) -> WorldFileError {
 }
 
 /// Fills what one account has in one region.
-struct Loader<'a> {
-    region: &'a mut Region,
-    account: &'a str,
-    name: &'a str,
+pub(super) struct Loader<'a> {
+    pub(super) region: &'a mut Region,
+    pub(super) account: &'a str,
+    pub(super) name: &'a str,
+    pub(super) keys: BTreeMap<String, Key>,
 }
 
 impl Loader<'_> {
     fn load(&mut self, place: PlaceFile) -> Result<Place, WorldFileError> {
+        self.keys = self.kms_keys(place.kms_keys)?;
         for (id, snapshot) in place.snapshots {
             self.snapshot(&id, snapshot)?;
         }
@@ -122,15 +125,26 @@ impl Loader<'_> {
         for (id, instance) in place.instances {
             self.instance(&id, instance)?;
         }
+        for (id, template) in place.launch_templates {
+            self.launch_template(&id, template)?;
+        }
+        self.parameters(place.parameters)?;
         let broken_keys: Result<_, _> = place.broken_keys.iter().map(|key| self.key(key)).collect();
         Ok(Place {
             encryption_by_default: place.encryption_by_default,
             default_key: place.default_key.map(|key| self.key(&key)).transpose()?,
+            keys: std::mem::take(&mut self.keys),
             broken_keys: broken_keys?,
+            allows_public_images: place.allows_public_images,
+            recycle_bin_days: place.recycle_bin_days,
         })
     }
 
-    fn key(&self, name: &str) -> Result<String, WorldFileError> {
+    pub(super) fn key(&self, name: &str) -> Result<String, WorldFileError> {
+        let mut named = self.keys.iter();
+        if let Some((arn, _)) = named.find(|(_, key)| key.aliases.contains(name)) {
+            return Ok(arn.clone());
+        }
         kms::resolve(name, self.account, self.name).ok_or_else(|| {
             wrong(
                 name,
@@ -159,6 +173,8 @@ impl Loader<'_> {
             owner: self.account.to_owned(),
             volume: file.volume.unwrap_or_else(|| "vol-ffffffff".to_owned()),
             size_gib: file.size,
+            platform: file.platform,
+            billing_metadata: file.billing_metadata,
             description: file.description,
             key: self.key_of(file.encrypted, file.kms_key.as_ref())?,
             started,
@@ -189,6 +205,12 @@ impl Loader<'_> {
             ));
         }
         let created = file.created.unwrap_or(Timestamp::UNIX_EPOCH);
+        let machine = machine(
+            file.architecture,
+            file.platform,
+            file.boot_mode,
+            file.root_device,
+        );
         let mut devices = Vec::new();
         for device in &file.devices {
             if !self.region.snapshots.contains_key(&device.snapshot) {
@@ -203,6 +225,12 @@ impl Loader<'_> {
                 })?;
                 let snapshot = SnapshotFile {
                     size,
+                    platform: if device.name == machine.root_device {
+                        file.platform
+                    } else {
+                        Platform::Linux
+                    },
+                    billing_metadata: true,
                     description: format!("Snapshot of {id}"),
                     volume: None,
                     encrypted: device.encrypted,
@@ -225,12 +253,7 @@ impl Loader<'_> {
             owner: self.account.to_owned(),
             name: file.name,
             description: file.description,
-            machine: machine(
-                file.architecture,
-                file.windows,
-                file.boot_mode,
-                file.root_device,
-            ),
+            machine,
             created,
             state,
             reason: None,
@@ -239,6 +262,8 @@ impl Loader<'_> {
             source_image: file.source_image.map(|source| (source.region, source.id)),
             public: file.public,
             shared_with: file.shared_with,
+            deprecation: file.deprecation,
+            protected: file.protected,
             deregistered: None,
             born: Lag::none(Timestamp::MIN),
             sourced: Lag::none(Timestamp::MIN),
@@ -297,7 +322,7 @@ impl Loader<'_> {
             instance_type: file.instance_type.unwrap_or_else(|| "t3.micro".to_owned()),
             machine: machine(
                 file.architecture,
-                file.windows,
+                file.platform,
                 file.boot_mode,
                 file.root_device,
             ),
@@ -315,18 +340,19 @@ impl Loader<'_> {
 
 fn machine(
     architecture: Option<String>,
-    windows: bool,
+    platform: Platform,
     boot_mode: Option<String>,
     root_device: Option<String>,
 ) -> Machine {
+    let usual = Machine::of(platform);
     Machine {
-        architecture: architecture.unwrap_or_else(|| "x86_64".to_owned()),
-        windows,
-        root_device: root_device.unwrap_or_else(|| "/dev/xvda".to_owned()),
+        architecture: architecture.unwrap_or(usual.architecture),
+        root_device: root_device.unwrap_or(usual.root_device),
         boot_mode,
+        ..usual
     }
 }
 
-fn check(id: &str, prefix: &str) -> Result<(), WorldFileError> {
+pub(super) fn check(id: &str, prefix: &str) -> Result<(), WorldFileError> {
     check_id(prefix, id).map_err(|error| wrong(id, error.message))
 }

@@ -1,14 +1,16 @@
 //! The world file: how a world begins, as YAML. `examples/world.yaml` explains every field.
 
 mod load;
+mod naming;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::facts::Facts;
 use crate::knobs::Knobs;
-use crate::state::{ImageState, InstanceState, Role, Tags};
+use crate::state::{DataType, ImageState, InstanceState, KeyState, Platform, Role, Tags};
 
 /// The world that the server serves when it is given none.
 pub const EXAMPLE: &str = include_str!("../../examples/world.yaml");
@@ -37,6 +39,8 @@ pub struct WorldFile {
     pub seed: u64,
     /// How slow, how late, how unreliable it is.
     pub knobs: Knobs,
+    /// What nobody could say about EC2, and what it shall be here.
+    pub facts: Facts,
     /// The regions there are.
     pub regions: BTreeMap<String, RegionFile>,
     /// The accounts by id.
@@ -75,14 +79,24 @@ pub struct PlaceFile {
     pub encryption_by_default: bool,
     /// The key for it: id, alias or ARN; absent: `aws/ebs`.
     pub default_key: Option<String>,
+    /// Its KMS keys by id; none: every well-formed name is a working key.
+    pub kms_keys: BTreeMap<String, KeyFile>,
     /// Keys that a copy takes and then fails with: ids, aliases or ARNs.
     pub broken_keys: BTreeSet<String>,
+    /// Whether images may be made public: EC2's block public access is on by default.
+    pub allows_public_images: bool,
+    /// For how many days deregistered images are kept in the Recycle Bin; 0: they are not.
+    pub recycle_bin_days: u64,
     /// Snapshots by id.
     pub snapshots: BTreeMap<String, SnapshotFile>,
     /// Images by id.
     pub images: BTreeMap<String, ImageFile>,
     /// Instances by id.
     pub instances: BTreeMap<String, InstanceFile>,
+    /// Launch templates by id.
+    pub launch_templates: BTreeMap<String, LaunchTemplateFile>,
+    /// Parameters of Systems Manager by name. Those below `/aws/` are public.
+    pub parameters: BTreeMap<String, ParameterFile>,
 }
 
 /// A snapshot.
@@ -91,6 +105,12 @@ pub struct PlaceFile {
 pub struct SnapshotFile {
     /// In GiB.
     pub size: u64,
+    /// What is on it.
+    #[serde(default)]
+    pub platform: Platform,
+    /// Whether it tells how that is billed, so that an image registered over it shows it.
+    #[serde(default = "yes")]
+    pub billing_metadata: bool,
     /// Free text.
     #[serde(default)]
     pub description: String,
@@ -129,9 +149,9 @@ pub struct ImageFile {
     /// `x86_64` if absent.
     #[serde(default)]
     pub architecture: Option<String>,
-    /// Whether it runs Windows.
+    /// What it runs.
     #[serde(default)]
-    pub windows: bool,
+    pub platform: Platform,
     /// How it boots.
     #[serde(default)]
     pub boot_mode: Option<String>,
@@ -154,6 +174,12 @@ pub struct ImageFile {
     /// not listed under `snapshots`.
     #[serde(default = "yes")]
     pub storage_shared: bool,
+    /// From when on others find it only by its id.
+    #[serde(default)]
+    pub deprecation: Option<Timestamp>,
+    /// Whether it is protected against being deregistered.
+    #[serde(default)]
+    pub protected: bool,
     /// The instance it was captured from.
     #[serde(default)]
     pub source_instance: Option<String>,
@@ -217,9 +243,9 @@ pub struct InstanceFile {
     /// `x86_64` if absent.
     #[serde(default)]
     pub architecture: Option<String>,
-    /// Whether it runs Windows.
+    /// What it runs.
     #[serde(default)]
-    pub windows: bool,
+    pub platform: Platform,
     /// How it boots.
     #[serde(default)]
     pub boot_mode: Option<String>,
@@ -259,6 +285,63 @@ pub struct VolumeFile {
     /// The key; implies `encrypted`.
     #[serde(default)]
     pub kms_key: Option<String>,
+}
+
+/// A customer managed KMS key.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct KeyFile {
+    /// `enabled` if absent.
+    #[serde(default)]
+    pub state: KeyState,
+    /// Whether its policy lets its own account use it for EBS.
+    #[serde(default = "yes")]
+    pub usable: bool,
+    /// Its aliases, such as `alias/ami`.
+    #[serde(default)]
+    pub aliases: BTreeSet<String>,
+    /// The other accounts that its policy lets use it.
+    #[serde(default)]
+    pub shared_with: BTreeSet<String>,
+}
+
+/// A launch template.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct LaunchTemplateFile {
+    /// Its name.
+    pub name: String,
+    /// Its versions from number 1 on.
+    pub versions: Vec<TemplateVersionFile>,
+}
+
+/// A version of a launch template.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct TemplateVersionFile {
+    /// The image: an id, or `resolve:ssm:NAME`; absent: the version names none.
+    pub image_id: Option<String>,
+}
+
+/// A parameter of Systems Manager, of type `String`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ParameterFile {
+    /// Its value.
+    pub value: String,
+    /// `text` if absent, or `aws:ec2:image`.
+    #[serde(default)]
+    pub data_type: DataType,
+    /// 1 if absent.
+    #[serde(default = "one")]
+    pub version: u64,
+    /// When it was written last.
+    #[serde(default)]
+    pub modified: Option<Timestamp>,
+}
+
+fn one() -> u64 {
+    1
 }
 
 fn yes() -> bool {

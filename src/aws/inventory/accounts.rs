@@ -64,13 +64,13 @@ impl<K: Ord + Clone> Tasks<K> {
 }
 
 impl Inventory {
-    /// Reads every place of the accounts that are set, and the sources that are asked for, for ever. Dropping
+    /// Reads every place of the accounts that are set, and what is asked for one object, for ever. Dropping
     /// the future ends every task.
     pub async fn run(self: Arc<Self>) {
         tokio::select! {
             biased;
             () = Arc::clone(&self).read_accounts() => {}
-            () = self.read_sources() => {}
+            () = self.answer_questions() => {}
         }
     }
 

@@ -1,13 +1,13 @@
-//! Sources are read beside the reconciles that ask for them: one that waited for a region in trouble would
-//! keep other objects from their turn.
+//! What is read for one object (its source, who uses its images) is read beside the reconcile that asks for it:
+//! one that waited for a region in trouble would keep other objects from their turn.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use amity_core::image::desired::Desired;
-use amity_core::image::identity::{Place, Reference};
-use amity_core::image::observed::{SourceView, Unreadable};
+use amity_core::image::identity::Place;
+use amity_core::image::observed::{SourceView, Unreadable, Usage};
+use amity_core::image::plan::SourceQuery;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use tokio::sync::{Notify, watch};
@@ -17,56 +17,100 @@ use super::Inventory;
 /// How long a reconcile waits for EC2's answer. Usually it comes within that.
 const A_MOMENT: Duration = Duration::from_millis(500);
 
-/// The sources that are asked for and not read yet.
+/// What is asked of EC2, where.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Question {
+    /// What a source looks like.
+    Source(Place, SourceQuery),
+    /// Who uses these images.
+    Usage(Place, Vec<String>),
+}
+
+/// The questions that are not answered yet. The answers are where they are remembered.
 #[derive(Debug, Default)]
 pub(super) struct Asked {
-    sources: Mutex<BTreeMap<Key, Question>>,
+    questions: Mutex<BTreeMap<Question, Waiting>>,
     new: Notify,
 }
 
-/// Where it is asked, and for what.
-type Key = (Place, Reference);
-
-#[derive(Debug)]
-struct Question {
-    /// The spec that names the source, until somebody reads it.
-    unread: Option<Desired>,
-    answer: watch::Sender<Option<SourceView>>,
+#[derive(Debug, Default)]
+struct Waiting {
+    /// Whether it is being read.
+    taken: bool,
+    answered: watch::Sender<bool>,
     /// The objects that no longer wait for the answer, but are to be woken by it.
     objects: BTreeSet<String>,
 }
 
 impl Inventory {
-    /// The source of a spec, if EC2 tells it within a moment. If not, it is not read yet, and the object is
-    /// woken when it is. A place that cannot be read is not asked: its reader has found out already.
-    pub(super) async fn source_in_a_moment(&self, desired: &Desired) -> SourceView {
-        let place = desired.origin_place();
-        if let Some(unreadable) = self.why_unreadable(&place) {
+    /// A source, if EC2 tells of it within a moment. If not, it is not read yet, and the object is woken when it
+    /// is. A place that cannot be read is not asked: its reader has found out already.
+    pub(super) async fn source_in_a_moment(
+        &self,
+        place: &Place,
+        query: &SourceQuery,
+        object: &str,
+    ) -> SourceView {
+        if let Some(view) = self.remembered_source(place, query) {
+            return view;
+        }
+        if let Some(unreadable) = self.why_unreadable(place) {
             return SourceView::Unreadable(unreadable);
         }
-        let key = (place, desired.origin.clone());
-        let mut answer = self.asked.ask(&key, desired);
-        match tokio::time::timeout(A_MOMENT, answer.wait_for(Option::is_some)).await {
-            Ok(Ok(view)) => view.clone().unwrap_or(SourceView::NotRead),
-            _ => {
-                self.asked.wake(&key, &desired.identity.object);
-                SourceView::NotRead
+        let question = Question::Source(place.clone(), query.clone());
+        self.asked.wait_a_moment(question, object).await;
+        self.remembered_source(place, query)
+            .unwrap_or(SourceView::NotRead)
+    }
+
+    /// Who uses these images, as far as EC2 tells within a moment; the object is woken by the rest.
+    pub(super) async fn usage_in_a_moment(
+        &self,
+        images: &BTreeSet<(Place, String)>,
+        object: &str,
+    ) -> BTreeMap<(Place, String), Usage> {
+        let mut unknown: BTreeMap<&Place, Vec<String>> = BTreeMap::new();
+        for (place, id) in images {
+            if self.remembered_usage(place, id).is_none() {
+                unknown.entry(place).or_default().push(id.clone());
+            }
+        }
+        let questions = unknown
+            .into_iter()
+            .map(|(place, ids)| Question::Usage(place.clone(), ids));
+        futures::future::join_all(
+            questions.map(|question| self.asked.wait_a_moment(question, object)),
+        )
+        .await;
+        let known = images.iter().filter_map(|(place, id)| {
+            let usage = self.remembered_usage(place, id)?;
+            Some(((place.clone(), id.clone()), usage))
+        });
+        known.collect()
+    }
+
+    /// Reads what is asked for, for ever.
+    pub(super) async fn answer_questions(&self) {
+        let mut reading = FuturesUnordered::new();
+        loop {
+            for question in self.asked.untaken() {
+                reading.push(async move {
+                    self.read_answer(&question).await;
+                    question
+                });
+            }
+            tokio::select! {
+                biased;
+                Some(question) = reading.next() => self.changes.add(self.asked.answered(&question)),
+                () = self.asked.new.notified() => {}
             }
         }
     }
 
-    /// Reads what is asked for, for ever.
-    pub(super) async fn read_sources(&self) {
-        let mut reading = FuturesUnordered::new();
-        loop {
-            for (key, desired) in self.asked.unread() {
-                reading.push(async move { (key, self.source(&desired).await) });
-            }
-            tokio::select! {
-                biased;
-                Some((key, view)) = reading.next() => self.changes.add(self.asked.answered(&key, view)),
-                () = self.asked.new.notified() => {}
-            }
+    async fn read_answer(&self, question: &Question) {
+        match question {
+            Question::Source(place, query) => self.read_source(place, query).await,
+            Question::Usage(place, ids) => self.read_usage(place, ids).await,
         }
     }
 
@@ -77,43 +121,48 @@ impl Inventory {
 }
 
 impl Asked {
-    fn ask(&self, key: &Key, desired: &Desired) -> watch::Receiver<Option<SourceView>> {
-        let mut sources = self.sources();
-        let question = sources.entry(key.clone()).or_insert_with(|| {
-            self.new.notify_one();
-            Question {
-                unread: Some(desired.clone()),
-                answer: watch::Sender::default(),
-                objects: BTreeSet::new(),
-            }
-        });
-        question.answer.subscribe()
-    }
-
-    fn wake(&self, key: &Key, object: &str) {
-        if let Some(question) = self.sources().get_mut(key) {
-            question.objects.insert(object.to_owned());
+    /// Asks, unless it is asked already, and waits a moment for the answer.
+    async fn wait_a_moment(&self, question: Question, object: &str) {
+        let mut answered = self
+            .questions()
+            .entry(question.clone())
+            .or_insert_with(|| {
+                self.new.notify_one();
+                Waiting::default()
+            })
+            .answered
+            .subscribe();
+        let answer = tokio::time::timeout(A_MOMENT, answered.wait_for(|is| *is)).await;
+        if answer.is_err()
+            && let Some(waiting) = self.questions().get_mut(&question)
+        {
+            waiting.objects.insert(object.to_owned());
         }
     }
 
-    fn unread(&self) -> Vec<(Key, Desired)> {
-        let mut sources = self.sources();
-        let unread = sources
-            .iter_mut()
-            .filter_map(|(key, question)| Some((key.clone(), question.unread.take()?)));
-        unread.collect()
+    fn untaken(&self) -> Vec<Question> {
+        let mut questions = self.questions();
+        let untaken = questions.iter_mut().filter(|(_, waiting)| !waiting.taken);
+        untaken
+            .map(|(question, waiting)| {
+                waiting.taken = true;
+                question.clone()
+            })
+            .collect()
     }
 
     /// Gives the objects to wake.
-    fn answered(&self, key: &Key, view: SourceView) -> BTreeSet<String> {
-        let question = self.sources().remove(key);
-        question.map_or_else(BTreeSet::new, |question| {
-            question.answer.send_replace(Some(view));
-            question.objects
+    fn answered(&self, question: &Question) -> BTreeSet<String> {
+        let waiting = self.questions().remove(question);
+        waiting.map_or_else(BTreeSet::new, |waiting| {
+            waiting.answered.send_replace(true);
+            waiting.objects
         })
     }
 
-    fn sources(&self) -> MutexGuard<'_, BTreeMap<Key, Question>> {
-        self.sources.lock().unwrap_or_else(PoisonError::into_inner)
+    fn questions(&self) -> MutexGuard<'_, BTreeMap<Question, Waiting>> {
+        self.questions
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }

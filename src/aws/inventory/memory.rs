@@ -5,11 +5,13 @@
 //! Everything here is a function of readings and writes that are handed in. Nothing here reads or waits.
 
 mod attempts;
+mod copies;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hasher};
 
-use amity_core::image::identity::tag;
+use amity_core::account::Held;
+use amity_core::image::identity::{Place, tag};
 use amity_core::image::observed::{Image, ImageState, Known, Snapshot};
 use amity_core::image::plan::step::Action;
 use jiff::{SignedDuration, Timestamp};
@@ -143,12 +145,17 @@ impl Memory {
         self.last_write = Some(now);
         match (action, result) {
             (
-                Action::CreateImage { name, tags, .. } | Action::CopyImage { name, tags, .. },
+                Action::CreateImage { name, tags, .. }
+                | Action::RegisterImage { name, tags, .. }
+                | Action::CopyImage { name, tags, .. },
                 Ok(Answer::Made(id)),
             ) => {
                 self.made(object, id, newborn(id, name, account, tags), now);
             }
-            (Action::CreateImage { name, .. }, Ok(Answer::NameTaken)) => {
+            (
+                Action::CreateImage { name, .. } | Action::RegisterImage { name, .. },
+                Ok(Answer::NameTaken),
+            ) => {
                 self.name_is_taken(object, name, now);
             }
             (Action::CopyImage { token, tags, .. }, Ok(Answer::AlreadyMade)) => {
@@ -177,6 +184,25 @@ impl Memory {
     /// What is known of one object here; `None` before the first reading.
     pub(super) fn view(&self, object: &str) -> Option<Known> {
         Some(self.view_as_of(object, self.as_of?))
+    }
+
+    /// Everything that is known here, of whatever object.
+    pub(super) fn held(&self, place: &Place) -> Vec<Held> {
+        let held = |id: &String, gib, tags| Held {
+            place: place.clone(),
+            id: id.clone(),
+            gib,
+            tags,
+        };
+        let images = self
+            .images
+            .iter()
+            .map(|(id, entry)| held(id, 0, entry.tags()));
+        let snapshots = self
+            .snapshots
+            .iter()
+            .map(|(id, entry)| held(id, entry.item.size_gib, entry.tags()));
+        images.chain(snapshots).collect()
     }
 
     /// When the last reading ended.
@@ -379,14 +405,13 @@ impl Memory {
             }
             let made_of = |snapshot: &&Entry<Snapshot>| {
                 // Before EC2 lists which snapshots a copy gets, those with the same tags and no image yet are its.
-                let alike = [tag::OBJECT, tag::REVISION, tag::SOURCE, tag::VARIANT];
                 entry.item.snapshots.contains(&snapshot.item.id)
                     || entry.item.snapshots.is_empty()
                         && self
                             .users
                             .get(&snapshot.item.id)
                             .is_none_or(|users| users.contains(id))
-                        && alike
+                        && copies::ALIKE
                             .iter()
                             .all(|key| snapshot.item.tags.get(*key) == entry.item.tags.get(*key))
             };
@@ -544,6 +569,8 @@ fn newborn(id: &str, name: &str, account: &str, tags: &BTreeMap<String, String>)
         source_image: None,
         last_launched: None,
         snapshots: Vec::new(),
+        root_snapshot: None,
+        platform_details: None,
         tags: tags.clone(),
     }
 }
@@ -562,7 +589,7 @@ fn shown_image(entry: &Entry<Image>) -> Image {
 /// The mean of the snapshots, by their size.
 fn average_progress<'a>(snapshots: impl Iterator<Item = &'a Snapshot>) -> Option<u8> {
     let (mut done, mut size) = (0_i64, 0_i64);
-    for snapshot in snapshots {
+    for snapshot in snapshots.filter(|snapshot| snapshot.failure.is_none()) {
         let gib = i64::from(snapshot.size_gib.max(1));
         let progress = if snapshot.pending {
             snapshot.progress.unwrap_or(0)

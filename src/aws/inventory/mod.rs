@@ -13,16 +13,20 @@ mod memory;
 mod pace;
 mod places;
 mod read;
+mod slots;
 mod source;
+mod usage;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use amity_core::account::Holdings;
 use amity_core::api::AwsAccount;
 use amity_core::api::conditions;
 use amity_core::image::desired::Desired;
 use amity_core::image::identity::{Identity, Place};
 use amity_core::image::observed::{Observed, PlaceView, SourceView, Unreadable};
+use amity_core::image::plan::Reads;
 use amity_core::image::plan::step::Action;
 use futures::Stream;
 use jiff::Timestamp;
@@ -37,7 +41,10 @@ use crate::clock::Clock;
 use asked::Asked;
 use changes::Changes;
 use places::PlaceState;
+pub(super) use slots::CopySlot;
+use slots::Slots;
 use source::Sources;
+use usage::Usages;
 
 /// What EC2 has.
 #[derive(Debug)]
@@ -51,6 +58,7 @@ pub struct Inventory {
     state: Mutex<State>,
     changes: Changes,
     sources: Sources,
+    usages: Usages,
     asked: Asked,
 }
 
@@ -67,6 +75,8 @@ struct State {
     creations: BTreeMap<String, Option<Timestamp>>,
     /// The objects that looked at a place when it could not be read.
     waiting: BTreeMap<Place, BTreeSet<String>>,
+    /// The copies that no list shows yet, and who waits for one to end.
+    slots: BTreeMap<Place, Slots>,
 }
 
 impl Inventory {
@@ -85,6 +95,7 @@ impl Inventory {
             places: BTreeMap::new(),
             creations: BTreeMap::new(),
             waiting: BTreeMap::new(),
+            slots: BTreeMap::new(),
         };
         Arc::new(Self {
             sessions,
@@ -96,6 +107,7 @@ impl Inventory {
             state: Mutex::new(state),
             changes: Changes::default(),
             sources: Sources::default(),
+            usages: Usages::default(),
             asked: Asked::default(),
         })
     }
@@ -114,28 +126,65 @@ impl Inventory {
         });
     }
 
-    /// What is known of everything that one object could own or need: from memory, except the source, for
-    /// which EC2 is asked when `needs_source` and nobody asked in the last half minute.
-    pub async fn observe(&self, desired: &Desired, needs_source: bool) -> Observed {
-        let source = if needs_source {
-            self.source_in_a_moment(desired).await
-        } else {
-            SourceView::NotRead
-        };
-        let refusals = self.budget.refusals(desired);
+    /// What is known of everything that one object could own or need: from memory, except for `reads`, which
+    /// EC2 is asked unless somebody asked of late.
+    pub async fn observe(&self, desired: &Desired, reads: &Reads) -> Observed {
         let object = &desired.identity.object;
+        let source = match &reads.source {
+            Some(query) => {
+                let place = desired.source_place();
+                self.source_in_a_moment(&place, query, object).await
+            }
+            None => SourceView::NotRead,
+        };
+        let usage = self.usage_in_a_moment(&reads.usage, object).await;
+        let refusals = self.budget.refusals(desired);
         let mut state = self.state();
         let places = state
             .places_of(desired)
             .into_iter()
-            .map(|place| (place.clone(), state.view(&place, object)))
+            .map(|place| {
+                let mut view = state.view(&place, object);
+                if let PlaceView::Known(known) = &mut view {
+                    known.free_copy_slots = Some(self.free_slots(&state, &place, object));
+                }
+                (place, view)
+            })
             .collect();
         Observed {
             places,
             source,
+            usage,
+            departures: None,
             refusals,
             last_creation: state.last_creation(object),
         }
+    }
+
+    /// All that the account holds of this installation, from memory, whatever object it is of.
+    pub fn holdings(&self, account_id: &str) -> Holdings {
+        let state = self.state();
+        let mut holdings = Holdings::default();
+        let whole = Place::new(account_id, "");
+        match state.accounts.get(account_id) {
+            Some(Ok(_)) => {}
+            Some(Err(unreadable)) => {
+                drop(holdings.unreadable.insert(whole, unreadable.clone()));
+            }
+            None => drop(
+                holdings
+                    .unreadable
+                    .insert(whole.clone(), not_read_yet(&whole)),
+            ),
+        }
+        let places = state.places.iter();
+        for (place, known) in places.filter(|(place, _)| place.account == account_id) {
+            match known.held(place) {
+                Ok(held) => holdings.held.extend(held),
+                Err(unreadable) => drop(holdings.unreadable.insert(place.clone(), unreadable)),
+            }
+        }
+        holdings
     }
 
     /// The object is as its spec says. Its last creating call is forgotten once every list is a whole
@@ -168,6 +217,7 @@ impl Inventory {
         for waiting in state.waiting.values_mut() {
             waiting.remove(object);
         }
+        self.forget_copies(&mut state, object);
     }
 
     /// Reads a place soon.
@@ -234,17 +284,22 @@ impl Inventory {
                 .wrote(&identity.object, &place.account, action, result, now);
             state.read_by(now + pace::AFTER_WRITE);
         }
+        self.call_next(&mut state, place);
         drop(state);
-        if let Err(failure) = result
-            && failure.concerns_credentials()
-        {
-            self.reopen(&place.account);
+        if let Err(failure) = result {
+            self.doubt(&place.account, failure);
         }
     }
 
-    /// Gets credentials and proof of an account anew.
-    fn reopen(&self, account: &str) {
-        self.sessions.renew(account);
+    /// Gets credentials, or only the proof of an account, anew when a failure is about them.
+    fn doubt(&self, account: &str, failure: &Failure) {
+        if failure.concerns_credentials() {
+            self.sessions.renew(account);
+        } else if failure.concerns_region() {
+            self.sessions.prove_again(account);
+        } else {
+            return;
+        }
         if let Some(door) = self.state().doors.get(account) {
             door.notify_one();
         }
@@ -263,7 +318,7 @@ impl State {
         known
             .chain(&desired.places)
             .cloned()
-            .chain([desired.origin_place()])
+            .chain([desired.source_place()])
             .collect()
     }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use amity_core::account::Held;
 use amity_core::image::identity::Place;
 use amity_core::image::observed::{Known, Unreadable};
 use jiff::{SignedDuration, Timestamp};
@@ -46,6 +47,12 @@ impl PlaceState {
             reason: amity_core::api::conditions::WAITING_FOR_INVENTORY,
             message: "the place has not been read yet".to_owned(),
         })
+    }
+
+    /// Everything of this installation here.
+    pub(super) fn held(&self, place: &Place) -> Result<Vec<Held>, Unreadable> {
+        self.readable.clone()?;
+        Ok(self.memory.held(place))
     }
 
     /// Whether it was read or could not be.
@@ -130,8 +137,8 @@ impl Inventory {
             Ok(reading) => self.absorb(place, reading),
             Err(failure) => {
                 self.could_not_read(place, failure.as_ref());
-                if failure.is_some_and(|(_, failure)| failure.concerns_credentials()) {
-                    self.reopen(&place.account);
+                if let Some((_, failure)) = failure {
+                    self.doubt(&place.account, &failure);
                 }
             }
         }
@@ -158,6 +165,7 @@ impl Inventory {
             tracing::debug!(%place, "readable");
             self.changes.add(state.concerned(place));
         }
+        self.call_next(&mut state, place);
     }
 
     /// Without a failure there was no session, and the account's own reason stands until it is open.

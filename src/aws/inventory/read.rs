@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use super::memory::Reading;
 use crate::aws::calls::{self, EC2Calls};
 use crate::aws::effect::is_id;
-use crate::aws::error::Failure;
+use crate::aws::error::{Failure, late};
 use crate::clock::Clock;
 
 /// As many as a page may have.
@@ -198,15 +198,20 @@ async fn list_snapshots(ec2: &Ec2, calls: &EC2Calls) -> Result<Vec<Snapshot>, Fa
 
 /// Where a list is.
 #[derive(Debug, Default)]
-struct Pages {
+pub(super) struct Pages {
     token: Option<String>,
     seen: BTreeSet<String>,
 }
 
 impl Pages {
+    /// The token of the page that comes next; `None` for the first.
+    pub(super) fn token(&self) -> Option<&str> {
+        self.token.as_deref()
+    }
+
     /// Takes the token of the next page. One that was there before, or too many, mean that the list has no
     /// end; it is not a short one.
-    fn is_last(&mut self, next: Option<&str>) -> Result<bool, Failure> {
+    pub(super) fn is_last(&mut self, next: Option<&str>) -> Result<bool, Failure> {
         let Some(next) = next.filter(|token| !token.is_empty()) else {
             return Ok(true);
         };
@@ -220,7 +225,7 @@ impl Pages {
     }
 }
 
-fn filter(name: &str, values: impl IntoIterator<Item = String>) -> types::Filter {
+pub(super) fn filter(name: &str, values: impl IntoIterator<Item = String>) -> types::Filter {
     types::Filter::builder()
         .name(name)
         .set_values(Some(values.into_iter().collect()))
@@ -254,8 +259,7 @@ fn image_of(image: &types::Image, state: ImageState) -> Result<Image, Failure> {
         state,
         state_reason: image
             .state_reason()
-            .and_then(|reason| reason.message())
-            .map(str::to_owned),
+            .and_then(|reason| late::explained(reason.code(), reason.message())),
         progress: None,
         created: image.creation_date().and_then(|text| text.parse().ok()),
         owner: image.owner_id().unwrap_or_default().to_owned(),
@@ -270,8 +274,18 @@ fn image_of(image: &types::Image, state: ImageState) -> Result<Image, Failure> {
             .filter_map(|device| device.ebs()?.snapshot_id())
             .map(str::to_owned)
             .collect(),
+        root_snapshot: root_snapshot(image),
+        platform_details: image.platform_details().map(str::to_owned),
         tags: tags_of(image.tags()),
     })
+}
+
+/// The snapshot of the root device.
+fn root_snapshot(image: &types::Image) -> Option<String> {
+    let root = image.root_device_name()?;
+    let mut devices = image.block_device_mappings().iter();
+    let device = devices.find(|device| device.device_name() == Some(root))?;
+    device.ebs()?.snapshot_id().map(str::to_owned)
 }
 
 /// An image's state, reduced to what a decision needs.
@@ -299,6 +313,10 @@ fn snapshot_of(snapshot: &types::Snapshot) -> Result<Snapshot, Failure> {
         progress: snapshot
             .progress()
             .and_then(|text| text.trim_end_matches('%').parse().ok()),
+        failure: (snapshot.state() == Some(&types::SnapshotState::Error)).then(|| {
+            late::explained(None, snapshot.state_message())
+                .unwrap_or_else(|| "EC2 gives no reason".to_owned())
+        }),
         used_by: None,
         size_gib: snapshot.volume_size().unwrap_or_default(),
         tags: tags_of(snapshot.tags()),

@@ -1,16 +1,19 @@
-//! What a spec names as its source, read by id when a plan needs it, and remembered for half a minute.
+//! What a spec names as its source, read when a plan needs it, and remembered for half a minute.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-use amity_core::image::desired::Desired;
+use amity_core::image::desired::ImageName;
 use amity_core::image::identity::{Place, Reference};
-use amity_core::image::observed::{SourceImage, SourceInstance, SourceView};
+use amity_core::image::observed::{
+    SourceImage, SourceInstance, SourceSnapshot, SourceView, Unreadable,
+};
+use amity_core::image::plan::SourceQuery;
 use aws_sdk_ec2::Client as Ec2;
-use aws_sdk_ec2::types::{DeviceType, Reservation};
+use aws_sdk_ec2::types::{self, DeviceType, Reservation};
 use jiff::{SignedDuration, Timestamp};
 
-use super::read::{State, state_of, tags_of};
+use super::read::{Pages, State, filter, state_of, tags_of};
 use super::{Inventory, not_read_yet};
 use crate::aws::calls::{self, EC2Calls};
 use crate::aws::error::Failure;
@@ -21,48 +24,126 @@ const FRESH: SignedDuration = SignedDuration::from_secs(30);
 /// The same for a failure.
 const FAILURE_FRESH: SignedDuration = SignedDuration::from_secs(5);
 
-/// The sources that were read of late, by account and reference.
+/// What was asked: an account, and what of it.
+type Key = (String, SourceQuery);
+
+/// The sources that were read of late.
 #[derive(Debug, Default)]
-pub(super) struct Sources(Mutex<BTreeMap<(String, Reference), (Timestamp, SourceView)>>);
+pub(super) struct Sources {
+    views: Mutex<BTreeMap<Key, (Timestamp, SourceView)>>,
+    /// How many snapshots each image has, which no longer changes.
+    snapshots: Mutex<BTreeMap<(String, Reference), usize>>,
+}
 
 impl Sources {
-    fn get(&self, key: &(String, Reference), now: Timestamp) -> Option<SourceView> {
-        let mut sources = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    fn get(&self, key: &Key, now: Timestamp) -> Option<SourceView> {
+        let mut sources = self.views.lock().unwrap_or_else(PoisonError::into_inner);
         sources.retain(|_, (until, _)| now < *until);
         sources.get(key).map(|(_, view)| view.clone())
     }
 
-    fn put(&self, key: (String, Reference), view: &SourceView, now: Timestamp) {
+    fn put(&self, key: Key, view: &SourceView, now: Timestamp) {
         let fresh = if matches!(view, SourceView::Unreadable(_)) {
             FAILURE_FRESH
         } else {
             FRESH
         };
-        self.0
+        self.views
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .insert(key, (now + fresh, view.clone()));
     }
+
+    fn has_snapshots(&self, account: &str, image: Reference, count: usize) {
+        let mut snapshots = self
+            .snapshots
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        snapshots.insert((account.to_owned(), image), count);
+    }
+
+    /// How many snapshots an image has that a spec names, if it was read.
+    pub(super) fn snapshots_of(&self, account: &str, image: &Reference) -> Option<usize> {
+        let snapshots = self
+            .snapshots
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        snapshots.get(&(account.to_owned(), image.clone())).copied()
+    }
 }
 
 impl Inventory {
-    /// The source of a spec.
-    pub(super) async fn source(&self, desired: &Desired) -> SourceView {
-        let place = desired.origin_place();
-        let key = (place.account.clone(), desired.origin.clone());
-        if let Some(view) = self.sources.get(&key, self.clock.now()) {
-            return view;
-        }
-        let Some(session) = self.sessions.proven(&place.account) else {
-            return SourceView::Unreadable(self.why_closed(&place));
-        };
-        let ec2 = session.ec2(&place.region);
-        let view = read(&ec2, self.sessions.calls(), &desired.origin, &place).await;
-        self.sources.put(key, &view, self.clock.now());
-        view
+    /// What EC2 answered of late about a source in `place`.
+    pub(super) fn remembered_source(
+        &self,
+        place: &Place,
+        query: &SourceQuery,
+    ) -> Option<SourceView> {
+        let key = (place.account.clone(), query.clone());
+        self.sources.get(&key, self.clock.now())
     }
 
-    fn why_closed(&self, place: &Place) -> amity_core::image::observed::Unreadable {
+    /// Reads a source, and remembers what came of it.
+    pub(super) async fn read_source(&self, place: &Place, query: &SourceQuery) {
+        let view = match self.sessions.proven(&place.account) {
+            Some(session) => {
+                let ec2 = session.ec2(&place.region);
+                self.read_source_in_turn(&ec2, query, place).await
+            }
+            None => SourceView::Unreadable(self.why_closed(place)),
+        };
+        let key = (place.account.clone(), query.clone());
+        self.sources.put(key, &view, self.clock.now());
+    }
+
+    async fn read_source_in_turn(
+        &self,
+        ec2: &Ec2,
+        query: &SourceQuery,
+        place: &Place,
+    ) -> SourceView {
+        let action = match query {
+            SourceQuery::Instance(_) => INSTANCES,
+            SourceQuery::Snapshots(..) => SNAPSHOTS,
+            SourceQuery::Image(_) | SourceQuery::NamedImage(_) => IMAGES,
+        };
+        let answer = self
+            .in_turn(place, action, read(ec2, self.sessions.calls(), query))
+            .await;
+        match answer {
+            Ok(Ok(Some(Found { view, snapshots }))) => {
+                if let (SourceView::Image(image), Some(count)) = (&view, snapshots) {
+                    let reference = Reference::new(place.region.as_str(), image.id.as_str());
+                    self.sources.has_snapshots(&place.account, reference, count);
+                }
+                view
+            }
+            Ok(Ok(None)) => SourceView::Missing {
+                message: format!("EC2 shows no {query} to account {}", place.account),
+            },
+            Ok(Err(failure)) if failure.is_source_not_there() => SourceView::Missing {
+                message: failure.words,
+            },
+            Ok(Err(failure)) => SourceView::Unreadable(failure.unreadable(action, place)),
+            Err(not_now) => SourceView::Unreadable(not_now),
+        }
+    }
+
+    /// Sends a read of one object when it is its turn; the outer error says that this would take too long.
+    pub(super) async fn in_turn<T>(
+        &self,
+        place: &Place,
+        action: &'static str,
+        read: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<Result<T, Failure>, Unreadable> {
+        self.budget.turn(place, action).await?;
+        let answer = read.await;
+        let class = answer.as_ref().err().map(|failure| failure.class);
+        self.budget.was_read(place, action, class);
+        Ok(answer)
+    }
+
+    pub(super) fn why_closed(&self, place: &Place) -> Unreadable {
         let state = self.state();
         let known = state.accounts.get(&place.account);
         known
@@ -71,30 +152,37 @@ impl Inventory {
     }
 }
 
-async fn read(ec2: &Ec2, calls: &EC2Calls, source: &Reference, place: &Place) -> SourceView {
-    let (action, read) = if source.is_instance() {
-        ("DescribeInstances", instance(ec2, calls, &source.id).await)
-    } else if source.is_image() {
-        ("DescribeImages", image(ec2, calls, &source.id).await)
-    } else {
-        let message = format!("{source} is neither an instance (i-…) nor an image (ami-…)");
-        return SourceView::Missing { message };
-    };
-    match read {
-        Ok(Some(view)) => view,
-        Ok(None) => SourceView::Missing {
-            message: format!("EC2 shows no {} to account {}", source.id, place.account),
-        },
-        Err(failure) if failure.is_source_not_there() => SourceView::Missing {
-            message: failure.words,
-        },
-        Err(failure) => SourceView::Unreadable(failure.unreadable(action, place)),
+/// A source, and of an image how many snapshots it has.
+struct Found {
+    view: SourceView,
+    snapshots: Option<usize>,
+}
+
+impl From<SourceView> for Found {
+    fn from(view: SourceView) -> Self {
+        Self {
+            view,
+            snapshots: None,
+        }
     }
 }
 
+async fn read(ec2: &Ec2, calls: &EC2Calls, query: &SourceQuery) -> Result<Option<Found>, Failure> {
+    Ok(match query {
+        SourceQuery::Instance(at) => instance(ec2, calls, &at.id).await?.map(Found::from),
+        SourceQuery::Snapshots(_, ids) => snapshots(ec2, calls, ids).await?.map(Found::from),
+        SourceQuery::Image(at) => image(ec2, calls, &at.id).await?,
+        SourceQuery::NamedImage(named) => newest_image(ec2, calls, named).await?,
+    })
+}
+
+const INSTANCES: &str = "DescribeInstances";
+const SNAPSHOTS: &str = "DescribeSnapshots";
+const IMAGES: &str = "DescribeImages";
+
 async fn instance(ec2: &Ec2, calls: &EC2Calls, id: &str) -> Result<Option<SourceView>, Failure> {
     let request = ec2.describe_instances().instance_ids(named(id)?);
-    let answer = calls::read(calls, "DescribeInstances", || request.clone().send()).await?;
+    let answer = calls::read(calls, INSTANCES, || request.clone().send()).await?;
     let found = answer
         .reservations()
         .iter()
@@ -105,43 +193,162 @@ async fn instance(ec2: &Ec2, calls: &EC2Calls, id: &str) -> Result<Option<Source
     Ok(found.map(|instance| {
         let state = instance.state().and_then(|state| state.name()).map_or("pending", |name| name.as_str());
         let from_store = instance.root_device_type() == Some(&DeviceType::InstanceStore);
+        let devices = instance.block_device_mappings().iter().filter_map(|one| one.device_name());
+        let root = instance.root_device_name();
         SourceView::Instance(SourceInstance {
             state: state.to_owned(),
             tags: tags_of(instance.tags()),
+            data_devices: devices.filter(|device| Some(*device) != root).map(str::to_owned).collect(),
             unsupported: from_store
                 .then(|| "its root device is an instance store, of which EC2 makes no image by CreateImage".to_owned()),
         })
     }))
 }
 
-async fn image(ec2: &Ec2, calls: &EC2Calls, id: &str) -> Result<Option<SourceView>, Failure> {
+/// All of them, in the order of `ids`, or none: an id that the account may not see is left out of the answer.
+async fn snapshots(
+    ec2: &Ec2,
+    calls: &EC2Calls,
+    ids: &[String],
+) -> Result<Option<SourceView>, Failure> {
+    if ids.is_empty() {
+        return Err(nothing_to_read());
+    }
+    let request = ec2
+        .describe_snapshots()
+        .set_snapshot_ids(Some(ids.to_vec()));
+    let answer = calls::read(calls, SNAPSHOTS, || request.clone().send()).await?;
+    let found = |id: &String| {
+        let mut all = answer.snapshots().iter();
+        let snapshot = all.find(|one| one.snapshot_id() == Some(id))?;
+        Some(SourceSnapshot {
+            id: id.clone(),
+            state: snapshot
+                .state()
+                .map_or("pending", |state| state.as_str())
+                .to_owned(),
+            owner: snapshot.owner_id().unwrap_or_default().to_owned(),
+            tags: tags_of(snapshot.tags()),
+        })
+    };
+    let found: Option<Vec<_>> = ids.iter().map(found).collect();
+    Ok(found.map(SourceView::Snapshots))
+}
+
+async fn image(ec2: &Ec2, calls: &EC2Calls, id: &str) -> Result<Option<Found>, Failure> {
     let request = ec2
         .describe_images()
         .image_ids(named(id)?)
         .include_disabled(true);
-    let answer = calls::read(calls, "DescribeImages", || request.clone().send()).await?;
-    let Some(image) = answer
-        .images()
+    let answer = calls::read(calls, IMAGES, || request.clone().send()).await?;
+    let mut found = answer.images().iter();
+    let found = found.find(|image| image.image_id() == Some(id));
+    Ok(found.and_then(found_image))
+}
+
+/// The newest available image of the name, by its creation date and then by its id, so that everybody who looks
+/// at the same list takes the same.
+async fn newest_image(
+    ec2: &Ec2,
+    calls: &EC2Calls,
+    named: &ImageName,
+) -> Result<Option<Found>, Failure> {
+    let all = images_called(ec2, calls, named).await?;
+    let of_name = all
         .iter()
-        .find(|image| image.image_id() == Some(id))
-    else {
-        return Ok(None);
+        .filter(|image| image.name() == Some(named.name.as_str()));
+    let newest = of_name
+        .filter(|image| image.state() == Some(&types::ImageState::Available))
+        .max_by_key(|image| {
+            let created = image.creation_date().and_then(|text| text.parse().ok());
+            (created.unwrap_or(Timestamp::MIN), image.image_id())
+        });
+    Ok(newest.and_then(found_image))
+}
+
+/// Always of one owner: anybody can give a public image any name.
+async fn images_called(
+    ec2: &Ec2,
+    calls: &EC2Calls,
+    named: &ImageName,
+) -> Result<Vec<types::Image>, Failure> {
+    if named.owner.is_empty() || named.name.is_empty() {
+        return Err(nothing_to_read());
+    }
+    let request = ec2
+        .describe_images()
+        .owners(&named.owner)
+        .filters(filter("name", [literal(&named.name)]));
+    let request = match named.architecture {
+        Some(architecture) => request.filters(filter("architecture", [architecture.to_owned()])),
+        None => request,
     };
-    Ok(match state_of(image) {
-        State::Deregistered => None,
-        State::Shown(state) => Some(SourceView::Image(SourceImage {
-            state,
-            owner: image.owner_id().unwrap_or_default().to_owned(),
-            owner_alias: image.image_owner_alias().map(str::to_owned),
-        })),
+    let mut all = Vec::new();
+    let mut pages = Pages::default();
+    loop {
+        let request = request
+            .clone()
+            .set_next_token(pages.token().map(str::to_owned));
+        let page = calls::read(calls, IMAGES, || request.clone().send()).await?;
+        all.extend_from_slice(page.images());
+        if pages.is_last(page.next_token())? {
+            return Ok(all);
+        }
+    }
+}
+
+/// A value that a filter takes as it stands: `*`, `?` and the backslash mean something else there.
+fn literal(value: &str) -> String {
+    let escaped = |character| match character {
+        '*' | '?' | '\\' => vec!['\\', character],
+        _ => vec![character],
+    };
+    value.chars().flat_map(escaped).collect()
+}
+
+fn found_image(image: &types::Image) -> Option<Found> {
+    let State::Shown(state) = state_of(image) else {
+        return None;
+    };
+    let devices = image.block_device_mappings().iter();
+    let snapshots = devices.filter_map(|device| device.ebs()?.snapshot_id());
+    let view = SourceView::Image(SourceImage {
+        id: image.image_id()?.to_owned(),
+        name: image.name().unwrap_or_default().to_owned(),
+        architecture: image
+            .architecture()
+            .map_or("", |architecture| architecture.as_str())
+            .to_owned(),
+        state,
+        owner: image.owner_id().unwrap_or_default().to_owned(),
+        owner_alias: image.image_owner_alias().map(str::to_owned),
+    });
+    Some(Found {
+        view,
+        snapshots: Some(snapshots.count()),
     })
 }
 
 /// An id to ask for: none would be a call for everything.
 fn named(id: &str) -> Result<&str, Failure> {
     if id.is_empty() {
-        Err(Failure::ours("there is no id to read"))
+        Err(nothing_to_read())
     } else {
         Ok(id)
+    }
+}
+
+fn nothing_to_read() -> Failure {
+    Failure::ours("there is nothing to read")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_taken_literally() {
+        assert_eq!(literal("al2023 (x)"), "al2023 (x)");
+        assert_eq!(literal("a*b?c\\"), "a\\*b\\?c\\\\");
     }
 }

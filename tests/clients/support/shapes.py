@@ -1,4 +1,4 @@
-"""Walks the XML of an answer against botocore's model of the call.
+"""Walks the XML (or JSON) of an answer against botocore's model of the call.
 
 botocore itself is lenient: an element that its model does not know is dropped, a list that is
 not there is an empty list, and `<isPublic>maybe</isPublic>` is `False`. Here each of these is a
@@ -7,13 +7,14 @@ violation, with the path of the element.
 Nothing in this file imports botocore: the AWS CLI carries a copy of its own, and the operation
 model that is passed in may come from either.
 
-Sources: the model (`service-2.json`, protocols `ec2` and `query`); "Query requests" in the EC2
+Sources: the model (`service-2.json`, protocols `ec2`, `query` and `json`); "Query requests" in the EC2
 Developer Guide for the root, the namespace and the missing white space; boto/boto3#3493 for the
 headers of a real answer.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -40,6 +41,10 @@ _TEXTS = {
     ("Instance", "InstanceId"): re.compile(r"i-([0-9a-f]{8}|[0-9a-f]{17})"),
 }
 
+# What EC2 writes although the enumeration does not have it: "the value is `windows` for Windows
+# AMIs" (model, Image.Platform), where the enumeration has `Windows`.
+_ALSO = {"PlatformValues": {"windows"}}
+
 # Members without which the answer says nothing; the model marks none of them as required.
 _ALWAYS = {
     "Image": {"ImageId", "State", "OwnerId", "CreationDate", "Public", "ImageLocation"},
@@ -49,6 +54,11 @@ _ALWAYS = {
     "Region": {"RegionName", "Endpoint", "OptInStatus"},
     "CreateImageResult": {"ImageId"},
     "CopyImageResult": {"ImageId"},
+    "RegisterImageResult": {"ImageId"},
+    "ImageAttribute": {"ImageId"},
+    "ImageReference": {"ImageId", "ResourceType", "Arn"},
+    "TagDescription": {"ResourceId", "ResourceType", "Key", "Value"},
+    "Parameter": {"ARN", "DataType", "LastModifiedDate", "Name", "Type", "Value", "Version"},
     "DeregisterImageResult": {"Return"},
     "GetCallerIdentityResponse": {"UserId", "Account", "Arn"},
     "AssumeRoleResponse": {"Credentials", "AssumedRoleUser"},
@@ -57,11 +67,13 @@ _ALWAYS = {
 
 def violations(operation: Any, answer: Mapping[str, Any]) -> list[str]:
     """Everything in `answer` (botocore's `response_dict`) that is not as `operation` says."""
+    protocol = operation.service_model.metadata["protocol"]
+    if protocol == "json":
+        return [f"{operation.name}: {violation}" for violation in _json_answer(operation, answer)]
     try:
         root = ElementTree.fromstring(answer["body"])
     except ElementTree.ParseError as error:
         return [f"{operation.name}: not XML ({error}): {answer['body'][:200]!r}"]
-    protocol = operation.service_model.metadata["protocol"]
     if protocol not in XMLNS:
         return [f"{operation.name}: protocol {protocol} is not one of {sorted(XMLNS)}"]
     found = [*_headers(root, answer), *_white_space(root, root.tag)]
@@ -72,6 +84,44 @@ def violations(operation: Any, answer: Mapping[str, Any]) -> list[str]:
     else:
         found += _query(operation, root)
     return [f"{operation.name}: {violation}" for violation in found]
+
+
+def _json_answer(operation: Any, answer: Mapping[str, Any]) -> Iterator[str]:
+    """JSON 1.1, which Systems Manager speaks."""
+    headers = {name.lower(): value for name, value in answer["headers"].items()}
+    if headers.get("content-type") != "application/x-amz-json-1.1":
+        yield f"content-type is {headers.get('content-type')!r}"
+    if not headers.get("x-amzn-requestid"):
+        yield "no request id in the header"
+    try:
+        value = json.loads(answer["body"])
+    except ValueError as error:
+        yield f"not JSON ({error}): {answer['body'][:200]!r}"
+        return
+    if answer["status_code"] < 300:
+        yield from _json(operation.output_shape, value, operation.name)
+        return
+    if not isinstance(value, dict) or not isinstance(value.get("__type"), str):
+        yield f"an error without __type: {value!r}"
+
+
+def _json(shape: Any, value: Any, path: str) -> Iterator[str]:
+    kinds = {"string": str, "boolean": bool, "integer": int, "long": int, "timestamp": (int, float)}
+    if shape.type_name == "structure" and isinstance(value, dict):
+        for name, member in value.items():
+            if name in shape.members:
+                yield from _json(shape.members[name], member, f"{path}/{name}")
+            else:
+                yield f"{path}/{name}: the model does not know it (in {shape.name})"
+        for missing in sorted((_ALWAYS.get(shape.name, set()) | set(shape.required_members)) - set(value)):
+            yield f"{path}: no {missing} (in {shape.name})"
+    elif shape.type_name == "list" and isinstance(value, list):
+        for number, item in enumerate(value):
+            yield from _json(shape.member, item, f"{path}[{number}]")
+    elif not isinstance(value, kinds.get(shape.type_name, ())):
+        yield f"{path}: {value!r} is no {shape.type_name}"
+    elif shape.metadata.get("enum") and value not in shape.metadata["enum"]:
+        yield f"{path}: {value!r} is none of {shape.metadata['enum']}"
 
 
 def _headers(root: ElementTree.Element, answer: Mapping[str, Any]) -> Iterator[str]:
@@ -133,8 +183,9 @@ def _ec2(operation: Any, root: ElementTree.Element) -> Iterator[str]:
                 yield f"{_name(child)} in an answer without an output shape"
         return
     yield from _structure(operation.output_shape, members, operation.name)
-    # botocore takes a missing list for an empty one; EC2 writes `<imagesSet/>`.
-    if operation.name.startswith("Describe"):
+    # botocore takes a missing list for an empty one; EC2 writes `<imagesSet/>`. Of an image's
+    # attributes only the one that was asked for is there.
+    if operation.name.startswith("Describe") and operation.name != "DescribeImageAttribute":
         present = {_name(child) for child in members}
         for name, member in operation.output_shape.members.items():
             if member.type_name == "list" and _wire_name(name, member) not in present:
@@ -203,7 +254,7 @@ def _value(shape: Any, element: ElementTree.Element, path: str) -> Iterator[str]
     elif shape.type_name == "timestamp":
         right = bool(_TIMESTAMP.fullmatch(text))
     elif shape.type_name == "string":
-        right = not enum or text in enum
+        right = not enum or text in enum or text in _ALSO.get(shape.name, set())
     else:
         yield f"{path}: a {shape.type_name} cannot be in such an answer"
         return

@@ -54,7 +54,16 @@ TWINS_SNAPSHOT = "snap-0c00000000000800c"
 OWN_TAGS = {"team": "base", "stage": "gold"}
 
 LOOSE_SNAPSHOT = "snap-0c000000000000ffc"
-"""Ours, of no image."""
+"""Ours, of no image; Windows is on it."""
+
+TEMPLATE = "lt-0d00000000000001d"
+"""A launch template of ours: OWN in its oldest version, LAUNCHED in the ten after it."""
+
+PARAMETER = "/golden/web"
+"""A parameter of ours that holds OWN."""
+
+PUBLIC_PARAMETER = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64"
+"""A parameter of everybody's that holds PUBLIC."""
 
 OTHER_ROLE = f"arn:aws:iam::{OTHER.id}:role/visitor"
 """A role of OTHER that we may assume."""
@@ -78,10 +87,11 @@ def key(region: str, id: str = "11111111-2222-4333-8444-555555555555") -> str:
     return f"arn:aws:kms:{region}:{OURS.id}:key/{id}"
 
 
-def document(knobs: dict[str, Any]) -> dict[str, Any]:
+def document(knobs: dict[str, Any], facts: dict[str, Any]) -> dict[str, Any]:
     """The world file (`ec2sim/examples/world.yaml` explains its fields)."""
     return {
         "knobs": knobs,
+        "facts": facts,
         "regions": {
             HOME: {},
             EUROPE: {},
@@ -109,10 +119,14 @@ def document(knobs: dict[str, Any]) -> dict[str, Any]:
 
 def _ours() -> dict[str, Any]:
     return {
+        "launchTemplates": {
+            TEMPLATE: {"name": "web", "versions": [{"imageId": OWN}, *([{"imageId": LAUNCHED}] * 10)]},
+        },
+        "parameters": {PARAMETER: {"value": OWN, "dataType": "aws:ec2:image", "version": 3}},
         "snapshots": {
             snapshot(OWN): {"size": 8, "description": "root of own", "tags": {"part": "root"}},
             snapshot(OWN, 1): {"size": 20, "description": "data of own"},
-            LOOSE_SNAPSHOT: {"size": 1, "description": "of no image"},
+            LOOSE_SNAPSHOT: {"size": 1, "description": "of no image", "platform": "windows"},
         },
         "images": {
             OWN: {"name": "own", "devices": [_device(OWN), _device(OWN, 1)], "tags": OWN_TAGS},
@@ -136,6 +150,7 @@ def _ours() -> dict[str, Any]:
 
 def _others() -> dict[str, Any]:
     return {
+        "parameters": {PUBLIC_PARAMETER: {"value": PUBLIC}},
         "images": {
             PUBLIC: {"name": "public", "public": True, "devices": [_device(PUBLIC)]},
             SHARED: {"name": "shared", "sharedWith": [OURS.id], "devices": [_device(SHARED)]},

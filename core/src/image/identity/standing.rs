@@ -64,7 +64,7 @@ pub fn standing(image: &Image, identity: &Identity) -> Standing {
         },
     };
     match standing {
-        Standing::Ours | Standing::Newborn if cluster != identity.cluster => {
+        Standing::Ours | Standing::Newborn if !identity.is_of_cluster(&image.tags) => {
             Standing::OtherCluster(cluster.to_owned())
         }
         standing => standing,
@@ -73,12 +73,16 @@ pub fn standing(image: &Image, identity: &Identity) -> Standing {
 
 /// A capture is proven by `SourceInstanceId`; a copy by `SourceImageRegion` and `SourceImageId` while there
 /// is no `SourceInstanceId` (`SourceImageId` alone does not mean "a copy": `CreateImage` sets it too, to
-/// what the instance was launched from). Source: EC2 User Guide, "Trace the source of an AMI".
+/// what the instance was launched from); a registered image by its root snapshot, since `RegisterImage` sets
+/// neither. Source: EC2 User Guide, "Trace the source of an AMI".
 fn newborn_standing(image: &Image, source: &Reference) -> Standing {
     let proven = match (&image.source_instance, &image.source_image) {
         (Some(instance), _) => *instance == source.id,
         (None, Some(made_from)) => made_from == source,
-        (None, None) => return Standing::Unproven,
+        (None, None) => match &image.root_snapshot {
+            Some(root) if source.is_snapshot() => *root == source.id,
+            _ => return Standing::Unproven,
+        },
     };
     if proven {
         Standing::Newborn
@@ -90,7 +94,7 @@ fn newborn_standing(image: &Image, source: &Reference) -> Standing {
 /// Whether a snapshot carries the seal and the claim, and so may be deleted for this object.
 pub fn is_sealed_snapshot(snapshot: &Snapshot, identity: &Identity) -> bool {
     identity.is_claimed_by(&snapshot.tags)
-        && snapshot.tags.get(tag::CLUSTER) == Some(&identity.cluster)
+        && identity.is_of_cluster(&snapshot.tags)
         && snapshot.tags.get(tag::SELF) == Some(&snapshot.id)
         && !snapshot.tags.contains_key(tag::RETAINED)
 }

@@ -3,16 +3,24 @@
 //! Creating needs no proof of absence here: the client token is a hash of what is wanted and of the attempt,
 //! so that a repeat is the same call. Source: EC2 API, `CopyImage`; design: "Creating once", "Pinning".
 
+use std::collections::BTreeSet;
+
+use jiff::{SignedDuration, Timestamp};
+
 use super::attributes::tags_with_note;
 use super::step::{Action, Finding, Plan, Step, WaitsFor, Why};
 use super::view::{Owned, View};
 use crate::api::conditions;
+use crate::image::desired::Source;
 use crate::image::identity::{Foreign, Place, Reference, Standing, tag};
-use crate::image::observed::{ImageState, Known, SourceView};
+use crate::image::observed::{ImageState, Known, Snapshot, SourceImage, SourceView};
 
 /// How many copies to one place may fail before somebody has to look. What vanishes does not count: a region
 /// that was taken out and put in again leaves used tokens behind.
 const MOST_FAILURES: usize = 8;
+
+/// How long after the beginning of the first failed copy the next is asked for; twice as long after each more.
+const FIRST_DELAY: SignedDuration = SignedDuration::from_mins(1);
 
 /// Copies the revision to each wanted place that has no image of it.
 pub(crate) fn fill(view: &View<'_>, plan: &mut Plan) {
@@ -50,7 +58,11 @@ pub(crate) fn fill(view: &View<'_>, plan: &mut Plan) {
             Some((owned, ImageState::Missing { since })) => Some(missing_until(view, owned, since)),
             Some(_) => continue,
         };
+        let others = view.of_another_origin_in(place).count();
         match (copy_to(view, place, known, &source), missing) {
+            (Ok(step), None) if others > 0 => plan
+                .steps
+                .push(step.waiting_for(WaitsFor::Deletion(others))),
             (Ok(step), None) => plan.steps.push(step),
             (Ok(step), Some(missing)) => plan.steps.push(step.waiting_for(missing)),
             (Err(finding), _) => plan.findings.push(finding),
@@ -90,13 +102,13 @@ fn readable_source(view: &View<'_>) -> Result<CopySource, Option<Finding>> {
         .filter(|owned| owned.image.state == ImageState::Available && owned.is_sealed())
         .min_by_key(|owned| {
             (
-                owned.place.region != desired.origin.region,
+                owned.place.region != desired.source.region(),
                 owned.place,
                 &owned.image.id,
             )
         });
     let mut complaint = None;
-    if desired.reboot.is_none() {
+    if desired.source.is_image() {
         match spec_image(view) {
             Ok(source) if source.waits_for.is_none() || sibling.is_none() => return Ok(source),
             Ok(_) => {}
@@ -154,73 +166,108 @@ fn disabled(owned: &Owned<'_>) -> Option<Finding> {
     })
 }
 
-/// The image that the spec names, if it may be copied.
+/// The image that the spec names, if it may be copied. A name is resolved once: the status has the answer before
+/// the first copy is asked for (design: "Pinning").
 fn spec_image(view: &View<'_>) -> Result<CopySource, Finding> {
     let desired = view.desired;
     let finding = |reason, message| {
         Err(Finding {
             reason,
-            place: Some(desired.origin_place()),
+            place: Some(desired.source_place()),
             message,
         })
     };
+    // `region/owner/name`, while it is only a name.
+    let unread = || {
+        let said = desired.source.to_string().parse();
+        said.unwrap_or_else(|()| Reference::new(desired.source.region(), ""))
+    };
+    let origin = view.origin.as_ref().map(|origin| &origin.reference);
     match &view.observed.source {
         SourceView::Image(image) => {
+            let from = Reference::new(desired.source.region(), &image.id);
             desired.grants.check_image(image)?;
+            if let Some(finding) = not_of_that_name(view, &from, image) {
+                return Err(finding);
+            }
             match image.state {
-                ImageState::Available => Ok(CopySource::ready(desired.origin.clone())),
+                ImageState::Available if !view.origin.as_ref().is_some_and(|it| it.is_settled) => {
+                    Ok(CopySource::waiting(from.clone(), WaitsFor::Record(from)))
+                }
+                ImageState::Available => Ok(CopySource::ready(from)),
                 ImageState::Pending => {
-                    let image = desired.origin.clone();
-                    Ok(CopySource::waiting(
-                        image.clone(),
-                        WaitsFor::Available {
-                            image,
-                            progress: None,
-                        },
-                    ))
+                    let image = from.clone();
+                    let progress = None;
+                    let waits_for = WaitsFor::Available { image, progress };
+                    Ok(CopySource::waiting(from, waits_for))
                 }
                 state => finding(
                     conditions::SOURCE_NOT_SUPPORTED,
-                    format!(
-                        "{} is {state}: only an available image can be copied",
-                        desired.origin
-                    ),
+                    format!("{from} is {state}: only an available image can be copied"),
                 ),
             }
         }
         SourceView::Missing { message } => {
-            let begun = view
-                .desired
-                .places
-                .iter()
-                .any(|place| view.has_died_in(place))
-                || view
-                    .claimed
-                    .iter()
-                    .any(|owned| owned.is_of(&desired.revision));
-            let reason = if begun {
-                conditions::SOURCE_GONE
-            } else {
-                conditions::SOURCE_NOT_FOUND
-            };
-            let remedy = if begun {
-                "change spec.source or spec.rebuild"
-            } else {
-                "correct spec.source"
-            };
-            finding(
-                reason,
-                format!("{} was not found: {message}; {remedy}", desired.origin),
-            )
+            let has_begun = has_begun(view);
+            let message = message.trim_end_matches('.');
+            let what = view.origin_text();
+            match (has_begun, &desired.source, origin) {
+                (true, _, _) => finding(
+                    conditions::SOURCE_GONE,
+                    format!("{what} was not found: {message}; change spec.source or spec.rebuild"),
+                ),
+                (false, Source::NamedImage(named), Some(_)) => finding(
+                    conditions::SOURCE_NOT_FOUND,
+                    format!(
+                        "{what}, to which {named} was resolved for this revision, was not found: {message}; change \
+                         spec.rebuild to resolve it anew"
+                    ),
+                ),
+                _ => finding(
+                    conditions::SOURCE_NOT_FOUND,
+                    format!("{what} was not found: {message}; correct spec.source"),
+                ),
+            }
         }
         SourceView::Unreadable(unreadable) => {
             finding(unreadable.reason, unreadable.message.clone())
         }
-        SourceView::NotRead | SourceView::Instance(_) => Ok(CopySource::waiting(
-            desired.origin.clone(),
-            WaitsFor::Source,
-        )),
+        SourceView::NotRead | SourceView::Instance(_) | SourceView::Snapshots(_) => {
+            let from = origin.cloned().unwrap_or_else(unread);
+            Ok(CopySource::waiting(from, WaitsFor::Source))
+        }
     }
+}
+
+/// Whether something was made of the revision, or may have been.
+fn has_begun(view: &View<'_>) -> bool {
+    let revision = &view.desired.revision;
+    view.desired
+        .places
+        .iter()
+        .any(|place| view.has_died_in(place))
+        || view.claimed.iter().any(|owned| owned.is_of(revision))
+}
+
+/// What the status or a tag says that a name was resolved to is believed only while EC2 shows that name and
+/// owner: else whoever may write a status could choose the image.
+fn not_of_that_name(view: &View<'_>, from: &Reference, image: &SourceImage) -> Option<Finding> {
+    let desired = view.desired;
+    let Source::NamedImage(named) = &desired.source else {
+        return None;
+    };
+    if named.is_of(image, desired.account_id.as_deref()) {
+        return None;
+    }
+    Some(Finding {
+        reason: conditions::SOURCE_NOT_SUPPORTED,
+        place: Some(desired.source_place()),
+        message: format!(
+            "{from}, to which {named} was resolved for this revision, has the name {:?}, the architecture {} and the \
+             owner {}: change spec.rebuild to resolve it anew",
+            image.name, image.architecture, image.owner
+        ),
+    })
 }
 
 fn copy_to(
@@ -230,30 +277,47 @@ fn copy_to(
     source: &CopySource,
 ) -> Result<Step, Finding> {
     let desired = view.desired;
-    let attempt = attempt(view, place, known)?;
-    let mut tags = desired
-        .identity
-        .birth_tags(&desired.revision, &desired.origin, &source.from);
+    let Attempt { number, not_before } = attempt(view, place, known)?;
+    let origin = view.origin.as_ref().map(|origin| &origin.reference);
+    let mut tags = desired.identity.birth_tags(
+        &desired.revision,
+        origin.unwrap_or(&source.from),
+        &source.from,
+    );
     tags.extend(tags_with_note(&desired.tags));
-    tags.insert(tag::ATTEMPT.to_owned(), attempt.to_string());
+    tags.insert(tag::ATTEMPT.to_owned(), number.to_string());
     let action = Action::CopyImage {
         from: source.from.clone(),
         name: desired.image_name.clone(),
         description: desired.description.clone(),
         token: desired
             .identity
-            .copy_token(&desired.revision, place, attempt),
+            .copy_token(&desired.revision, place, number),
         tags,
     };
     let step = Step::at(place, action, Why::WantedByRegions);
-    Ok(match &source.waits_for {
+    let too_early = not_before.filter(|until| view.now < *until);
+    let waits_for = source
+        .waits_for
+        .clone()
+        .or_else(|| too_early.map(|until| WaitsFor::Retry { until }))
+        .or_else(|| (known.free_copy_slots == Some(0)).then_some(WaitsFor::CopySlot));
+    Ok(match waits_for {
         None => step,
-        Some(waits_for) => step.waiting_for(waits_for.clone()),
+        Some(waits_for) => step.waiting_for(waits_for),
     })
 }
 
-/// One more than the attempts that are known to be dead, and than any that is still shown.
-fn attempt(view: &View<'_>, place: &Place, known: &Known) -> Result<u32, Finding> {
+/// Which attempt the next copy is.
+struct Attempt {
+    number: u32,
+    /// When the last failure is long enough ago.
+    not_before: Option<Timestamp>,
+}
+
+/// One more than the attempts that are known to be dead, and than any that is still shown. The longer they fail,
+/// the later the next; a copy that failed by its key is not tried again.
+fn attempt(view: &View<'_>, place: &Place, known: &Known) -> Result<Attempt, Finding> {
     let failed: Vec<_> = view
         .claimed
         .iter()
@@ -279,21 +343,62 @@ fn attempt(view: &View<'_>, place: &Place, known: &Known) -> Result<u32, Finding
         .chain(&retained)
         .filter_map(|owned| owned.image.tags.get(tag::ATTEMPT)?.parse().ok())
         .max();
-    if failed.len() < MOST_FAILURES {
-        return Ok(counted.max(said.unwrap_or(0)).saturating_add(1));
-    }
-    let last = failed
-        .last()
-        .and_then(|owned| owned.image.state_reason.clone());
-    Err(Finding {
+    let last = failed.iter().max_by_key(|owned| owned.image.created);
+    let words = last.map(|owned| words_of_failure(owned, known));
+    let finding = |how_many: String, words: &str| Finding {
         reason: conditions::COPY_FAILED,
         place: Some(place.clone()),
         message: format!(
-            "{MOST_FAILURES} copies to {} failed: {}; mend that and change spec.rebuild",
-            place.region,
-            last.as_deref().unwrap_or("EC2 gives no reason")
+            "{how_many} to {} failed: {words}; mend that and change spec.rebuild",
+            place.region
         ),
-    })
+    };
+    match words {
+        Some(words) if is_about_a_key(&words) => Err(finding("a copy".to_owned(), &words)),
+        Some(words) if failed.len() >= MOST_FAILURES => {
+            Err(finding(format!("{MOST_FAILURES} copies"), &words))
+        }
+        _ => {
+            let number = counted.max(said.unwrap_or(0)).saturating_add(1);
+            let delay = FIRST_DELAY * (1_i32 << failed.len().saturating_sub(1).min(10));
+            let not_before = last.and_then(|owned| owned.image.created?.checked_add(delay).ok());
+            Ok(Attempt { number, not_before })
+        }
+    }
+}
+
+/// EC2's words about a failed copy: those of its snapshots say more than those of the image (EBS User Guide,
+/// "Copy an Amazon EBS snapshot").
+fn words_of_failure(owned: &Owned<'_>, known: &Known) -> String {
+    let alike = |snapshot: &&Snapshot| {
+        owned.image.snapshots.contains(&snapshot.id)
+            || owned.image.snapshots.is_empty()
+                && snapshot.tags.get(tag::ATTEMPT) == owned.image.tags.get(tag::ATTEMPT)
+                && snapshot.tags.get(tag::REVISION) == owned.image.tags.get(tag::REVISION)
+    };
+    let said: BTreeSet<&str> = known
+        .snapshots
+        .iter()
+        .filter(alike)
+        .filter_map(|snapshot| snapshot.failure.as_deref())
+        .chain(owned.image.state_reason.as_deref())
+        .collect();
+    if said.is_empty() {
+        return "EC2 gives no reason".to_owned();
+    }
+    said.into_iter().collect::<Vec<_>>().join("; ")
+}
+
+/// Whether EC2 says for certain that a key is in the way, which no further attempt changes (EBS User Guide, "Copy a
+/// snapshot").
+fn is_about_a_key(words: &str) -> bool {
+    [
+        "key ID is not accessible",
+        "InvalidKMSKey",
+        "DescribeKey permissions",
+    ]
+    .iter()
+    .any(|said| words.contains(said))
 }
 
 /// An image that an object of this name left behind when it was deleted. Its token is used up: EC2 would

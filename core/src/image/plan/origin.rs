@@ -1,4 +1,5 @@
-//! The capture of an instance: what every copy of the revision is made from, asked for once.
+//! What every copy of a revision is made from: the capture of an instance, asked for once, or the image that is
+//! registered of snapshots.
 //!
 //! `CreateImage` has no client token. The unique AMI name is the lock while the answer may still be lost:
 //! within the consistency window after the recorded time the call may be repeated, after it never, because
@@ -7,26 +8,39 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::attributes::tags_with_note;
+use super::retire::{deregister, retained};
 use super::step::{Action, Finding, Plan, Step, WaitsFor, Why};
-use super::view::View;
-use crate::api::Reboot;
-use crate::api::conditions::{self, Reason};
-use crate::image::identity::{Standing, standing, tag};
-use crate::image::observed::{Image, ImageState, Refusal, SourceView};
+use super::view::{Owned, View};
+use crate::api::{InstanceVolumes, Reboot, conditions};
+use crate::image::desired::Source;
+use crate::image::identity::{Reference, Standing, standing, tag};
+use crate::image::observed::{
+    Image, ImageState, Refusal, SourceInstance, SourceSnapshot, SourceView,
+};
 
-/// Captures the instance when no image of the revision exists or may exist anywhere.
-pub(crate) fn capture(view: &View<'_>, plan: &mut Plan) {
-    let Some(reboot) = view.desired.reboot else {
-        return;
-    };
-    if !view.desired.refusals.is_empty() || view.has_sibling() {
+/// Captures the instance or registers the snapshots, when no image of the revision exists or may exist anywhere.
+pub(crate) fn make(view: &View<'_>, plan: &mut Plan) {
+    if view.desired.source.is_image() {
         return;
     }
-    if let Some(finding) = failed_capture(view).or_else(|| lost(view)) {
+    let discarded = discard(view, plan);
+    plan.findings.extend(discarded);
+    let may_make = view.desired.refusals.is_empty() && view.desired.discarded.is_none();
+    if !may_make || view.has_sibling() || misregistered(view).is_some() {
+        return;
+    }
+    if let Some(finding) = failed(view).or_else(|| lost(view)) {
         plan.findings.push(finding);
         return;
     }
-    let step = capture_step(view, reboot);
+    let (action, is_recorded) = making(view);
+    let place = view.desired.source_place();
+    let why = if view.desired.wants(&place) {
+        Why::WantedByRegions
+    } else {
+        Why::CopiesAreMadeFromIt
+    };
+    let step = Step::at(&place, action, why);
     let unreadable = view.unreadable();
     if !unreadable.is_empty() {
         plan.steps
@@ -38,32 +52,116 @@ pub(crate) fn capture(view: &View<'_>, plan: &mut Plan) {
         return;
     }
     match source_in_the_way(view) {
-        None => ask_once(view, step, plan),
         Some(InTheWay::Wait(waits_for)) => plan.steps.push(step.waiting_for(waits_for)),
         Some(InTheWay::Finding(finding)) => plan.findings.push(finding),
+        None if is_recorded => ask_once(view, step, plan),
+        None => plan.steps.push(awaiting_holder(view, step)),
     }
 }
 
-fn capture_step(view: &View<'_>, reboot: Reboot) -> Step {
+/// The call, and whether it has to be recorded because a repeat may do harm: a capture restarts a machine, a
+/// registration only meets the name that it took before.
+fn making(view: &View<'_>) -> (Action, bool) {
     let desired = view.desired;
-    let place = desired.origin_place();
-    let mut tags = desired
-        .identity
-        .birth_tags(&desired.revision, &desired.origin, &desired.origin);
-    tags.extend(tags_with_note(&desired.tags));
-    let why = if desired.wants(&place) {
-        Why::WantedByRegions
-    } else {
-        Why::CopiesAreMadeFromIt
+    let name = desired.image_name.clone();
+    let description = desired.description.clone();
+    let tags = |origin: &Reference| {
+        let revision = &desired.revision;
+        let mut tags = desired.identity.birth_tags(revision, origin, origin);
+        tags.extend(tags_with_note(&desired.tags));
+        tags
     };
-    let action = Action::CreateImage {
-        instance: desired.origin.id.clone(),
-        name: desired.image_name.clone(),
-        description: desired.description.clone(),
-        no_reboot: reboot == Reboot::Never,
-        tags,
-    };
-    Step::at(&place, action, why)
+    match &desired.source {
+        Source::Instance {
+            at,
+            reboot,
+            volumes,
+        } => {
+            let without_devices = match (&view.observed.source, volumes) {
+                (SourceView::Instance(instance), InstanceVolumes::RootOnly) => {
+                    instance.data_devices.clone()
+                }
+                _ => Vec::new(),
+            };
+            let action = Action::CreateImage {
+                instance: at.id.clone(),
+                no_reboot: *reboot == Reboot::Never,
+                without_devices,
+                tags: tags(at),
+                name,
+                description,
+            };
+            (action, true)
+        }
+        Source::Snapshot {
+            region,
+            registration,
+        } => {
+            let action = Action::RegisterImage {
+                registration: registration.clone(),
+                tags: tags(&Reference::new(region, &registration.snapshot)),
+                name,
+                description,
+            };
+            (action, false)
+        }
+        Source::Image(_) | Source::NamedImage(_) => unreachable!("an image is copied, not made"),
+    }
+}
+
+/// An image that was registered and that EC2 bills as something else than the spec says: it is noted on the
+/// object, so that it is not registered again for ever, and then goes. Nobody was told of it.
+fn discard(view: &View<'_>, plan: &mut Plan) -> Option<Finding> {
+    let desired = view.desired;
+    let (said, shown) = misregistered(view)
+        .map(|(_, shown)| shown.to_owned())
+        .or_else(|| Some(desired.discarded.as_ref()?.platform_details.clone()))
+        .and_then(|shown| match &desired.source {
+            Source::Snapshot { registration, .. } => Some((registration.platform_details, shown)),
+            _ => None,
+        })?;
+    if let Some((owned, shown)) = misregistered(view).filter(|(owned, _)| owned.is_sealed()) {
+        let unreadable = view.unreadable();
+        let why = Why::PlatformDiffers;
+        if desired.discarded.is_none() {
+            let action = Action::RecordDiscard {
+                revision: desired.revision.clone(),
+                platform_details: shown.to_owned(),
+            };
+            plan.steps.push(Step::on_object(action, why));
+        } else if view.retains() {
+            plan.notes.push(retained(owned, &why));
+        } else if unreadable.is_empty() {
+            plan.steps.push(deregister(view, owned, why));
+        } else {
+            let waits_for = WaitsFor::Readable(unreadable);
+            plan.steps
+                .push(deregister(view, owned, why).waiting_for(waits_for));
+        }
+    }
+    Some(Finding {
+        reason: conditions::PLATFORM_MISMATCH,
+        place: Some(desired.source_place()),
+        message: format!(
+            "the image that EC2 registered of {} shows PlatformDetails {shown:?}, and not {said:?} as the spec says: it \
+             is discarded, since it lacks the right billing code; capture an instance instead (spec.source.instance), \
+             or say the platformDetails that it has",
+            view.origin_text()
+        ),
+    })
+}
+
+fn misregistered<'a, 'v>(view: &'v View<'a>) -> Option<(&'v Owned<'a>, &'a str)> {
+    view.live()
+        .find_map(|owned| Some((owned, view.desired.other_platform_of(owned.image)?)))
+}
+
+/// Where EC2 said that the name is taken and shows that it is by an image of ours, the next list has it.
+fn awaiting_holder(view: &View<'_>, step: Step) -> Step {
+    if holders(view).is_some_and(|holders| !holders.is_empty()) {
+        return step.waiting_for(WaitsFor::FreshLists(vec![view.desired.source_place()]));
+    }
+    step
 }
 
 /// The record comes before the call, and the call only while the record is young.
@@ -84,10 +182,9 @@ fn ask_once(view: &View<'_>, step: Step, plan: &mut Plan) {
         return;
     };
     let name_is_held_by_nobody_shown = holders(view).is_some_and(<[_]>::is_empty);
-    if holders(view).is_some_and(|holders| !holders.is_empty()) {
-        // It is ours and was found by its name: the capture has succeeded, and the next list has it.
-        plan.steps
-            .push(step.waiting_for(WaitsFor::FreshLists(vec![desired.origin_place()])));
+    let step = awaiting_holder(view, step);
+    if step.waits_for.is_some() {
+        plan.steps.push(step);
     } else if is_young(view, captured.at) {
         plan.steps.push(step);
     } else if name_is_held_by_nobody_shown || was_refused_since(view, captured.at) {
@@ -101,11 +198,11 @@ fn ask_once(view: &View<'_>, step: Step, plan: &mut Plan) {
             refusal(view).map(|refusal| format!(" (the last answer: {})", refusal.message));
         plan.findings.push(Finding {
             reason: conditions::CAPTURE_FAILED,
-            place: Some(desired.origin_place()),
+            place: Some(desired.source_place()),
             message: format!(
                 "the capture of {} that was asked for at {} left no image that is there now{}: it is not tried again by \
                  itself, because it might restart the instance again; change spec.rebuild to capture it anew",
-                desired.origin,
+                view.origin_text(),
                 captured.at.strftime("%Y-%m-%dT%H:%M:%SZ"),
                 last_answer.unwrap_or_default()
             ),
@@ -133,16 +230,17 @@ fn retry_at(view: &View<'_>) -> Option<Timestamp> {
 
 /// What EC2 refused of late, if it was the capture.
 fn refusal<'a>(view: &View<'a>) -> Option<&'a Refusal> {
-    let place = view.desired.origin_place();
+    let place = view.desired.source_place();
     let mut refusals = view.observed.refusals.iter();
     let capture = refusals.find(|(asked, _)| asked.place == place && asked.action == "CreateImage");
     capture.map(|(_, refusal)| refusal)
 }
 
-/// A failed capture is not tried again: it might restart somebody's machine again.
-fn failed_capture(view: &View<'_>) -> Option<Finding> {
+/// What EC2 failed to make is not tried again: a capture might restart somebody's machine again, and the name
+/// is taken.
+fn failed(view: &View<'_>) -> Option<Finding> {
     let desired = view.desired;
-    let origin = desired.origin.to_string();
+    let origin = view.origin_text();
     let failed = view.claimed.iter().find(|owned| {
         owned.is_of(&desired.revision)
             && owned.image.state == ImageState::Failed
@@ -153,10 +251,10 @@ fn failed_capture(view: &View<'_>) -> Option<Finding> {
         reason: conditions::CAPTURE_FAILED,
         place: Some(failed.place.clone()),
         message: format!(
-            "EC2 could not make {} in {} of {}: {}; mend that and change spec.rebuild to capture it anew",
+            "EC2 could not make {} in {} of {}: {}; mend that and change spec.rebuild to make it anew",
             failed.image.id,
             failed.place.region,
-            desired.origin.id,
+            desired.source.reference()?.id,
             failed
                 .image
                 .state_reason
@@ -169,20 +267,22 @@ fn failed_capture(view: &View<'_>) -> Option<Finding> {
 /// What was captured once is not captured again when its images were lost (design: "Pinning").
 fn lost(view: &View<'_>) -> Option<Finding> {
     let desired = view.desired;
-    view.has_died_in(&desired.origin_place()).then(|| Finding {
+    let is_captured = matches!(desired.source, Source::Instance { .. });
+    (is_captured && view.has_died_in(&desired.source_place())).then(|| Finding {
         reason: conditions::SOURCE_GONE,
-        place: Some(desired.origin_place()),
+        place: Some(desired.source_place()),
         message: format!(
             "every image of revision {} is gone from EC2, and {} is captured once per revision: change spec.rebuild \
              to capture it anew",
-            desired.revision, desired.origin
+            desired.revision,
+            view.origin_text()
         ),
     })
 }
 
 /// Who has the name, if EC2 said that somebody has: nobody, while EC2 shows no one.
 fn holders<'a>(view: &View<'a>) -> Option<&'a [Image]> {
-    let known = view.known(&view.desired.origin_place())?;
+    let known = view.known(&view.desired.source_place())?;
     known
         .name_holders
         .get(&view.desired.image_name)
@@ -203,11 +303,13 @@ fn name_taken(view: &View<'_>) -> Option<Finding> {
     let stranger = holders(view)?.iter().find(|image| !is_ours(image))?;
     Some(Finding {
         reason: conditions::NAME_TAKEN,
-        place: Some(desired.origin_place()),
+        place: Some(desired.source_place()),
         message: format!(
             "{} in {} has the name {:?} and is not this object's: deregister it, change spec.rebuild, or make a \
              MachineImage with another nameTemplate",
-            stranger.id, desired.origin.region, desired.image_name
+            stranger.id,
+            desired.source.region(),
+            desired.image_name
         ),
     })
 }
@@ -217,57 +319,80 @@ enum InTheWay {
     Finding(Finding),
 }
 
-/// What keeps the instance from being captured.
+/// What keeps the source from being made an image of.
 fn source_in_the_way(view: &View<'_>) -> Option<InTheWay> {
-    let desired = view.desired;
-    let finding = |reason: Reason, message: String| {
-        Some(InTheWay::Finding(Finding {
-            reason,
-            place: Some(desired.origin_place()),
-            message,
-        }))
-    };
-    match &view.observed.source {
-        SourceView::Instance(instance) => {
-            if let Some(why) = &instance.unsupported {
-                return finding(
-                    conditions::SOURCE_NOT_SUPPORTED,
-                    format!("{} cannot be captured: {why}", desired.origin),
-                );
-            }
-            match instance.state.as_str() {
-                "running" | "stopped" => {}
-                "pending" | "stopping" => {
-                    return Some(InTheWay::Wait(WaitsFor::SourceState(
-                        instance.state.clone(),
-                    )));
-                }
-                state => {
-                    return finding(
-                        conditions::SOURCE_NOT_SUPPORTED,
-                        format!(
-                            "{} is {state}: only a running or stopped instance can be captured",
-                            desired.origin
-                        ),
-                    );
-                }
-            }
-            desired
-                .grants
-                .check_instance(instance)
-                .err()
-                .map(InTheWay::Finding)
-        }
-        SourceView::Missing { message } => finding(
-            conditions::SOURCE_NOT_FOUND,
-            format!(
-                "{} was not found: {message}; correct spec.source",
-                desired.origin
+    let found = match &view.observed.source {
+        SourceView::Instance(instance) => return instance_in_the_way(view, instance),
+        SourceView::Snapshots(snapshots) => return snapshot_in_the_way(view, snapshots),
+        SourceView::Missing { message } => Finding {
+            reason: conditions::SOURCE_NOT_FOUND,
+            place: Some(view.desired.source_place()),
+            message: format!(
+                "{} was not found: {}; correct spec.source",
+                view.origin_text(),
+                message.trim_end_matches('.')
             ),
-        ),
-        SourceView::Unreadable(unreadable) => {
-            finding(unreadable.reason, unreadable.message.clone())
+        },
+        SourceView::Unreadable(unreadable) => Finding {
+            reason: unreadable.reason,
+            place: Some(view.desired.source_place()),
+            message: unreadable.message.clone(),
+        },
+        SourceView::NotRead | SourceView::Image(_) => {
+            return Some(InTheWay::Wait(WaitsFor::Source));
         }
-        SourceView::NotRead | SourceView::Image(_) => Some(InTheWay::Wait(WaitsFor::Source)),
+    };
+    Some(InTheWay::Finding(found))
+}
+
+fn not_supported(view: &View<'_>, message: String) -> InTheWay {
+    InTheWay::Finding(Finding {
+        reason: conditions::SOURCE_NOT_SUPPORTED,
+        place: Some(view.desired.source_place()),
+        message,
+    })
+}
+
+fn instance_in_the_way(view: &View<'_>, instance: &SourceInstance) -> Option<InTheWay> {
+    let origin = view.origin_text();
+    if let Some(why) = &instance.unsupported {
+        let message = format!("{origin} cannot be captured: {why}");
+        return Some(not_supported(view, message));
     }
+    match instance.state.as_str() {
+        "running" | "stopped" => {}
+        "pending" | "stopping" => {
+            let state = WaitsFor::SourceState(instance.state.clone());
+            return Some(InTheWay::Wait(state));
+        }
+        state => {
+            let message =
+                format!("{origin} is {state}: only a running or stopped instance can be captured");
+            return Some(not_supported(view, message));
+        }
+    }
+    let refused = view.desired.grants.check_instance(instance).err()?;
+    Some(InTheWay::Finding(refused))
+}
+
+fn snapshot_in_the_way(view: &View<'_>, snapshots: &[SourceSnapshot]) -> Option<InTheWay> {
+    for one in snapshots {
+        match one.state.as_str() {
+            "completed" => {}
+            "pending" => {
+                let state = WaitsFor::SourceState(one.state.clone());
+                return Some(InTheWay::Wait(state));
+            }
+            state => {
+                let message = format!(
+                    "{} in {} is in the state {state}: an image can be made of a completed snapshot only",
+                    one.id,
+                    view.desired.source.region()
+                );
+                return Some(not_supported(view, message));
+            }
+        }
+    }
+    let refused = view.desired.grants.check_snapshots(snapshots).err()?;
+    Some(InTheWay::Finding(refused))
 }

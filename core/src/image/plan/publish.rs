@@ -8,11 +8,20 @@ use super::view::{Owned, View};
 use crate::image::identity::tag;
 use crate::image::observed::ImageState;
 
-/// Tags the images of the complete revision as published, and takes the tag from superseded ones.
+/// Tags the images of the complete revision as published, and takes the tag from superseded ones. These are
+/// first tagged with the time, from which their retention counts.
 pub(crate) fn publish(view: &View<'_>, plan: &mut Plan) {
-    for place in &view.desired.places {
-        if let Some(owned) = view.keeper(place).filter(|owned| !owned.is_published()) {
+    for owned in view
+        .desired
+        .places
+        .iter()
+        .filter_map(|place| view.keeper(place))
+    {
+        if !owned.is_published() {
             plan.steps.push(publish_image(view, owned));
+        } else if owned.is_sealed() && owned.superseded_at().is_some() {
+            plan.steps
+                .push(without(owned, tag::SUPERSEDED, Why::PublishedAgain));
         }
     }
     for owned in view
@@ -25,16 +34,8 @@ pub(crate) fn publish(view: &View<'_>, plan: &mut Plan) {
 
 /// A revision is published once it stands in every wanted place; once begun, it is rolled forward.
 fn publish_image(view: &View<'_>, owned: &Owned<'_>) -> Step {
-    let time = view.now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-    let action = Action::CreateTags {
-        id: owned.image.id.clone(),
-        tags: BTreeMap::from([(tag::PUBLISHED.to_owned(), time)]),
-    };
-    let step = Step::at(
-        owned.place,
-        action,
-        Why::RevisionIsComplete(view.desired.revision.clone()),
-    );
+    let why = Why::RevisionIsComplete(view.desired.revision.clone());
+    let step = with_time(view, owned, tag::PUBLISHED, why);
     if owned.image.state != ImageState::Available {
         let image = owned.reference();
         return step.waiting_for(WaitsFor::Available {
@@ -64,14 +65,36 @@ fn unpublish(view: &View<'_>, owned: &Owned<'_>) -> Option<Step> {
         view.is_published_everywhere()
     };
     succeeded.then(|| {
-        let action = Action::DeleteTags {
-            id: owned.image.id.clone(),
-            keys: vec![tag::PUBLISHED.to_owned()],
-        };
-        Step::at(
-            owned.place,
-            action,
-            Why::SupersededBy(view.desired.revision.clone()),
-        )
+        let why = Why::SupersededBy(view.desired.revision.clone());
+        // A mark from before it was published, as a revert leaves it, is none.
+        let since = owned.superseded_at().filter(|since| {
+            owned
+                .published_at()
+                .is_none_or(|published| *since >= published)
+        });
+        if since.is_none() {
+            with_time(view, owned, tag::SUPERSEDED, why)
+        } else {
+            without(owned, tag::PUBLISHED, why)
+        }
     })
+}
+
+/// Tags the image with the time.
+fn with_time(view: &View<'_>, owned: &Owned<'_>, key: &str, why: Why) -> Step {
+    let time = view.now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    let action = Action::CreateTags {
+        id: owned.image.id.clone(),
+        tags: BTreeMap::from([(key.to_owned(), time)]),
+    };
+    Step::at(owned.place, action, why)
+}
+
+/// Takes a tag from the image.
+fn without(owned: &Owned<'_>, key: &str, why: Why) -> Step {
+    let action = Action::DeleteTags {
+        id: owned.image.id.clone(),
+        keys: vec![key.to_owned()],
+    };
+    Step::at(owned.place, action, why)
 }

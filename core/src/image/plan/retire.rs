@@ -1,12 +1,15 @@
 //! What goes, and when it may: images that are superseded, no longer wanted, failed or surplus, and then
-//! their snapshots, which never go in the same call.
+//! their snapshots, which never go in the same call. Superseded revisions stay for a revert as long as
+//! `spec.retention` says.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp};
 
 use super::step::{Action, Finding, Plan, Step, WaitsFor, Why};
 use super::view::{Owned, View};
 use crate::api::conditions;
-use crate::image::identity::{Place, Reference, awaits_seal, is_sealed_snapshot, tag};
+use crate::image::identity::{Place, Reference, Revision, awaits_seal, is_sealed_snapshot, tag};
 use crate::image::observed::{ImageState, Known, Snapshot};
 
 /// Deregisters what is no longer needed, once the wanted revision is published everywhere.
@@ -31,7 +34,12 @@ pub(crate) fn retire(view: &View<'_>, plan: &mut Plan) {
             continue;
         }
         let step = deregister(view, owned, why);
-        plan.steps.push(match nothing_else_may_need_it(view) {
+        let may_go = nothing_else_may_need_it(view).or_else(|waits_for| {
+            let only_stands_in_the_way =
+                view.unreadable().is_empty() && takes_the_place(view, owned);
+            only_stands_in_the_way.then_some(()).ok_or(waits_for)
+        });
+        plan.steps.push(match may_go {
             Ok(()) => step,
             Err(waits_for) => step.waiting_for(waits_for),
         });
@@ -42,7 +50,7 @@ pub(crate) fn retire(view: &View<'_>, plan: &mut Plan) {
 }
 
 /// What stays with `deletionPolicy: Retain`, for the user to know.
-fn retained(owned: &Owned<'_>, why: &Why) -> Finding {
+pub(super) fn retained(owned: &Owned<'_>, why: &Why) -> Finding {
     Finding {
         reason: conditions::RETAINED,
         place: Some(owned.place.clone()),
@@ -56,11 +64,22 @@ fn retained(owned: &Owned<'_>, why: &Why) -> Finding {
 /// Why an image of ours is not needed, if it is not.
 fn no_longer_needed(view: &View<'_>, owned: &Owned<'_>) -> Option<Why> {
     let desired = view.desired;
+    if desired.source.names(&owned.place.region, &owned.image.id) {
+        return None;
+    }
     if !owned.is_of(&desired.revision) {
-        return (!owned.is_published()).then(|| Why::SupersededBy(desired.revision.clone()));
+        let goes = !owned.is_published() && !is_kept_for_a_revert(view, owned);
+        return goes.then(|| Why::SupersededBy(desired.revision.clone()));
+    }
+    if view.is_of_another_origin(owned) && desired.wants(owned.place) {
+        return Some(Why::OfAnotherOrigin);
+    }
+    // What was registered as something else than the spec says is discarded elsewhere.
+    if desired.other_platform_of(owned.image).is_some() {
+        return None;
     }
     if !desired.wants(owned.place) {
-        let intermediate = *owned.place == desired.origin_place() && !owned.is_published();
+        let intermediate = *owned.place == desired.source_place() && !owned.was_published();
         return Some(if intermediate {
             Why::IntermediateNoLongerNeeded
         } else {
@@ -78,19 +97,63 @@ fn no_longer_needed(view: &View<'_>, owned: &Owned<'_>) -> Option<Why> {
     })
 }
 
+/// Whether `spec.retention` keeps a superseded image: where it is wanted, among the revisions that were
+/// superseded last, or not superseded for long enough.
+fn is_kept_for_a_revert(view: &View<'_>, owned: &Owned<'_>) -> bool {
+    let desired = view.desired;
+    let is_kept_kind = |owned: &&Owned<'_>| {
+        desired.wants(owned.place) && owned.image.state == ImageState::Available
+    };
+    let superseded = |owned: &Owned<'_>| Some((owned.superseded_at()?, owned.revision()?));
+    let (Some((_, revision)), true) = (superseded(owned), is_kept_kind(&owned)) else {
+        return false;
+    };
+    let mut latest: BTreeMap<Revision, Timestamp> = BTreeMap::new();
+    let others = view.ours().filter(|other| !view.is_current(other));
+    for (at, revision) in others.filter(is_kept_kind).filter_map(superseded) {
+        let known = latest.entry(revision).or_insert(at);
+        *known = at.max(*known);
+    }
+    let Some(since) = latest.get(&revision) else {
+        return false;
+    };
+    let younger = latest
+        .iter()
+        .filter(|(other, at)| (**at, *other) > (*since, &revision))
+        .count();
+    younger < desired.kept_revisions || is_younger_than(*since, desired.kept_for, view.now)
+}
+
+fn is_younger_than(since: Timestamp, age: SignedDuration, now: Timestamp) -> bool {
+    now.duration_since(since) < age
+}
+
+/// Whether it keeps its place from getting an image of the revision's own origin, which is there to copy from.
+fn takes_the_place(view: &View<'_>, owned: &Owned<'_>) -> bool {
+    let mut siblings = view.live_current();
+    view.is_of_another_origin(owned)
+        && view.desired.wants(owned.place)
+        && view.keeper(owned.place).is_none()
+        && siblings.any(|one| one.is_sealed() && one.image.state == ImageState::Available)
+}
+
 /// A second image of the revision that somebody may use is not removed, but reported (invariant 3).
 fn goes_by_hand(view: &View<'_>, owned: &Owned<'_>, why: &Why) -> Option<Finding> {
-    let may_be_used = owned.is_published() || owned.image.last_launched.is_some();
-    let keeper = view
-        .keeper(owned.place)
-        .filter(|_| may_be_used && *why == Why::Surplus)?;
-    Some(Finding {
+    let may_be_used = owned.was_published() || owned.image.last_launched.is_some();
+    let is_second = matches!(why, Why::Surplus | Why::OfAnotherOrigin);
+    let what = match view.keeper(owned.place) {
+        Some(keeper) => format!("a second image of the revision beside {}", keeper.image.id),
+        None => format!(
+            "an image of the revision, though not made from {}",
+            view.origin_text()
+        ),
+    };
+    (may_be_used && is_second).then(|| Finding {
         reason: conditions::DEREGISTRATION_BLOCKED,
         place: Some(owned.place.clone()),
         message: format!(
-            "{} in {} is a second image of the revision beside {}, but was published or launched: deregister it by \
-             hand when nothing uses it",
-            owned.image.id, owned.place.region, keeper.image.id
+            "{} in {} is {what}, but was published or launched: deregister it by hand when nothing uses it",
+            owned.image.id, owned.place.region
         ),
     })
 }
@@ -110,7 +173,7 @@ fn nothing_else_may_need_it(view: &View<'_>) -> Result<(), WaitsFor> {
 
 /// The deregistration of one image, which waits while a copy reads it and until its snapshots can be told
 /// to be ours once it is gone.
-pub(crate) fn deregister(view: &View<'_>, owned: &Owned<'_>, why: Why) -> Step {
+pub(super) fn deregister(view: &View<'_>, owned: &Owned<'_>, why: Why) -> Step {
     let step = Step::at(
         owned.place,
         Action::DeregisterImage {
@@ -124,6 +187,9 @@ pub(crate) fn deregister(view: &View<'_>, owned: &Owned<'_>, why: Why) -> Step {
             image,
             progress: reader.image.progress,
         });
+    }
+    if owned.is_registered() {
+        return step;
     }
     if owned.image.state == ImageState::Pending && owned.image.snapshots.is_empty() {
         let image = owned.reference();
@@ -168,7 +234,8 @@ pub(crate) fn delete_snapshots(view: &View<'_>, why: &Why, plan: &mut Plan) {
             .iter()
             .filter(|one| is_sealed_snapshot(one, &view.desired.identity))
         {
-            if !used.contains(&snapshot.id) {
+            let is_the_users = view.desired.source.names(&place.region, &snapshot.id);
+            if !used.contains(&snapshot.id) && !is_the_users {
                 plan.steps
                     .extend(delete_snapshot(place, known, snapshot, why));
             }

@@ -6,6 +6,7 @@ use std::fmt;
 use jiff::Timestamp;
 
 use crate::api::conditions::Reason;
+use crate::image::desired::Registration;
 use crate::image::identity::{Place, Reference, Revision};
 
 /// What is to be done, in order. Waiting is data here, not an error.
@@ -43,6 +44,14 @@ impl Plan {
             Some(WaitsFor::FreshLists(places)) => places.as_slice(),
             _ => &[],
         })
+    }
+
+    /// The places to which a copy waits for a slot.
+    pub fn wants_copy_slots(&self) -> impl Iterator<Item = &Place> {
+        self.steps
+            .iter()
+            .filter(|step| step.waits_for == Some(WaitsFor::CopySlot))
+            .filter_map(|step| step.place.as_ref())
     }
 
     /// When the earliest of the steps that wait for a time becomes ready.
@@ -113,6 +122,14 @@ pub enum Action {
         /// The revision.
         revision: Revision,
     },
+    /// Note on the object that the image of this revision is about to be discarded, and for which
+    /// `PlatformDetails`: it is not registered again.
+    RecordDiscard {
+        /// The revision.
+        revision: Revision,
+        /// What EC2 shows.
+        platform_details: String,
+    },
     /// Take the finalizer off.
     ReleaseFinalizer,
     /// `CreateImage` of an instance.
@@ -125,7 +142,20 @@ pub enum Action {
         description: Option<String>,
         /// Capture without powering down.
         no_reboot: bool,
+        /// The devices whose volumes are left out.
+        without_devices: Vec<String>,
         /// The tags of image and snapshots alike.
+        tags: BTreeMap<String, String>,
+    },
+    /// `RegisterImage` of snapshots, which stay the user's: only the image is tagged.
+    RegisterImage {
+        /// What EC2 has to be told of it.
+        registration: Registration,
+        /// The AMI name, which is the lock: EC2 refuses a second one.
+        name: String,
+        /// The description.
+        description: Option<String>,
+        /// The tags of the image.
         tags: BTreeMap<String, String>,
     },
     /// `CopyImage` to the step's place.
@@ -173,8 +203,10 @@ impl Action {
         match self {
             Self::StoreFinalizer => "StoreFinalizer",
             Self::RecordCapture { .. } => "RecordCapture",
+            Self::RecordDiscard { .. } => "RecordDiscard",
             Self::ReleaseFinalizer => "ReleaseFinalizer",
             Self::CreateImage { .. } => "CreateImage",
+            Self::RegisterImage { .. } => "RegisterImage",
             Self::CopyImage { .. } => "CopyImage",
             Self::CreateTags { .. } => "CreateTags",
             Self::DeleteTags { .. } => "DeleteTags",
@@ -196,7 +228,12 @@ impl Action {
 
     /// Whether the call makes an image.
     pub fn creates(&self) -> bool {
-        matches!(self, Self::CreateImage { .. } | Self::CopyImage { .. })
+        self.creates_origin() || matches!(self, Self::CopyImage { .. })
+    }
+
+    /// Whether the call makes the image that a revision is copied from.
+    pub fn creates_origin(&self) -> bool {
+        matches!(self, Self::CreateImage { .. } | Self::RegisterImage { .. })
     }
 
     /// Whether the call takes away what cannot be brought back.
@@ -213,7 +250,10 @@ impl fmt::Display for Action {
         f.write_str(self.name())?;
         match self {
             Self::StoreFinalizer | Self::ReleaseFinalizer => Ok(()),
-            Self::RecordCapture { revision } => write!(f, " {revision}"),
+            Self::RecordCapture { revision } | Self::RecordDiscard { revision, .. } => {
+                write!(f, " {revision}")
+            }
+            Self::RegisterImage { registration, .. } => write!(f, " {}", registration.snapshot),
             Self::CreateImage { instance, .. } => write!(f, " {instance}"),
             Self::CopyImage { from, .. } => write!(f, " {from}"),
             Self::CreateTags { id, tags } => {
@@ -234,12 +274,16 @@ pub enum Why {
     NothingMayBeLeftBehind,
     /// A capture has no token, so that it is noted before it is asked for.
     CaptureIsAskedForOnce,
+    /// What was registered is not what the spec says.
+    PlatformDiffers,
     /// A region of the spec.
     WantedByRegions,
     /// The source's region is not wanted, but copies are made from there.
     CopiesAreMadeFromIt,
     /// EC2 shows that the image was made for this object.
     ProvenOurs,
+    /// The cluster that made it was rebuilt as this one.
+    TakenOver(String),
     /// An image of ours uses the snapshot.
     UsedByOurImage(String),
     /// The revision stands in every region.
@@ -258,6 +302,10 @@ pub enum Why {
     FailedAttempt,
     /// Its place has another of the same revision.
     Surplus,
+    /// It is of the revision, but not made from what the others were.
+    OfAnotherOrigin,
+    /// The revision is published again.
+    PublishedAgain,
     /// The snapshot's image is gone.
     ItsImageIsGone,
     /// The object is being deleted.
@@ -275,6 +323,11 @@ impl fmt::Display for Why {
                 f.write_str("so that nothing is left behind when the object is deleted")
             }
             Self::CaptureIsAskedForOnce => f.write_str("so that the instance is captured once"),
+            Self::PlatformDiffers => {
+                f.write_str("its PlatformDetails are not those of spec.source.snapshot")
+            }
+            Self::TakenOver(uid) => write!(f, "taken over from cluster {uid}"),
+            Self::PublishedAgain => f.write_str("the revision is published again"),
             Self::WantedByRegions => f.write_str("wanted by spec.regions"),
             Self::CopiesAreMadeFromIt => f.write_str("the copies are made from it"),
             Self::ProvenOurs => f.write_str("EC2 shows that it was made for this object"),
@@ -289,6 +342,9 @@ impl fmt::Display for Why {
             Self::IntermediateNoLongerNeeded => f.write_str("every region stands and none uses it"),
             Self::FailedAttempt => f.write_str("it failed"),
             Self::Surplus => f.write_str("its region has another image of the same revision"),
+            Self::OfAnotherOrigin => {
+                f.write_str("the others of its revision were made from something else")
+            }
             Self::ItsImageIsGone => f.write_str("the image that used it is gone"),
             Self::ObjectIsDeleted => f.write_str("the MachineImage is deleted"),
             Self::ObjectIsDeletedAndRetains => {
@@ -319,6 +375,23 @@ pub enum WaitsFor {
     Proof(String),
     /// The source was read.
     Source,
+    /// What the source was resolved to is written into the status.
+    Record(Reference),
+    /// Fewer copies are under way to the region.
+    CopySlot,
+    /// EC2 says who uses the image.
+    Usage(String),
+    /// Nothing uses the image any more.
+    Unused {
+        /// The image.
+        id: String,
+        /// Who uses it.
+        by: Vec<String>,
+    },
+    /// It was counted what else of the account is about to go.
+    Departures,
+    /// Somebody says that so many images may go.
+    Acknowledgement,
     /// The snapshots of an image carry their seals.
     SealedSnapshots(String),
     /// Somebody takes the tag `amity.dev/hold` off an image.
@@ -384,6 +457,16 @@ impl fmt::Display for WaitsFor {
             }
             Self::Proof(id) => write!(f, "EC2 to show what {id} was made from"),
             Self::Source => f.write_str("the source to be read"),
+            Self::Record(origin) => write!(f, "the status to say that the source is {origin}"),
+            Self::CopySlot => {
+                f.write_str("a copy slot: as many copies as EC2 allows are under way")
+            }
+            Self::Usage(id) => write!(f, "EC2 to say who uses {id}"),
+            Self::Unused { id, by } => write!(f, "{id} to be unused by {}", by.join(", ")),
+            Self::Departures => f.write_str("a count of what else is about to go"),
+            Self::Acknowledgement => {
+                f.write_str("somebody to say that so many published images may go")
+            }
             Self::SealedSnapshots(id) => write!(f, "the snapshots of {id} to be tagged as ours"),
             Self::Missing { id, until } => {
                 write!(f, "{id}, which EC2 no longer lists, until {}", at(*until))

@@ -3,17 +3,27 @@
 use jiff::Timestamp;
 
 use crate::api::DeletionPolicy;
-use crate::image::desired::Desired;
+use crate::image::desired::{Desired, Source};
 use crate::image::identity::{self, Place, Reference, Revision, Standing, tag};
-use crate::image::observed::{Image, ImageState, Known, Observed, Snapshot};
+use crate::image::observed::{Image, ImageState, Known, Observed, Snapshot, SourceView};
 
 /// The question, with every image sorted by whose it is.
 pub(crate) struct View<'a> {
     pub desired: &'a Desired,
     pub observed: &'a Observed,
     pub now: Timestamp,
+    /// What the wanted revision is made from, resolved; `None` while a name is not.
+    pub origin: Option<Origin>,
     /// The images whose tags claim the object, in the order of places.
     pub claimed: Vec<Owned<'a>>,
+}
+
+/// What a revision is made from, resolved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Origin {
+    pub reference: Reference,
+    /// Whether it can no longer turn out to be another: the spec, an image or the status says so.
+    pub is_settled: bool,
 }
 
 /// An image whose tags claim the object, and what can be said of the claim.
@@ -26,7 +36,7 @@ pub(crate) struct Owned<'a> {
 
 impl<'a> View<'a> {
     pub fn new(desired: &'a Desired, observed: &'a Observed, now: Timestamp) -> Self {
-        let claimed = observed
+        let claimed: Vec<_> = observed
             .known()
             .flat_map(|(place, known)| known.images.iter().map(move |image| (place, image)))
             .filter(|(_, image)| desired.identity.is_claimed_by(&image.tags))
@@ -40,6 +50,7 @@ impl<'a> View<'a> {
             desired,
             observed,
             now,
+            origin: origin(desired, observed, &claimed),
             claimed,
         }
     }
@@ -53,8 +64,44 @@ impl<'a> View<'a> {
 
     /// The live images of the wanted revision.
     pub fn live_current(&self) -> impl Iterator<Item = &Owned<'a>> {
-        self.live()
-            .filter(|owned| owned.is_of(&self.desired.revision))
+        self.live().filter(|owned| self.is_current(owned))
+    }
+
+    /// Whether an image is one of the wanted revision: never of another origin, nor registered as something
+    /// else than the spec says.
+    pub fn is_current(&self, owned: &Owned<'_>) -> bool {
+        owned.is_of(&self.desired.revision)
+            && !self.is_of_another_origin(owned)
+            && self.desired.other_platform_of(owned.image).is_none()
+    }
+
+    /// Whether an image of the wanted revision was made from something else than the others: two processes
+    /// may have resolved a name differently, if the status was lost between them.
+    pub fn is_of_another_origin(&self, owned: &Owned<'_>) -> bool {
+        let origin = owned.image.tags.get(tag::ORIGIN);
+        owned.is_of(&self.desired.revision)
+            && matches!(self.desired.source, Source::NamedImage(_))
+            && self
+                .origin
+                .as_ref()
+                .is_some_and(|settled| origin != Some(&settled.reference.to_string()))
+    }
+
+    /// The images of another origin that take the place of one of the wanted revision.
+    pub fn of_another_origin_in(&self, place: &Place) -> impl Iterator<Item = &Owned<'a>> {
+        self.claimed
+            .iter()
+            .filter(move |owned| owned.place == place && self.is_of_another_origin(owned))
+            .filter(|owned| owned.image.state != ImageState::Failed)
+            .filter(|owned| owned.is_proven() || owned.standing == Standing::Unproven)
+    }
+
+    /// What the revision is made from, as the user reads it.
+    pub fn origin_text(&self) -> String {
+        match &self.origin {
+            Some(origin) => origin.reference.to_string(),
+            None => self.desired.source.to_string(),
+        }
     }
 
     /// The sealed images.
@@ -73,9 +120,7 @@ impl<'a> View<'a> {
     pub fn unproven_current(&self) -> impl Iterator<Item = &Owned<'a>> {
         self.claimed
             .iter()
-            .filter(|owned| {
-                owned.standing == Standing::Unproven && owned.is_of(&self.desired.revision)
-            })
+            .filter(|owned| owned.standing == Standing::Unproven && self.is_current(owned))
             .filter(|owned| owned.image.state != ImageState::Failed)
     }
 
@@ -131,7 +176,7 @@ impl<'a> View<'a> {
     /// Whether publication of the wanted revision has begun: from then on it is only rolled forward.
     pub fn publication_has_begun(&self) -> bool {
         self.ours()
-            .any(|owned| owned.is_of(&self.desired.revision) && owned.is_published())
+            .any(|owned| self.is_current(owned) && owned.is_published())
     }
 
     /// The places of the account that could not be read.
@@ -200,7 +245,61 @@ impl Owned<'_> {
         self.image.tags.contains_key(tag::PUBLISHED)
     }
 
+    /// Whether it was registered of snapshots, which are the user's and not to be sealed.
+    pub fn is_registered(&self) -> bool {
+        let source = self.image.tags.get(tag::SOURCE);
+        source
+            .and_then(|text| text.parse().ok())
+            .is_some_and(|source: Reference| source.is_snapshot())
+    }
+
+    /// Whether somebody may have been told to use it.
+    pub fn was_published(&self) -> bool {
+        self.is_published() || self.image.tags.contains_key(tag::SUPERSEDED)
+    }
+
+    /// When it was published, if it is.
+    pub fn published_at(&self) -> Option<Timestamp> {
+        self.image.tags.get(tag::PUBLISHED)?.parse().ok()
+    }
+
+    /// Since when another revision is published in its stead.
+    pub fn superseded_at(&self) -> Option<Timestamp> {
+        self.image.tags.get(tag::SUPERSEDED)?.parse().ok()
+    }
+
     pub fn reference(&self) -> Reference {
         Reference::new(self.place.region.clone(), self.image.id.clone())
+    }
+}
+
+/// What the spec names; for a name, what the images of the revision were made from (the published one counts,
+/// else the oldest), else what the status says, else what EC2 answers now.
+fn origin(desired: &Desired, observed: &Observed, claimed: &[Owned<'_>]) -> Option<Origin> {
+    let settled = |reference| Origin {
+        reference,
+        is_settled: true,
+    };
+    if let Some(reference) = desired.source.reference() {
+        return Some(settled(reference));
+    }
+    let of_revision = claimed.iter().filter(|owned| {
+        owned.is_of(&desired.revision)
+            && (owned.is_proven() || owned.standing == Standing::Unproven)
+    });
+    let first = of_revision.min_by_key(|owned| {
+        let created = owned.image.created.unwrap_or(Timestamp::MAX);
+        (!owned.is_published(), created, &owned.image.id)
+    });
+    let tagged = first.and_then(|owned| owned.image.tags.get(tag::ORIGIN)?.parse().ok());
+    if let Some(reference) = tagged.or_else(|| desired.pinned.clone()) {
+        return Some(settled(reference));
+    }
+    match &observed.source {
+        SourceView::Image(image) => Some(Origin {
+            reference: Reference::new(desired.source.region(), &image.id),
+            is_settled: false,
+        }),
+        _ => None,
     }
 }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
-use super::{LONGEST_MESSAGE, count, shortened, whole_seconds};
+use super::{LONGEST_MESSAGE, count, shortened};
 use crate::api::conditions::{self, Reason};
 use crate::api::{MachineImageStatus, RegionStatus};
 use crate::image::identity::Place;
@@ -33,28 +33,21 @@ impl Verdict {
         }
     }
 
-    /// The time of the last transition stays while the status does.
     pub(super) fn into_condition(
         self,
         before: &[Condition],
         generation: i64,
         now: Timestamp,
     ) -> Condition {
-        let unchanged = before
-            .iter()
-            .find(|old| old.type_ == self.type_ && old.status == self.status);
-        let last_transition_time = unchanged.map_or_else(
-            || whole_seconds(now),
-            |old| old.last_transition_time.clone(),
-        );
-        Condition {
-            type_: self.type_.to_owned(),
-            status: self.status.to_owned(),
-            reason: self.reason.name.to_owned(),
-            message: shortened(&self.message, LONGEST_MESSAGE),
-            last_transition_time,
-            observed_generation: Some(generation),
-        }
+        conditions::condition(
+            before,
+            self.type_,
+            self.status,
+            self.reason,
+            shortened(&self.message, LONGEST_MESSAGE),
+            generation,
+            now,
+        )
     }
 }
 
@@ -80,31 +73,31 @@ pub(super) fn ready(view: &View<'_>, plan: &Plan) -> Verdict {
         )];
         said.extend(
             plan.steps
-                .first()
+                .iter()
+                .find(|step| matches!(step.waits_for, Some(WaitsFor::Readable(_))))
                 .map(|_| format!("{} ({})", what_is_next(plan), what_cannot_be_read(view))),
         );
         said.extend(plan.notes.iter().map(|note| note.message.clone()));
-        let retained = plan
-            .notes
-            .iter()
-            .any(|note| note.reason == conditions::RETAINED);
-        let reason = if retained {
-            conditions::RETAINED
-        } else {
-            conditions::IN_SYNC
-        };
+        let told = [conditions::RETAINED, conditions::IN_USE];
+        let is_told = |reason: &Reason| plan.notes.iter().any(|note| note.reason == *reason);
+        let reason = told.into_iter().find(is_told);
+        let reason = reason.unwrap_or(conditions::IN_SYNC);
         return Verdict::new(type_, "True", reason, said.join("; "));
     }
     Verdict::new(type_, "False", conditions::PROGRESSING, what_is_next(plan))
 }
 
-/// Whether EC2 matches the spec. A place that is not wanted and cannot be read holds up what is to go, for
-/// as long as it takes, but not what users launch.
+/// Whether EC2 matches the spec. A place that is not wanted and cannot be read, or whoever still uses an old
+/// image, holds up what is to go, for as long as it takes, but not what users launch.
 fn is_in_sync(view: &View<'_>, plan: &Plan) -> bool {
     let is_held_up = |step: &Step| match (&step.action, &step.waits_for) {
         (Action::DeregisterImage { .. }, Some(WaitsFor::Readable(places))) => {
             !places.iter().any(|place| view.desired.wants(place))
         }
+        (
+            Action::DeregisterImage { .. },
+            Some(WaitsFor::Usage(_) | WaitsFor::Departures | WaitsFor::Unused { .. }),
+        ) => true,
         _ => false,
     };
     !view.desired.is_being_deleted()
@@ -191,7 +184,8 @@ pub(super) fn source_resolved(view: &View<'_>, plan: &Plan) -> Verdict {
     if view.has_sibling() {
         let message = format!(
             "revision {} was made from {}",
-            view.desired.revision, view.desired.origin
+            view.desired.revision,
+            view.origin_text()
         );
         return Verdict::new(type_, "True", conditions::RESOLVED, message);
     }
@@ -205,9 +199,9 @@ pub(super) fn source_resolved(view: &View<'_>, plan: &Plan) -> Verdict {
     }
     if matches!(
         view.observed.source,
-        SourceView::Instance(_) | SourceView::Image(_)
+        SourceView::Instance(_) | SourceView::Snapshots(_) | SourceView::Image(_)
     ) {
-        let message = format!("{} was found and may be used", view.desired.origin);
+        let message = format!("{} was found and may be used", view.origin_text());
         return Verdict::new(type_, "True", conditions::RESOLVED, message);
     }
     let message = match (view.desired.is_being_deleted(), view.desired.suspended) {
@@ -295,6 +289,9 @@ fn what_is_done(step: &Step) -> String {
     };
     match &step.action {
         Action::CreateImage { instance, .. } => format!("{name} of {instance} in {region}"),
+        Action::RegisterImage { registration, .. } => {
+            format!("{name} of {} in {region}", registration.snapshot)
+        }
         Action::CopyImage { from, .. } => format!("{name} of {from} to {region}"),
         other => format!(
             "{name} of {} in {region}",

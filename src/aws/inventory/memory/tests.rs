@@ -38,6 +38,7 @@ fn snapshot(id: &str, pending: bool) -> Snapshot {
         id: id.to_owned(),
         pending,
         progress: None,
+        failure: None,
         used_by: None,
         size_gib: 8,
         tags: tags(),
@@ -87,6 +88,7 @@ fn capture() -> Action {
         name: "base-3f9a1c07d2".into(),
         description: None,
         no_reboot: true,
+        without_devices: Vec::new(),
         tags: tags(),
     }
 }

@@ -1,0 +1,204 @@
+//! What an account holds of this installation, looked at as a whole: how much is about to go at once, what
+//! nobody asks for any more, and whether the `AwsAccount` may go. Pure, as the planner is.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::api::{DeletionPolicy, MachineImage, Stray, Strays};
+use crate::image::identity::{Place, tag};
+use crate::image::observed::{Departures, Unreadable};
+
+/// How many examples of strays are shown.
+const SHOWN_STRAYS: usize = 10;
+
+/// How many names are said before "and N more".
+const SAID_NAMES: usize = 3;
+
+/// What every object asks for, as far as it concerns an account.
+#[derive(Clone, Debug, Default)]
+pub struct Claims(BTreeMap<String, Claim>);
+
+#[derive(Clone, Debug)]
+struct Claim {
+    /// `None` for an object that this version cannot read: it may be any.
+    account_name: Option<String>,
+    regions: BTreeSet<String>,
+    /// Whether it is being deleted.
+    ends: bool,
+    deletes: bool,
+}
+
+/// An image or snapshot with this installation's tags.
+#[derive(Clone, Debug)]
+pub struct Held {
+    /// Where.
+    pub place: Place,
+    /// `ami-…` or `snap-…`
+    pub id: String,
+    /// Gigabytes of a snapshot; none of an image, which stores nothing itself.
+    pub gib: i32,
+    /// Every tag.
+    pub tags: BTreeMap<String, String>,
+}
+
+/// All that an account holds, and what of it could not be read.
+#[derive(Clone, Debug, Default)]
+pub struct Holdings {
+    /// The images and snapshots that carry the owner's tag.
+    pub held: Vec<Held>,
+    /// The places that could not be read.
+    pub unreadable: BTreeMap<Place, Unreadable>,
+}
+
+impl Held {
+    fn is_image(&self) -> bool {
+        self.id.starts_with("ami-")
+    }
+
+    fn is_sealed(&self) -> bool {
+        self.tags.get(tag::SELF) == Some(&self.id)
+    }
+
+    fn object(&self) -> Option<&String> {
+        self.tags.get(tag::OBJECT)
+    }
+
+    /// Whether it is this cluster's, and not let go with `Retain`.
+    fn is_kept_by(&self, cluster: &str) -> bool {
+        self.tags.get(tag::CLUSTER).map(String::as_str) == Some(cluster)
+            && !self.tags.contains_key(tag::RETAINED)
+    }
+}
+
+impl Claims {
+    /// The claims of these objects; of one that this version cannot read there is only `namespace/name`.
+    pub fn of<'a>(objects: impl IntoIterator<Item = Result<&'a MachineImage, String>>) -> Self {
+        let claim = |object: Result<&MachineImage, String>| match object {
+            Ok(image) => {
+                let claim = Claim {
+                    account_name: Some(image.spec.account_name.clone()),
+                    regions: image.spec.region_names().map(str::to_owned).collect(),
+                    ends: image.is_being_deleted(),
+                    deletes: image.spec.deletion_policy == DeletionPolicy::Delete,
+                };
+                (image.key(), claim)
+            }
+            Err(key) => (
+                key,
+                Claim {
+                    account_name: None,
+                    regions: BTreeSet::new(),
+                    ends: false,
+                    deletes: false,
+                },
+            ),
+        };
+        Self(objects.into_iter().map(claim).collect())
+    }
+
+    /// The objects that name this `AwsAccount`, or may.
+    fn naming<'a>(&'a self, account_name: &'a str) -> impl Iterator<Item = &'a String> {
+        let naming = self.0.iter().filter(move |(_, claim)| {
+            let named = claim.account_name.as_deref();
+            named.is_none_or(|named| named == account_name)
+        });
+        naming.map(|(object, _)| object)
+    }
+
+    /// How many of the account's published images their objects no longer ask for.
+    pub fn departures(&self, holdings: &Holdings) -> Departures {
+        let published = || {
+            let images = holdings.held.iter();
+            // What was let go with `Retain` is nobody's any more: it must not make the others look few.
+            images.filter(|held| {
+                held.is_image()
+                    && held.is_sealed()
+                    && held.tags.contains_key(tag::PUBLISHED)
+                    && !held.tags.contains_key(tag::RETAINED)
+            })
+        };
+        let goes = |held: &&Held| {
+            let claim = held.object().and_then(|object| self.0.get(object));
+            claim.is_some_and(|claim| {
+                claim.deletes && (claim.ends || !claim.regions.contains(&held.place.region))
+            })
+        };
+        Departures {
+            going: published().filter(goes).count(),
+            published: published().count(),
+        }
+    }
+
+    /// What carries this cluster's tags although no object of that name is there: shown, never deleted.
+    pub fn strays(&self, holdings: &Holdings, cluster: &str) -> Option<Strays> {
+        let strays: Vec<&Held> = holdings
+            .held
+            .iter()
+            .filter(|held| held.is_kept_by(cluster))
+            .filter(|held| {
+                held.object()
+                    .is_none_or(|object| !self.0.contains_key(object))
+            })
+            .collect();
+        let images = strays.iter().filter(|held| held.is_image()).count();
+        let count = |number: usize| i32::try_from(number).unwrap_or(i32::MAX);
+        let example = |held: &&Held| Stray {
+            region: held.place.region.clone(),
+            id: held.id.clone(),
+            object: held.object().cloned().unwrap_or_default(),
+        };
+        (!strays.is_empty()).then(|| Strays {
+            images: count(images),
+            snapshots: count(strays.len() - images),
+            gib: strays.iter().map(|held| i64::from(held.gib)).sum(),
+            examples: strays.iter().take(SHOWN_STRAYS).map(example).collect(),
+        })
+    }
+
+    /// What keeps an `AwsAccount` that is being deleted: objects that name it, images and snapshots of ours, and
+    /// what cannot be read. `None` when nothing does.
+    pub fn keep(&self, account_name: &str, holdings: &Holdings, cluster: &str) -> Option<String> {
+        let objects: Vec<_> = self.naming(account_name).cloned().collect();
+        if !objects.is_empty() {
+            return Some(format!(
+                "it is named by {}: delete what names it first",
+                listed(("MachineImage", "MachineImages"), &objects)
+            ));
+        }
+        let left = holdings.held.iter().filter(|held| held.is_kept_by(cluster));
+        let left: Vec<_> = left
+            .map(|held| format!("{} in {}", held.id, held.place.region))
+            .collect();
+        if !left.is_empty() {
+            return Some(format!(
+                "it holds {} of this installation: deregister and delete by hand what is to go, and tag {} what is to \
+                 stay",
+                listed(("image or snapshot", "images and snapshots"), &left),
+                tag::RETAINED
+            ));
+        }
+        let unreadable = holdings.unreadable.values().next()?;
+        Some(format!(
+            "what it holds cannot be read: {}",
+            unreadable.message
+        ))
+    }
+}
+
+/// `1 thing (a)`, `3 things (a, b, c)`, or with "and N more".
+fn listed((one, many): (&str, &str), names: &[String]) -> String {
+    let noun = if names.len() == 1 { one } else { many };
+    let said = names
+        .iter()
+        .take(SAID_NAMES)
+        .cloned()
+        .collect::<Vec<_>>()
+        .join(", ");
+    let more = match names.len().saturating_sub(SAID_NAMES) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!("{} {noun} ({said}{more})", names.len())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,255 @@
+//! What a revision is made from, in the planner's words, and what the account's grants say of it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::super::identity::Reference;
+use super::super::observed::{SourceImage, SourceInstance, SourceSnapshot};
+use super::super::plan::Finding;
+use crate::api::{self, AwsAccount, InstanceVolumes, Namespace, NotGranted, Reboot, conditions};
+
+/// What a revision is made from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// `CreateImage` of an instance.
+    Instance {
+        /// The instance.
+        at: Reference,
+        /// Whether it may be restarted.
+        reboot: Reboot,
+        /// Which of its volumes are captured.
+        volumes: InstanceVolumes,
+    },
+    /// `RegisterImage` of snapshots.
+    Snapshot {
+        /// The region of the snapshots.
+        region: String,
+        /// What EC2 has to be told.
+        registration: Registration,
+    },
+    /// Copies of an image.
+    Image(Reference),
+    /// Copies of the newest image of a name, resolved once per revision.
+    NamedImage(ImageName),
+}
+
+/// What EC2 has to be told to make an image of snapshots. Everything is said, since its defaults
+/// (`i386`, `paravirtual`, no ENA) make images that do not start (EC2 API, `RegisterImage`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Registration {
+    /// The snapshot of the root device.
+    pub snapshot: String,
+    /// The device name of the root device.
+    pub root_device: String,
+    /// EC2's word for the architecture.
+    pub architecture: &'static str,
+    /// EC2's word for the boot mode, where it is said.
+    pub boot_mode: Option<&'static str>,
+    /// Whether its system has the driver for enhanced networking.
+    pub ena_support: bool,
+    /// The other volumes.
+    pub volumes: Vec<RegisteredVolume>,
+    /// What EC2 must show afterwards.
+    pub platform_details: &'static str,
+}
+
+/// A volume besides the root's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RegisteredVolume {
+    /// The device name.
+    pub device: String,
+    /// The snapshot that it is made from.
+    pub snapshot: String,
+    /// Whether it goes with the instance.
+    pub delete_on_termination: bool,
+}
+
+/// An image by its name: always of one owner, since anybody can give an image any name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ImageName {
+    /// The region.
+    pub region: String,
+    /// An account id, `self` or `amazon`.
+    pub owner: String,
+    /// The whole name.
+    pub name: String,
+    /// EC2's word for the architecture, where it is said.
+    pub architecture: Option<&'static str>,
+}
+
+impl Source {
+    /// What the spec says.
+    pub(super) fn of(source: &api::Source) -> Self {
+        match source {
+            api::Source::Instance(instance) => Self::Instance {
+                at: Reference::new(&instance.region, &instance.instance_id),
+                reboot: instance.reboot(),
+                volumes: instance.volumes,
+            },
+            api::Source::Snapshot(snapshot) => Self::Snapshot {
+                region: snapshot.region.clone(),
+                registration: Registration::of(snapshot),
+            },
+            api::Source::Image(image) => match &image.image_id {
+                Some(id) => Self::Image(Reference::new(&image.region, id)),
+                None => Self::NamedImage(ImageName {
+                    region: image.region.clone(),
+                    owner: image.owner.clone().unwrap_or_default(),
+                    name: image.name.clone().unwrap_or_default(),
+                    architecture: image.architecture.map(|one| one.as_str()),
+                }),
+            },
+        }
+    }
+
+    /// Its region.
+    pub fn region(&self) -> &str {
+        match self {
+            Self::Instance { at, .. } | Self::Image(at) => &at.region,
+            Self::Snapshot { region, .. } => region,
+            Self::NamedImage(named) => &named.region,
+        }
+    }
+
+    /// What the spec itself names; `None` while it only gives a name.
+    pub fn reference(&self) -> Option<Reference> {
+        match self {
+            Self::Instance { at, .. } | Self::Image(at) => Some(at.clone()),
+            Self::Snapshot {
+                region,
+                registration,
+            } => Some(Reference::new(region, &registration.snapshot)),
+            Self::NamedImage(_) => None,
+        }
+    }
+
+    /// Whether it is an image, which every region copies by itself.
+    pub fn is_image(&self) -> bool {
+        matches!(self, Self::Image(_) | Self::NamedImage(_))
+    }
+
+    /// Whether the spec names this very image or snapshot, which is the user's then, whoever made it.
+    pub fn names(&self, region: &str, id: &str) -> bool {
+        if self.region() != region {
+            return false;
+        }
+        match self {
+            Self::Instance { at, .. } | Self::Image(at) => at.id == id,
+            Self::Snapshot { registration, .. } => registration.snapshots().any(|one| one == id),
+            Self::NamedImage(_) => false,
+        }
+    }
+}
+
+/// `region/id`, or `region/owner/name`.
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self, self.reference()) {
+            (Self::NamedImage(named), _) => named.fmt(f),
+            (_, Some(reference)) => reference.fmt(f),
+            (_, None) => f.write_str(self.region()),
+        }
+    }
+}
+
+impl fmt::Display for ImageName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}/{}", self.region, self.owner, self.name)
+    }
+}
+
+impl ImageName {
+    /// Whether EC2 shows that this is an image of that name and owner, in an account with this id.
+    pub fn is_of(&self, image: &SourceImage, account: Option<&str>) -> bool {
+        let owner = match self.owner.as_str() {
+            "self" => account == Some(image.owner.as_str()),
+            "amazon" => image.owner_alias.as_deref() == Some("amazon"),
+            id => image.owner == id,
+        };
+        owner
+            && image.name == self.name
+            && self
+                .architecture
+                .is_none_or(|architecture| image.architecture == architecture)
+    }
+}
+
+impl Registration {
+    fn of(source: &api::SnapshotSource) -> Self {
+        Self {
+            snapshot: source.snapshot_id.clone(),
+            root_device: source.root_device_name.clone(),
+            architecture: source.architecture.as_str(),
+            boot_mode: source.boot_mode.map(|mode| mode.as_str()),
+            ena_support: source.ena_support == api::EnaSupport::Enabled,
+            volumes: source
+                .volumes
+                .iter()
+                .map(|volume| RegisteredVolume {
+                    device: volume.device_name.clone(),
+                    snapshot: volume.snapshot_id.clone(),
+                    delete_on_termination: volume.delete_on_termination,
+                })
+                .collect(),
+            platform_details: source.platform_details.as_str(),
+        }
+    }
+
+    /// Every snapshot, the root's first.
+    pub fn snapshots(&self) -> impl Iterator<Item = &str> {
+        let others = self.volumes.iter().map(|volume| volume.snapshot.as_str());
+        std::iter::once(self.snapshot.as_str()).chain(others)
+    }
+}
+
+/// The grants of the account that concern the source, for the object's namespace.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SourceGrants {
+    pub(super) account: Option<AwsAccount>,
+    pub(super) namespace: String,
+    pub(super) labels: BTreeMap<String, String>,
+}
+
+impl SourceGrants {
+    /// Whether the object's namespace may capture this instance.
+    pub fn check_instance(&self, instance: &SourceInstance) -> Result<(), Finding> {
+        self.check(|account, namespace| account.grants_capture(namespace, &instance.tags))
+    }
+
+    /// Whether the object's namespace may use these snapshots, all of them.
+    pub fn check_snapshots(&self, snapshots: &[SourceSnapshot]) -> Result<(), Finding> {
+        snapshots.iter().try_for_each(|one| {
+            self.check(|account, namespace| {
+                account.grants_snapshot(namespace, &one.owner, &one.tags)
+            })
+        })
+    }
+
+    /// Whether the object's namespace may use images of this owner.
+    pub fn check_image(&self, image: &SourceImage) -> Result<(), Finding> {
+        self.check(|account, namespace| {
+            account.grants_source_owner(namespace, &image.owner, image.owner_alias.as_deref())
+        })
+    }
+
+    fn check(
+        &self,
+        ask: impl FnOnce(&AwsAccount, Namespace<'_>) -> Result<(), NotGranted>,
+    ) -> Result<(), Finding> {
+        let Some(account) = &self.account else {
+            return Ok(());
+        };
+        ask(
+            account,
+            Namespace {
+                name: &self.namespace,
+                labels: &self.labels,
+            },
+        )
+        .map_err(|missing| Finding {
+            reason: conditions::NOT_GRANTED,
+            place: None,
+            message: missing.to_string(),
+        })
+    }
+}

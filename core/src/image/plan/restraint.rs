@@ -1,0 +1,217 @@
+//! What is put off although it is wanted: an image that somebody holds or uses, more departures than are likely
+//! to be meant, and what EC2 refused of late.
+
+use super::delete::WAY_OUT;
+use super::step::{Action, Finding, Plan, Step, WaitsFor};
+use super::view::{Owned, View};
+use crate::api::conditions;
+use crate::image::desired::{DEREGISTER_IN_USE, LIMIT_LIFTED_UNTIL};
+use crate::image::identity::tag;
+use crate::image::observed::{Departures, ImageState, Usage};
+
+/// How many users of an image are named before "N more".
+const SAID_USERS: usize = 3;
+
+/// Puts off what must not be done now.
+pub(crate) fn hold_back(view: &View<'_>, plan: &mut Plan) {
+    hold_back_deregistrations(view, plan);
+    hold_back_refused(view, plan);
+}
+
+/// The first thing that keeps an image is what the user reads. Who uses it is asked last, since it costs a call.
+fn hold_back_deregistrations(view: &View<'_>, plan: &mut Plan) {
+    let mut steps = std::mem::take(&mut plan.steps);
+    for step in &mut steps {
+        let Some(owned) = deregistered(view, step) else {
+            continue;
+        };
+        let kept = held(view, owned)
+            .or_else(|| too_many(view, owned))
+            .or_else(|| in_use(view, owned).filter(|_| step.waits_for.is_none()));
+        let Some(kept) = kept else {
+            continue;
+        };
+        step.waits_for = Some(kept.waits_for);
+        let list = match &kept.finding {
+            Some(finding) if finding.reason == conditions::IN_USE => &mut plan.notes,
+            _ => &mut plan.findings,
+        };
+        list.extend(kept.finding.filter(|finding| !list.contains(finding)));
+    }
+    plan.steps = steps;
+}
+
+/// Why an image stays for now.
+struct Kept {
+    waits_for: WaitsFor,
+    finding: Option<Finding>,
+}
+
+fn deregistered<'a, 'v>(view: &'v View<'a>, step: &Step) -> Option<&'v Owned<'a>> {
+    let Action::DeregisterImage { id } = &step.action else {
+        return None;
+    };
+    view.claimed.iter().find(|owned| owned.image.id == *id)
+}
+
+/// An image that somebody holds with a tag stays, and the user reads by whom (invariant 4).
+fn held(view: &View<'_>, owned: &Owned<'_>) -> Option<Kept> {
+    let by = owned.image.tags.get(tag::HOLD)?;
+    let id = &owned.image.id;
+    let said = format!(
+        "{id} in {} is no longer wanted, but held by the tag {}={by}: remove the tag to let it go",
+        owned.place.region,
+        tag::HOLD
+    );
+    Some(Kept {
+        waits_for: WaitsFor::Hold(id.clone()),
+        finding: Some(Finding {
+            reason: conditions::DEREGISTRATION_BLOCKED,
+            place: Some(owned.place.clone()),
+            message: with_way_out(view, said),
+        }),
+    })
+}
+
+/// What keeps an image keeps an object from going, too, which the user can let go without it.
+fn with_way_out(view: &View<'_>, said: String) -> String {
+    if view.desired.is_being_deleted() {
+        return format!("deletion waits: {said}; or {WAY_OUT}");
+    }
+    said
+}
+
+/// So many published images at once are more likely a mistake (invariant 9).
+fn too_many(view: &View<'_>, owned: &Owned<'_>) -> Option<Kept> {
+    let is_lifted = view
+        .desired
+        .limit_lifted_until
+        .is_some_and(|until| view.now < until);
+    if !owned.is_published() || is_lifted {
+        return None;
+    }
+    let Some(Departures { going, published }) = view.observed.departures else {
+        return Some(Kept {
+            waits_for: WaitsFor::Departures,
+            finding: None,
+        });
+    };
+    if !(Departures { going, published }).are_too_many() {
+        return None;
+    }
+    let said = format!(
+        "{going} of the {published} published images of account {} are to go at once, more than {} and more than a \
+         fifth: if that is meant, annotate the AwsAccount with {LIMIT_LIFTED_UNTIL}=TIME (an hour from now, say, as \
+         2026-03-01T12:00:00Z), else put back what was deleted or changed",
+        owned.place.account,
+        Departures::FEW
+    );
+    Some(Kept {
+        waits_for: WaitsFor::Acknowledgement,
+        finding: Some(Finding {
+            reason: conditions::DEREGISTRATION_LIMIT,
+            place: None,
+            message: with_way_out(view, said),
+        }),
+    })
+}
+
+/// An image that can be launched goes only when EC2 says that nothing uses it (invariant 4): an error counts as
+/// use.
+fn in_use(view: &View<'_>, owned: &Owned<'_>) -> Option<Kept> {
+    let can_be_launched = matches!(
+        owned.image.state,
+        ImageState::Available | ImageState::Disabled
+    );
+    let is_overridden = view
+        .desired
+        .deregister_in_use
+        .as_ref()
+        .is_some_and(|revision| owned.is_of(revision));
+    if !can_be_launched || is_overridden {
+        return None;
+    }
+    let id = owned.image.id.clone();
+    let usage = view.observed.usage.get(&(owned.place.clone(), id.clone()));
+    let by = match usage {
+        None => {
+            return Some(Kept {
+                waits_for: WaitsFor::Usage(id),
+                finding: None,
+            });
+        }
+        Some(Usage::By(users)) if users.is_empty() => return None,
+        Some(Usage::By(users)) => users,
+        Some(Usage::Unknown(unreadable)) => {
+            let said = format!(
+                "{id} in {} counts as used, since EC2 does not say who uses it: {}",
+                owned.place.region, unreadable.message
+            );
+            return Some(Kept {
+                finding: Some(Finding {
+                    reason: unreadable.reason,
+                    place: Some(owned.place.clone()),
+                    message: with_way_out(view, said),
+                }),
+                waits_for: WaitsFor::Usage(id),
+            });
+        }
+    };
+    let others = by.len().saturating_sub(SAID_USERS);
+    let named = by.iter().take(SAID_USERS).map(|user| user.arn.clone());
+    let more = (others > 0).then(|| format!("{others} more"));
+    let by: Vec<_> = named.chain(more).collect();
+    let revision = owned
+        .revision()
+        .map(|revision| revision.to_string())
+        .unwrap_or_default();
+    let said = format!(
+        "{id} in {} is no longer wanted, but in use by {}: it goes when nothing uses it, or annotate the MachineImage \
+         with {DEREGISTER_IN_USE}={revision}",
+        owned.place.region,
+        by.join(", ")
+    );
+    let finding = Finding {
+        reason: if view.desired.is_being_deleted() {
+            conditions::DEREGISTRATION_BLOCKED
+        } else {
+            conditions::IN_USE
+        },
+        place: Some(owned.place.clone()),
+        message: with_way_out(view, said),
+    };
+    Some(Kept {
+        waits_for: WaitsFor::Unused { id, by },
+        finding: Some(finding),
+    })
+}
+
+/// What EC2 refused of late is not asked again before its time, and the user reads why.
+fn hold_back_refused(view: &View<'_>, plan: &mut Plan) {
+    for (asked, refusal) in &view.observed.refusals {
+        let mut refused = plan
+            .steps
+            .iter_mut()
+            .filter(|step| {
+                let place = step.place.as_ref();
+                place.is_some_and(|place| asked.includes(place, &step.action))
+            })
+            .filter(|step| matches!(step.waits_for, None | Some(WaitsFor::Retry { .. })))
+            .peekable();
+        if refused.peek().is_none() {
+            continue;
+        }
+        for step in refused {
+            if refusal.retry_at > view.now {
+                step.waits_for = Some(WaitsFor::Retry {
+                    until: refusal.retry_at,
+                });
+            }
+        }
+        plan.findings.push(Finding {
+            reason: refusal.reason,
+            place: Some(asked.place.clone()),
+            message: refusal.message.clone(),
+        });
+    }
+}
