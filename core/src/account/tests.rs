@@ -276,3 +276,40 @@ fn an_account_that_nothing_names_and_that_holds_nothing_may_go() {
     let kept = Claims::default().keep("default", &Holdings::default(), CLUSTER);
     assert_eq!(kept, None);
 }
+
+/// An object that this version cannot read may ask for anything.
+fn unreadable(name: &str) -> Claims {
+    Claims::of([Err(format!("prod/{name}"))])
+}
+
+#[test]
+fn what_an_object_that_cannot_be_read_claims_is_no_stray() {
+    let all = [held("ami-1", "prod/web"), held("ami-2", "prod/gone")];
+    let strays = unreadable("web").strays(&holding(all), CLUSTER).unwrap();
+    assert_eq!(
+        (strays.images, strays.examples[0].id.as_str()),
+        (1, "ami-2")
+    );
+}
+
+#[test]
+fn the_images_of_an_object_that_cannot_be_read_do_not_depart() {
+    let all = [held("ami-1", "prod/web").published()];
+    let departures = unreadable("web").departures(&holding(all));
+    let none = Departures {
+        going: 0,
+        published: 1,
+    };
+    assert_eq!(departures, none);
+}
+
+#[test]
+fn an_account_stays_while_an_object_that_cannot_be_read_may_name_it() {
+    for account in ["default", "other"] {
+        let kept = unreadable("web").keep(account, &Holdings::default(), CLUSTER);
+        assert_eq!(
+            kept.unwrap(),
+            "it is named by 1 MachineImage (prod/web): delete what names it first"
+        );
+    }
+}

@@ -233,7 +233,7 @@ reasons! {
         "Another AwsAccount has the same accountId, and grants must be in one place.",
         "Keep one of them; the message names the other.";
     CAPTURE_FAILED "CaptureFailed" [READY, AVAILABLE, STALLED]
-        "EC2 could not make the image of the instance, or its answer was lost for good. It is not tried again by itself, since that might restart the instance again.",
+        "EC2 could not make the image of the instance or snapshot, or the answer about a capture was lost for good. It is not tried again by itself: a capture might restart the instance again.",
         "Mend what the message says and change spec.rebuild.";
     PLATFORM_MISMATCH "PlatformMismatch" [READY, AVAILABLE, STALLED]
         "RegisterImage made an image whose platform details are not those of spec.source.snapshot.platformDetails, so that its billing code is missing or wrong (EC2 API, RegisterImage). It is discarded.",

@@ -9,7 +9,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 
-use super::desired::Desired;
+use super::desired::{Desired, Source};
 use super::identity::{Place, Reference, Standing, is_sealed_snapshot, standing, tag};
 use super::observed::{Image, ImageState, Observed, PlaceView, SourceView, Usage};
 use super::plan::{Action, Finding, Plan, Step};
@@ -131,6 +131,20 @@ impl<'a> Facts<'a> {
 
     fn is_of_wanted_revision(&self, image: &Image) -> bool {
         image.tags.get(tag::REVISION).map(String::as_str) == Some(self.desired.revision.as_str())
+    }
+
+    /// Whether the spec names it as the source, or its images say that they were made from it.
+    fn is_the_source(&self, place: &Place, id: &str) -> bool {
+        let itself = Reference::new(place.region.as_str(), id);
+        let mut all = self.observed.known().flat_map(|(_, known)| &known.images);
+        self.desired.source.names(&place.region, id)
+            || matches!(self.desired.source, Source::NamedImage(_))
+                && (self.desired.pinned.as_ref() == Some(&itself)
+                    || all.any(|image| {
+                        self.is_of_wanted_revision(image)
+                            && self.is_ours(image)
+                            && image.tags.get(tag::ORIGIN) == Some(&itself.to_string())
+                    }))
     }
 
     /// The image that a step deregisters.
@@ -420,8 +434,7 @@ fn not_too_many_published_images_go_at_once(
 /// A snapshot or image that the user brought is never deleted, whoever made it.
 fn what_the_spec_names_stays(facts: &Facts<'_>, place: &Place, step: &Step) -> Option<String> {
     let target = step.action.target()?;
-    let source = &facts.desired.source;
-    (step.action.destroys() && source.names(&place.region, target))
+    (step.action.destroys() && facts.is_the_source(place, target))
         .then(|| "it is the source that the spec names".to_owned())
 }
 
@@ -575,7 +588,7 @@ fn released_too_early(facts: &Facts<'_>) -> Option<Violation> {
     let is_the_users = |image: &Image| {
         let mut places = facts.observed.known();
         let place = places.find(|(_, known)| known.images.iter().any(|one| one.id == image.id));
-        place.is_some_and(|(place, _)| facts.desired.source.names(&place.region, &image.id))
+        place.is_some_and(|(place, _)| facts.is_the_source(place, &image.id))
     };
     let left = all
         .find(|image| facts.is_ours(image) && !is_the_users(image))

@@ -2,22 +2,24 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use amity_core::api::{AwsAccount, MachineImage, MachineImageStatus};
+use amity_core::api::{AwsAccount, ImageUser, MachineImage, MachineImageStatus, conditions};
 use amity_core::image::desired::{
-    CAPTURED, Captured, Desired, FINALIZER, Installation, References, Source,
+    CAPTURED, Captured, DISCARDED, Desired, Discarded, FINALIZER, Installation, References, Source,
 };
-use amity_core::image::identity::{Place, Reference, Standing, standing, tag};
+use amity_core::image::identity::{Place, Reference, Standing, is_sealed_snapshot, standing, tag};
 use amity_core::image::observed::{
     Dead, Departures, Image, ImageState, Known, Observed, PlaceView, Snapshot, SourceImage,
-    SourceInstance, SourceSnapshot, SourceView, Usage,
+    SourceInstance, SourceSnapshot, SourceView, Unreadable, Usage,
 };
-use amity_core::image::plan::reads;
 use amity_core::image::plan::step::{Action, Step};
+use amity_core::image::plan::{Reads, SourceQuery, reads};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::json;
 
-use crate::start::{ACCOUNT, NAME, REGIONS, Start};
+use crate::start::{
+    ACCOUNT, CLUSTER, NAME, ORIGIN, OTHER_ORIGIN, PREDECESSOR, REGIONS, Start, platform,
+};
 
 /// How long reads may lag.
 const WINDOW: SignedDuration = SignedDuration::from_mins(10);
@@ -34,6 +36,7 @@ pub struct Ec2 {
     pub has_finalizer: bool,
     pub deleted: bool,
     captured: Option<String>,
+    discarded: Option<String>,
     places: BTreeMap<Place, Known>,
     /// The attributes that EC2 will show of unproven images.
     unshown: BTreeMap<String, Reference>,
@@ -44,6 +47,10 @@ pub struct Ec2 {
     copies: u8,
     made: u32,
     pub captures: u32,
+    pub registrations: u32,
+    /// Until when images are used, and whether EC2 says so.
+    used: BTreeMap<String, (Timestamp, bool)>,
+    worth_keeping: BTreeSet<String>,
     pub destroyed: Vec<String>,
 }
 
@@ -57,6 +64,10 @@ impl Ec2 {
             has_finalizer: start.has_finalizer,
             deleted: start.deleted,
             captured: None,
+            discarded: None,
+            used: BTreeMap::new(),
+            worth_keeping: BTreeSet::new(),
+            registrations: 0,
             places: REGIONS
                 .iter()
                 .map(|region| (Place::new(ACCOUNT, *region), Known::default()))
@@ -78,6 +89,8 @@ impl Ec2 {
             ));
         }
         for seed in &start.images {
+            let used = seed.used_until(world.now);
+            world.used.extend(used.map(|until| (seed.id(), until)));
             let (place, image, snapshots, shown) = seed.image(&desired, world.now);
             if let Some(shown) = shown {
                 world.unshown.insert(image.id.clone(), shown);
@@ -86,6 +99,18 @@ impl Ec2 {
             known.snapshots.extend(snapshots);
             known.images.push(image);
         }
+        let was_published = |image: &Image| {
+            [tag::PUBLISHED, tag::SUPERSEDED]
+                .iter()
+                .any(|key| image.tags.contains_key(*key))
+        };
+        let worth_keeping = world
+            .of_wanted_revision(&desired, false)
+            .into_iter()
+            .filter(|(place, image)| desired.wants(place) && was_published(image))
+            .filter(|(_, image)| image.state == ImageState::Available)
+            .map(|(_, image)| image.tags[tag::REVISION].clone());
+        world.worth_keeping = worth_keeping.collect();
         world
     }
 
@@ -95,18 +120,17 @@ impl Ec2 {
         image.metadata.deletion_timestamp = self
             .deleted
             .then(|| Time(self.now - SignedDuration::from_secs(1)));
-        image.metadata.annotations = self
-            .captured
-            .clone()
-            .map(|captured| BTreeMap::from([(CAPTURED.to_owned(), captured)]));
+        let records = [(CAPTURED, &self.captured), (DISCARDED, &self.discarded)];
+        let records = records.map(|(key, value)| Some((key.to_owned(), value.clone()?)));
+        image.metadata.annotations = Some(records.into_iter().flatten().collect());
         image
     }
 
     pub fn desired(&self) -> Desired {
         let installation = Installation {
             owner: "o1".to_owned(),
-            cluster: "c1".to_owned(),
-            take_over_from: None,
+            cluster: CLUSTER.to_owned(),
+            take_over_from: self.start.takes_over.then(|| PREDECESSOR.to_owned()),
             consistency_window: WINDOW,
         };
         let labels = BTreeMap::new();
@@ -122,10 +146,6 @@ impl Ec2 {
     pub fn observed(&self, desired: &Desired) -> Observed {
         let mut observed = Observed {
             last_creation: self.last_creation,
-            departures: Some(Departures {
-                going: 1,
-                published: 10,
-            }),
             ..Observed::default()
         };
         for (place, known) in &self.places {
@@ -144,13 +164,36 @@ impl Ec2 {
                 .places
                 .insert(place.clone(), PlaceView::Known(known));
         }
-        if reads(desired, &observed, self.now).source.is_some() {
-            observed.source = source(desired);
-        }
-        for read in reads(desired, &observed, self.now).usage {
-            observed.usage.insert(read, Usage::By(Vec::new()));
+        let mut needed = Reads::default();
+        while needed.add(reads(desired, &observed, self.now)) {
+            if let Some(query) = &needed.source {
+                observed.source = source(desired, query);
+            }
+            for (place, id) in &needed.usage {
+                let usage = self.usage(id);
+                observed.usage.insert((place.clone(), id.clone()), usage);
+            }
+            observed.departures = needed.departures.then_some(Departures {
+                going: 1,
+                published: 10,
+            });
         }
         observed
+    }
+
+    fn usage(&self, id: &str) -> Usage {
+        match self.used.get(id) {
+            Some((until, true)) if self.now < *until => Usage::By(vec![ImageUser {
+                image_id: id.to_owned(),
+                resource_type: "ec2:Instance".to_owned(),
+                arn: format!("arn:aws:ec2:{id}"),
+            }]),
+            Some((until, false)) if self.now < *until => Usage::Unknown(Unreadable {
+                reason: conditions::REGION_UNREADABLE,
+                message: "no answer".to_owned(),
+            }),
+            _ => Usage::By(Vec::new()),
+        }
     }
 
     /// What was made known of the source is in the status.
@@ -205,10 +248,13 @@ impl Ec2 {
                     "the name is taken"
                 );
                 let id = self.make(place, name, tags, false);
+                self.registrations += 1;
                 let theirs = format!("snap-made{}", self.made);
                 let known = self.places.get_mut(place).unwrap();
                 known.snapshots.retain(|one| one.id != theirs);
+                let bills = platform(self.start.bills_otherwise);
                 let image = self.image_mut(place, &id);
+                image.platform_details = Some(bills);
                 image.root_snapshot = Some(registration.snapshot.clone());
                 image.snapshots = registration.snapshots().map(str::to_owned).collect();
             }
@@ -220,11 +266,11 @@ impl Ec2 {
                 ..
             } => {
                 let source = Place::new(ACCOUNT, from.region.clone());
-                let is_there = *from == Reference::new(REGIONS[0], "ami-origin")
-                    || self.places[&source]
-                        .images
-                        .iter()
-                        .any(|image| image.id == from.id && image.state == ImageState::Available);
+                let is_there =
+                    from.region == REGIONS[0] && [ORIGIN, OTHER_ORIGIN].contains(&from.id.as_str())
+                        || self.places[&source].images.iter().any(|image| {
+                            image.id == from.id && image.state == ImageState::Available
+                        });
                 assert!(is_there, "{from} cannot be copied");
                 if self.tokens.contains_key(token) {
                     // The answer names the image of then; the inventory knows that it is dead.
@@ -252,6 +298,13 @@ impl Ec2 {
                 .tags_mut(place, id)
                 .retain(|key, _| !keys.contains(key)),
             Action::DeregisterImage { id } => {
+                let used = self
+                    .used
+                    .get(id)
+                    .is_some_and(|(until, _)| self.now < *until);
+                let image = self.image_mut(place, id);
+                let can_be_launched = image.state == ImageState::Available;
+                assert!(!used || !can_be_launched, "{id} is in use");
                 self.destroyed.push(id.clone());
                 let images = &mut self.places.get_mut(place).unwrap().images;
                 let before = images.len();
@@ -281,6 +334,10 @@ impl Ec2 {
             Action::RecordCapture { revision } => {
                 self.captured = Some(Captured::annotation(revision, self.now));
             }
+            Action::RecordDiscard {
+                revision,
+                platform_details,
+            } => self.discarded = Some(Discarded::annotation(revision, platform_details)),
             other => panic!("{other} is no write to the object"),
         }
     }
@@ -417,6 +474,50 @@ impl Ec2 {
         published
     }
 
+    /// The images that are ours, or would be, whether they are of the wanted revision.
+    pub fn of_wanted_revision(&self, desired: &Desired, wanted: bool) -> Vec<(&Place, &Image)> {
+        let ids = self.ours(desired);
+        let is_of = |image: &Image| {
+            image.tags.get(tag::REVISION).map(String::as_str) == Some(desired.revision.as_str())
+        };
+        let all = self.all().filter(|(_, image)| ids.contains(&image.id));
+        all.filter(|(_, image)| is_of(image) == wanted).collect()
+    }
+
+    /// The superseded revisions that could be kept where they are wanted, as it was at the start.
+    pub fn was_worth_keeping(&self) -> &BTreeSet<String> {
+        &self.worth_keeping
+    }
+
+    /// The available images that users were told of.
+    pub fn published_at_all(&self) -> BTreeSet<String> {
+        self.all()
+            .filter(|(_, image)| image.id.starts_with("ami-seed"))
+            .filter(|(_, image)| image.tags.contains_key(tag::PUBLISHED))
+            .filter(|(_, image)| image.state == ImageState::Available)
+            .map(|(_, image)| image.id.clone())
+            .collect()
+    }
+
+    pub fn bills_otherwise(&self) -> bool {
+        self.start.bills_otherwise
+    }
+
+    /// Everything of ours that another cluster's tag is on.
+    pub fn not_taken_over(&self, desired: &Desired) -> Vec<String> {
+        let is_old = |tags: &BTreeMap<String, String>| {
+            tags.get(tag::CLUSTER).map(String::as_str) != Some(CLUSTER)
+        };
+        let images = self.all().filter(|(_, image)| is_old(&image.tags));
+        let images =
+            images.filter(|(_, image)| standing(image, &desired.identity) == Standing::Ours);
+        let snapshots = self.places.values().flat_map(|known| &known.snapshots);
+        let snapshots =
+            snapshots.filter(|one| is_sealed_snapshot(one, &desired.identity) && is_old(&one.tags));
+        let ids = images.map(|(_, image)| &image.id);
+        ids.chain(snapshots.map(|one| &one.id)).cloned().collect()
+    }
+
     /// The ids that are ours, or would be.
     pub fn ours(&self, desired: &Desired) -> Vec<String> {
         let is_ours = |image: &Image| {
@@ -472,7 +573,11 @@ impl Ec2 {
 }
 
 /// The source as it should be.
-fn source(desired: &Desired) -> SourceView {
+fn source(desired: &Desired, query: &SourceQuery) -> SourceView {
+    let id = match query {
+        SourceQuery::Image(pinned) => pinned.id.clone(),
+        _ => ORIGIN.to_owned(),
+    };
     match &desired.source {
         Source::Instance { .. } => SourceView::Instance(SourceInstance {
             state: "running".to_owned(),
@@ -490,7 +595,7 @@ fn source(desired: &Desired) -> SourceView {
             SourceView::Snapshots(registration.snapshots().map(snapshot).collect())
         }
         Source::Image(_) | Source::NamedImage(_) => SourceView::Image(SourceImage {
-            id: "ami-origin".to_owned(),
+            id,
             name: NAME.to_owned(),
             architecture: "x86_64".to_owned(),
             state: ImageState::Available,

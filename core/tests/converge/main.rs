@@ -47,14 +47,16 @@ proptest! {
         run(&mut world);
         let desired = world.desired();
         prop_assert_eq!(world.published(&desired), world.wanted(), "published where it is wanted, and once");
-        let live = world.ours(&desired);
+        let live = world.of_wanted_revision(&desired, true);
         if start.retains {
             prop_assert!(world.destroyed.is_empty(), "{:?}", world.destroyed);
         } else {
             prop_assert_eq!(live.len(), world.wanted().len(), "nothing else of ours: {:?}", live);
+            kept(&world, &desired, start.kept_revisions);
             prop_assert_eq!(world.unused_snapshots(&desired), BTreeSet::new());
         }
         prop_assert_eq!(world.strangers(), strangers.clone());
+        prop_assert_eq!(world.not_taken_over(&desired), Vec::<String>::new());
         prop_assert!(world.captures <= 1, "one reboot per revision at most");
 
         world.delete();
@@ -67,6 +69,48 @@ proptest! {
             prop_assert_eq!(world.strangers(), strangers);
             prop_assert_eq!(world.foreign_snapshots(), foreign_snapshots);
         }
+    }
+}
+
+proptest! {
+    #![proptest_config(cases(48))]
+
+    #[test]
+    fn what_is_billed_otherwise_is_registered_once_and_discarded(start in start::billed_otherwise()) {
+        let mut world = Ec2::of(&start);
+        let published = world.published_at_all();
+        run(&mut world);
+        let desired = world.desired();
+        prop_assert!(world.registrations <= 1);
+        let left = world.of_wanted_revision(&desired, true).len();
+        prop_assert_eq!(left, usize::from(start.retains && world.registrations == 1), "it is discarded");
+        prop_assert_eq!(world.published_at_all(), published, "what users launch stays");
+    }
+}
+
+/// Of other revisions there is only what `spec.retention` keeps.
+fn kept(world: &Ec2, desired: &Desired, most: i32) {
+    let others = world.of_wanted_revision(desired, false);
+    let revisions: BTreeSet<_> = others
+        .iter()
+        .map(|(place, image)| {
+            assert!(desired.wants(place), "{} is not wanted there", image.id);
+            assert!(
+                image.tags.contains_key(tag::SUPERSEDED)
+                    && !image.tags.contains_key(tag::PUBLISHED),
+                "{} was never published",
+                image.id
+            );
+            &image.tags[tag::REVISION]
+        })
+        .collect();
+    let most = usize::try_from(most).unwrap();
+    assert!(revisions.len() <= most, "{revisions:?} are kept");
+    for revision in world.was_worth_keeping() {
+        assert!(
+            revisions.len() == most || revisions.contains(revision),
+            "{revision} might have been kept, but {revisions:?} are"
+        );
     }
 }
 
@@ -95,22 +139,37 @@ fn run(world: &mut Ec2) {
         if world.deleted && !world.has_finalizer {
             return;
         }
-        quiet = if made.is_at_rest() { quiet + 1 } else { 0 };
-        if quiet > 0 {
+        // Where EC2 bills something else, somebody has to act: what is left to do by then is nothing.
+        let waits_for_somebody = world.bills_otherwise() && made.next_steps().is_empty();
+        let is_quiet = made.is_at_rest() || waits_for_somebody;
+        quiet = if is_quiet { quiet + 1 } else { 0 };
+        if made.is_at_rest() {
             world.at_rest();
         }
-        if quiet > 12 {
+        if quiet > if waits_for_somebody { 25 } else { 12 } {
             return;
         }
         let steps: Vec<_> = made.next_steps().into_iter().cloned().collect();
-        trace.push(format!("{} {steps:?} {:?}", world.now, made.findings));
-        world.record(report(
-            &world.image(),
-            &desired,
-            &observed,
-            &made,
-            world.now,
+        let steps_and_waits = made.steps.iter().map(|step| {
+            let waits_for = step.waits_for.as_ref().map(ToString::to_string);
+            format!("{}, waits for {waits_for:?}", step.action)
+        });
+        let steps_and_waits: Vec<_> = steps_and_waits.collect();
+        trace.push(format!(
+            "{} {steps_and_waits:#?} {:?}",
+            world.now, made.findings
         ));
+        let image = world.image();
+        let status = report(&image, &desired, &observed, &made, world.now);
+        // What EC2 shows late, and what lists lacked at the start, is told until then.
+        if quiet > 10 && made.is_at_rest() {
+            assert_eq!(
+                image.status.as_ref(),
+                Some(&status),
+                "at rest no status is written"
+            );
+        }
+        world.record(status);
         for step in &steps {
             world.perform(&desired, step);
         }

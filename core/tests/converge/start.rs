@@ -25,6 +25,15 @@ pub const ACCOUNT: &str = "111122223333";
 /// The regions of the account; the source is in the first.
 pub const REGIONS: [&str; 3] = ["us-east-1", "eu-west-1", "ap-northeast-1"];
 
+/// The image that the spec names, or to which its name is resolved, and one that had the name before.
+pub const ORIGIN: &str = "ami-origin";
+pub const OTHER_ORIGIN: &str = "ami-origin-before";
+
+/// The cluster of the object, the one that it was rebuilt from, and one that it has nothing to do with.
+pub const CLUSTER: &str = "c1";
+pub const PREDECESSOR: &str = "c0";
+const THIRD: &str = "c3";
+
 /// The name of the source image, where the spec gives that.
 pub const NAME: &str = "golden";
 
@@ -50,6 +59,13 @@ pub struct Start {
     pub has_finalizer: bool,
     pub recorded: bool,
     pub failing_copies: u8,
+    /// How many superseded revisions are kept, and whether for five minutes at least.
+    pub kept_revisions: i32,
+    kept_for_a_while: bool,
+    /// Whether the cluster was rebuilt from [`PREDECESSOR`].
+    pub takes_over: bool,
+    /// Whether EC2 bills what is registered as something else than the spec says.
+    pub bills_otherwise: bool,
     pub images: Vec<Seed>,
     unreadable: Vec<bool>,
     refused: Vec<Option<(usize, bool)>>,
@@ -74,7 +90,14 @@ pub struct Seed {
     whose: Whose,
     captured: bool,
     published: bool,
+    superseded: bool,
     launched: bool,
+    /// Made from another image than the others of its revision.
+    of_another_origin: bool,
+    of_another_platform: bool,
+    cluster: &'static str,
+    /// For how many minutes something uses it, and whether EC2 says so.
+    used_for: Option<(i64, bool)>,
     tags: BTreeMap<String, String>,
     noted: bool,
     snapshots: Vec<Kind>,
@@ -137,6 +160,19 @@ pub fn anything() -> impl Strategy<Value = Start> {
     )
 }
 
+/// Snapshots of which EC2 registers something else than the spec says.
+pub fn billed_otherwise() -> impl Strategy<Value = Start> {
+    mendable().prop_map(|mut start| {
+        start.source = Source::Snapshot;
+        start.bills_otherwise = true;
+        start.images.retain(|seed| seed.revision.is_some());
+        for seed in &mut start.images {
+            seed.of_another_origin = false;
+        }
+        start
+    })
+}
+
 /// What comes to rest by itself: nothing is disabled, and what is a second image is used by nobody.
 pub fn mendable() -> impl Strategy<Value = Start> {
     let states = prop::sample::select(vec![
@@ -152,12 +188,42 @@ pub fn mendable() -> impl Strategy<Value = Start> {
         for seed in start.images.iter_mut().filter(|seed| seed.published) {
             seed.published = published.insert((seed.region, seed.revision));
         }
-        // A failed capture, and one that was lost, wait for somebody.
+        let (takes_over, retains) = (start.takes_over, start.retains);
         for seed in &mut start.images {
-            let is_capture = seed.captured && start.source == Source::Instance && seed.region == 0;
-            if is_capture && matches!(seed.state, State::Failed | State::Missing) {
+            // What another cluster holds waits for somebody, and so does what was billed otherwise.
+            if seed.cluster == THIRD || !takes_over {
+                seed.cluster = CLUSTER;
+            }
+            seed.of_another_platform = false;
+            // What another origin is made of is in the way, and with Retain for somebody to remove.
+            seed.of_another_origin &= !retains;
+        }
+        // A failed capture, and one that was lost, wait for somebody.
+        let captures = start.source == Source::Instance;
+        for seed in &mut start.images {
+            let is_origin = seed.captured && !start.source.is_image() && seed.region == 0;
+            if is_origin
+                && (seed.state == State::Failed || seed.state == State::Missing && captures)
+            {
                 seed.state = State::Available;
             }
+        }
+        // A second image of the revision that was published waits for somebody.
+        let current = |seed: &Seed| seed.revision.is_none();
+        let seen: Vec<_> = start
+            .images
+            .iter()
+            .filter(|seed| current(seed))
+            .map(|seed| seed.region)
+            .collect();
+        let has_others = start
+            .images
+            .iter()
+            .any(|seed| current(seed) && seed.of_another_origin);
+        for seed in start.images.iter_mut().filter(|seed| current(seed)) {
+            let is_alone = seen.iter().filter(|region| **region == seed.region).count() == 1;
+            seed.superseded &= is_alone && !has_others;
+            seed.published &= !seed.of_another_origin;
         }
         // What strangers lose is not ours to tell.
         for seed in start
@@ -189,11 +255,13 @@ fn start(seeds: impl Strategy<Value = Seed>) -> impl Strategy<Value = Start> {
         Source::NamedImage,
     ]);
     let spec = (sources, wanted, users_tags(), prop::bool::weighted(0.2));
+    let kept = (0..3_i32, any::<bool>(), any::<bool>());
     (
         spec,
         any::<bool>(),
         any::<bool>(),
         0..4_u8,
+        kept,
         vec(seeds, 0..7),
     )
         .prop_map(
@@ -202,10 +270,12 @@ fn start(seeds: impl Strategy<Value = Seed>) -> impl Strategy<Value = Start> {
                 has_finalizer,
                 recorded,
                 failing_copies,
+                (kept_revisions, kept_for_a_while, takes_over),
                 mut images,
             )| {
                 for (number, seed) in images.iter_mut().enumerate() {
                     seed.number = number;
+                    seed.of_another_origin &= source == Source::NamedImage;
                 }
                 Start {
                     source,
@@ -218,6 +288,10 @@ fn start(seeds: impl Strategy<Value = Seed>) -> impl Strategy<Value = Start> {
                     has_finalizer: has_finalizer || !images.is_empty(),
                     recorded,
                     failing_copies,
+                    kept_revisions,
+                    kept_for_a_while,
+                    takes_over,
+                    bills_otherwise: false,
                     images,
                     unreadable: vec![false; 3],
                     refused: vec![None; 3],
@@ -253,7 +327,14 @@ fn seed(
         users_tags(),
         any::<bool>(),
     );
-    (0..3_usize, revision, states, whose, said, kinds).prop_map(
+    let odd = (
+        prop::bool::weighted(0.3),
+        prop::bool::weighted(0.3),
+        prop::bool::weighted(0.1),
+        prop::sample::select(vec![CLUSTER, CLUSTER, PREDECESSOR, PREDECESSOR, THIRD]),
+        prop::option::weighted(0.3, (1..20_i64, any::<bool>())),
+    );
+    (0..3_usize, revision, states, whose, said, kinds, odd).prop_map(
         |(
             region,
             revision,
@@ -261,6 +342,7 @@ fn seed(
             whose,
             (captured, published, launched, tags, noted),
             snapshots,
+            (superseded, of_another_origin, of_another_platform, cluster, used_for),
         )| Seed {
             number: 0,
             region,
@@ -271,7 +353,14 @@ fn seed(
             published: published
                 && whose == Whose::Sealed
                 && matches!(state, State::Available | State::Missing),
+            superseded: superseded
+                && whose == Whose::Sealed
+                && matches!(state, State::Available | State::Missing),
             launched,
+            of_another_origin,
+            of_another_platform,
+            cluster,
+            used_for,
             tags,
             noted,
             snapshots: if state == State::Pending {
@@ -314,7 +403,10 @@ impl Start {
         let policy = if self.retains { "Retain" } else { "Delete" };
         let spec = json!({
             "source": source, "regions": regions, "tags": self.tags, "deletionPolicy": policy, "suspend": self.suspended,
-            "retention": {"revisions": 0},
+            "retention": {
+                "revisions": self.kept_revisions,
+                "minAge": if self.kept_for_a_while { "5m" } else { "0s" },
+            },
         });
         let mut image = MachineImage::new("web", serde_json::from_value(spec).unwrap());
         image.metadata.namespace = Some("prod".to_owned());
@@ -359,7 +451,34 @@ impl Start {
     }
 }
 
+impl Source {
+    fn is_image(self) -> bool {
+        matches!(self, Self::Image | Self::NamedImage)
+    }
+}
+
+/// What EC2 bills for an image.
+pub fn platform(otherwise: bool) -> String {
+    if otherwise { "Windows" } else { "Linux/UNIX" }.to_owned()
+}
+
 impl Seed {
+    /// The id of the image.
+    pub fn id(&self) -> String {
+        let kind = if self.is_strange() {
+            "stranger"
+        } else {
+            "seed"
+        };
+        format!("ami-{kind}{}", self.number)
+    }
+
+    /// Until when something uses it, and whether EC2 says so.
+    pub fn used_until(&self, now: Timestamp) -> Option<(Timestamp, bool)> {
+        let (minutes, is_said) = self.used_for?;
+        Some((now + SignedDuration::from_mins(minutes), is_said))
+    }
+
     fn is_strange(&self) -> bool {
         use Whose::{
             Contradicting, CopiedTags, Newborn, Retained, Sealed, Unproven, UnprovenStranger,
@@ -378,15 +497,16 @@ impl Seed {
     ) -> (Place, Image, Vec<Snapshot>, Option<Reference>) {
         let place = Place::new(ACCOUNT, REGIONS[self.region]);
         let is_strange = self.is_strange();
-        let id = format!(
-            "ami-{}{}",
-            if is_strange { "stranger" } else { "seed" },
-            self.number
-        );
+        let id = self.id();
         let revision = self
             .revision
             .map_or_else(|| desired.revision.clone(), Revision::from);
-        let named = || Reference::new(REGIONS[0], "ami-origin");
+        let resolved = if self.of_another_origin {
+            OTHER_ORIGIN
+        } else {
+            ORIGIN
+        };
+        let named = || Reference::new(REGIONS[0], resolved);
         let origin = desired.source.reference().unwrap_or_else(named);
         let is_origin = self.captured && !origin.is_image() && self.region == 0;
         let source = if is_origin || origin.is_image() {
@@ -395,6 +515,7 @@ impl Seed {
             Reference::new(REGIONS[0], "ami-first")
         };
         let mut tags = desired.identity.birth_tags(&revision, &origin, &source);
+        tags.insert(tag::CLUSTER.to_owned(), self.cluster.to_owned());
         tags.extend(self.tags.clone());
         if self.noted && !self.tags.is_empty() {
             tags.insert(
@@ -417,6 +538,11 @@ impl Seed {
         }
         if self.published {
             image_tags.insert(tag::PUBLISHED.to_owned(), "2026-02-01T00:00:00Z".to_owned());
+        }
+        if self.superseded {
+            let ago = 10 + 7 * i64::try_from(self.number).unwrap();
+            let since = now - SignedDuration::from_mins(ago);
+            image_tags.insert(tag::SUPERSEDED.to_owned(), since.to_string());
         }
         let age = if self.state == State::Pending {
             1
@@ -445,7 +571,7 @@ impl Seed {
             last_launched: self.launched.then_some(now),
             snapshots: Vec::new(),
             root_snapshot: None,
-            platform_details: Some("Linux/UNIX".to_owned()),
+            platform_details: Some(platform(self.of_another_platform)),
             tags: image_tags,
         };
         let elsewhere = Reference::new(REGIONS[0], "ami-elsewhere");

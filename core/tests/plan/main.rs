@@ -6,6 +6,7 @@
 
 mod case;
 mod read;
+mod reads;
 mod render;
 
 use std::fmt::Write;

@@ -81,10 +81,10 @@ fn in_place(desired: &Desired, place: &Place, action: &Action) -> String {
             without_devices,
             tags,
         } => {
-            let without: String = without_devices
-                .iter()
-                .map(|device| format!(" without {device}"))
-                .collect();
+            let mut without = String::new();
+            for device in without_devices {
+                write!(without, " without {device}").unwrap();
+            }
             let reboot = if *no_reboot { "without" } else { "with" };
             let description = description
                 .as_ref()

@@ -96,7 +96,7 @@ impl Source {
                     region: image.region.clone(),
                     owner: image.owner.clone().unwrap_or_default(),
                     name: image.name.clone().unwrap_or_default(),
-                    architecture: image.architecture.map(|one| one.as_str()),
+                    architecture: image.architecture.map(api::Architecture::as_str),
                 }),
             },
         }
@@ -180,7 +180,7 @@ impl Registration {
             snapshot: source.snapshot_id.clone(),
             root_device: source.root_device_name.clone(),
             architecture: source.architecture.as_str(),
-            boot_mode: source.boot_mode.map(|mode| mode.as_str()),
+            boot_mode: source.boot_mode.map(api::BootMode::as_str),
             ena_support: source.ena_support == api::EnaSupport::Enabled,
             volumes: source
                 .volumes

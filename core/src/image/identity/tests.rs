@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::image::observed::{Image, ImageState};
 
 #[test]
 fn the_hash_of_a_revision_never_changes() {
@@ -271,4 +272,141 @@ fn noted_tag_keys_are_read_back_and_fit_into_a_tag() {
     let tags = BTreeMap::from([(tag::TAG_KEYS.to_owned(), noted.value())]);
     assert_eq!(TagKeys::read(&tags), noted);
     assert!(noted.contains(&keys[7]) && !noted.contains("somebody-elses"));
+}
+
+fn identity() -> Identity {
+    Identity {
+        owner: "o".into(),
+        cluster: "c".into(),
+        predecessor: Some("before".into()),
+        object: "ns/n".into(),
+    }
+}
+
+/// An unsealed image with the tags of one that was made from `source`.
+fn newborn(source: &str) -> Image {
+    let source: Reference = source.parse().unwrap();
+    Image {
+        id: "ami-1".into(),
+        name: "n".into(),
+        state: ImageState::Available,
+        state_reason: None,
+        progress: None,
+        created: None,
+        owner: "111122223333".into(),
+        source_instance: None,
+        source_image: None,
+        last_launched: None,
+        snapshots: Vec::new(),
+        root_snapshot: None,
+        platform_details: None,
+        tags: identity().birth_tags(&Revision::from("r"), &source, &source),
+    }
+}
+
+fn stands(image: &Image) -> Standing {
+    standing(image, &identity())
+}
+
+const FOREIGN: Standing = Standing::Foreign(Foreign::MadeFromSomethingElse);
+
+#[test]
+fn a_capture_is_proven_by_its_instance() {
+    let mut image = newborn("us-east-1/i-1");
+    assert_eq!(stands(&image), Standing::Unproven);
+    image.source_instance = Some("i-1".into());
+    image.source_image = Some(Reference::new("us-east-1", "ami-launched"));
+    assert_eq!(stands(&image), Standing::Newborn);
+    image.source_instance = Some("i-2".into());
+    assert_eq!(stands(&image), FOREIGN);
+}
+
+#[test]
+fn a_copy_is_proven_by_its_image_while_there_is_no_instance() {
+    let mut image = newborn("us-east-1/ami-0");
+    assert_eq!(stands(&image), Standing::Unproven);
+    image.source_image = Some(Reference::new("us-east-1", "ami-0"));
+    assert_eq!(stands(&image), Standing::Newborn);
+    image.source_image = Some(Reference::new("eu-west-1", "ami-0"));
+    assert_eq!(stands(&image), FOREIGN);
+    // Somebody captured an instance that was launched from the very image.
+    image.source_image = Some(Reference::new("us-east-1", "ami-0"));
+    image.source_instance = Some("i-1".into());
+    assert_eq!(stands(&image), FOREIGN);
+}
+
+#[test]
+fn a_registered_image_is_proven_by_its_root_while_there_is_neither() {
+    let mut image = newborn("us-east-1/snap-1");
+    assert_eq!(stands(&image), Standing::Unproven);
+    image.root_snapshot = Some("snap-1".into());
+    assert_eq!(stands(&image), Standing::Newborn);
+    image.root_snapshot = Some("snap-2".into());
+    assert_eq!(stands(&image), FOREIGN);
+    image.root_snapshot = Some("snap-1".into());
+    image.source_image = Some(Reference::new("us-east-1", "ami-0"));
+    assert_eq!(stands(&image), FOREIGN);
+    image.source_image = None;
+    image.source_instance = Some("i-1".into());
+    assert_eq!(stands(&image), FOREIGN);
+}
+
+#[test]
+fn a_root_snapshot_proves_no_capture_and_no_copy() {
+    for source in ["us-east-1/i-1", "us-east-1/ami-0"] {
+        let mut image = newborn(source);
+        image.root_snapshot = Some("snap-1".into());
+        assert_eq!(stands(&image), Standing::Unproven, "{source}");
+    }
+}
+
+#[test]
+fn a_seal_counts_for_the_very_image_and_without_a_proof() {
+    let mut image = newborn("us-east-1/i-1");
+    image.tags.insert(tag::SELF.into(), "ami-1".into());
+    image.source_instance = Some("i-else".into());
+    assert_eq!(stands(&image), Standing::Ours);
+    image.tags.insert(tag::SELF.into(), "ami-2".into());
+    assert_eq!(stands(&image), Standing::Foreign(Foreign::SealOfAnother));
+}
+
+#[test]
+fn an_image_without_a_tag_that_is_always_written_is_foreign() {
+    for key in [tag::CLUSTER, tag::REVISION, tag::SOURCE] {
+        let mut image = newborn("us-east-1/i-1");
+        image.source_instance = Some("i-1".into());
+        image.tags.remove(key);
+        let incomplete = Standing::Foreign(Foreign::TagsIncomplete);
+        assert_eq!(stands(&image), incomplete, "{key}");
+    }
+}
+
+#[test]
+fn the_predecessors_images_are_ours_and_a_third_clusters_are_not() {
+    let mut image = newborn("us-east-1/i-1");
+    for is_sealed in [false, true] {
+        image.source_instance = Some("i-1".into());
+        let ours = if is_sealed {
+            image.tags.insert(tag::SELF.into(), "ami-1".into());
+            Standing::Ours
+        } else {
+            Standing::Newborn
+        };
+        image.tags.insert(tag::CLUSTER.into(), "before".into());
+        assert_eq!(stands(&image), ours);
+        assert!(identity().is_to_be_taken_over(&image.tags));
+        image.tags.insert(tag::CLUSTER.into(), "third".into());
+        assert_eq!(stands(&image), Standing::OtherCluster("third".into()));
+        assert!(!identity().is_to_be_taken_over(&image.tags));
+        image.tags.insert(tag::CLUSTER.into(), "c".into());
+        assert!(!identity().is_to_be_taken_over(&image.tags));
+    }
+}
+
+#[test]
+fn what_was_retained_is_nobodys_any_more() {
+    let mut image = newborn("us-east-1/i-1");
+    image.tags.insert(tag::SELF.into(), "ami-1".into());
+    image.tags.insert(tag::RETAINED.into(), "x".into());
+    assert_eq!(stands(&image), Standing::Foreign(Foreign::Retained));
 }

@@ -34,7 +34,7 @@ pub(crate) fn delete(view: &View<'_>, plan: &mut Plan) {
     seal(view, plan);
     for owned in view
         .ours()
-        .filter(|owned| !is_the_users(view, owned.place, &owned.image.id))
+        .filter(|owned| !view.is_the_users(owned.place, &owned.image.id))
     {
         plan.steps.push(match owned.image.state {
             ImageState::Missing { since } => {
@@ -53,11 +53,6 @@ pub(crate) fn delete(view: &View<'_>, plan: &mut Plan) {
     delete_snapshots(view, &Why::ObjectIsDeleted, plan);
     plan.steps.push(release(view));
     plan.findings.extend(way_out(view));
-}
-
-/// Whether the spec itself names it as the source: whoever made it, it is the user's.
-fn is_the_users(view: &View<'_>, place: &Place, id: &str) -> bool {
-    view.desired.source.names(&place.region, id)
 }
 
 /// Marks what stays, so that nothing takes it for its own later; then lets the object go.
@@ -124,13 +119,13 @@ fn release(view: &View<'_>) -> Step {
         .claimed
         .iter()
         .filter(|owned| !matches!(owned.standing, Standing::Foreign(_)))
-        .filter(|owned| !is_the_users(view, owned.place, &owned.image.id))
+        .filter(|owned| !view.is_the_users(owned.place, &owned.image.id))
         .count();
     let snapshots = view
         .observed
         .known()
         .flat_map(|(place, known)| known.snapshots.iter().map(move |one| (place, one)))
-        .filter(|(place, snapshot)| !is_the_users(view, place, &snapshot.id))
+        .filter(|(place, snapshot)| !view.is_the_users(place, &snapshot.id))
         .map(|(_, snapshot)| snapshot)
         .filter(|snapshot| is_sealed_snapshot(snapshot, &view.desired.identity))
         .filter(|snapshot| snapshot.used_by.as_ref().is_none_or(Vec::is_empty))

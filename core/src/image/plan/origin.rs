@@ -183,9 +183,7 @@ fn ask_once(view: &View<'_>, step: Step, plan: &mut Plan) {
     };
     let name_is_held_by_nobody_shown = holders(view).is_some_and(<[_]>::is_empty);
     let step = awaiting_holder(view, step);
-    if step.waits_for.is_some() {
-        plan.steps.push(step);
-    } else if is_young(view, captured.at) {
+    if step.waits_for.is_some() || is_young(view, captured.at) {
         plan.steps.push(step);
     } else if name_is_held_by_nobody_shown || was_refused_since(view, captured.at) {
         // EC2 said that it made nothing, and a whole window shows nothing: it may be asked anew.

@@ -21,16 +21,16 @@ pub(crate) fn retire(view: &View<'_>, plan: &mut Plan) {
         let Some(why) = no_longer_needed(view, owned) else {
             continue;
         };
+        if let Some(finding) = goes_by_hand(view, owned, &why) {
+            plan.findings.push(finding);
+            continue;
+        }
         if view.retains() {
             plan.notes.extend(
                 nothing_else_may_need_it(view)
                     .is_ok()
                     .then(|| retained(owned, &why)),
             );
-            continue;
-        }
-        if let Some(finding) = goes_by_hand(view, owned, &why) {
-            plan.findings.push(finding);
             continue;
         }
         let step = deregister(view, owned, why);
@@ -64,7 +64,7 @@ pub(super) fn retained(owned: &Owned<'_>, why: &Why) -> Finding {
 /// Why an image of ours is not needed, if it is not.
 fn no_longer_needed(view: &View<'_>, owned: &Owned<'_>) -> Option<Why> {
     let desired = view.desired;
-    if desired.source.names(&owned.place.region, &owned.image.id) {
+    if view.is_the_users(owned.place, &owned.image.id) {
         return None;
     }
     if !owned.is_of(&desired.revision) {
@@ -132,27 +132,37 @@ fn is_younger_than(since: Timestamp, age: SignedDuration, now: Timestamp) -> boo
 fn takes_the_place(view: &View<'_>, owned: &Owned<'_>) -> bool {
     let mut siblings = view.live_current();
     view.is_of_another_origin(owned)
+        && owned.image.state != ImageState::Failed
         && view.desired.wants(owned.place)
         && view.keeper(owned.place).is_none()
         && siblings.any(|one| one.is_sealed() && one.image.state == ImageState::Available)
 }
 
-/// A second image of the revision that somebody may use is not removed, but reported (invariant 3).
+/// A second image of the revision that somebody may use is not removed, but reported (invariant 3), and so is one
+/// that nothing of this object may remove although it keeps its place from being filled.
 fn goes_by_hand(view: &View<'_>, owned: &Owned<'_>, why: &Why) -> Option<Finding> {
     let may_be_used = owned.was_published() || owned.image.last_launched.is_some();
-    let is_second = matches!(why, Why::Surplus | Why::OfAnotherOrigin);
-    let what = match view.keeper(owned.place) {
-        Some(keeper) => format!("a second image of the revision beside {}", keeper.image.id),
-        None => format!(
-            "an image of the revision, though not made from {}",
-            view.origin_text()
-        ),
+    let what = match (view.keeper(owned.place), why) {
+        (Some(keeper), Why::Surplus | Why::OfAnotherOrigin) if may_be_used && !view.retains() => {
+            let keeper = &keeper.image.id;
+            format!("a second image of the revision beside {keeper}, but was published or launched")
+        }
+        (None, Why::OfAnotherOrigin) if may_be_used || view.retains() => {
+            let reason = if view.retains() {
+                "stays, as spec.deletionPolicy says"
+            } else {
+                "was published or launched"
+            };
+            let origin = view.origin_text();
+            format!("an image of the revision, though not made from {origin}, and {reason}")
+        }
+        _ => return None,
     };
-    (may_be_used && is_second).then(|| Finding {
+    Some(Finding {
         reason: conditions::DEREGISTRATION_BLOCKED,
         place: Some(owned.place.clone()),
         message: format!(
-            "{} in {} is {what}, but was published or launched: deregister it by hand when nothing uses it",
+            "{} in {} is {what}: deregister it by hand when nothing uses it",
             owned.image.id, owned.place.region
         ),
     })
@@ -234,7 +244,7 @@ pub(crate) fn delete_snapshots(view: &View<'_>, why: &Why, plan: &mut Plan) {
             .iter()
             .filter(|one| is_sealed_snapshot(one, &view.desired.identity))
         {
-            let is_the_users = view.desired.source.names(&place.region, &snapshot.id);
+            let is_the_users = view.is_the_users(place, &snapshot.id);
             if !used.contains(&snapshot.id) && !is_the_users {
                 plan.steps
                     .extend(delete_snapshot(place, known, snapshot, why));

@@ -135,10 +135,19 @@ impl<'a> View<'a> {
                 (
                     !owned.is_published(),
                     !available,
+                    !owned.was_published(),
                     image.created.unwrap_or(Timestamp::MAX),
                     &image.id,
                 )
             })
+    }
+
+    /// Whether it is what the wanted revision is made from, by the spec or by what its name was resolved to: then
+    /// it is the user's, whoever made it.
+    pub fn is_the_users(&self, place: &Place, id: &str) -> bool {
+        let itself = Reference::new(place.region.as_str(), id);
+        let origin = self.origin.as_ref().map(|origin| &origin.reference);
+        self.desired.source.names(&place.region, id) || origin == Some(&itself)
     }
 
     /// The keeper of `place`, if it can be launched and is sealed.
@@ -274,7 +283,7 @@ impl Owned<'_> {
 }
 
 /// What the spec names; for a name, what the images of the revision were made from (the published one counts,
-/// else the oldest), else what the status says, else what EC2 answers now.
+/// else the oldest that is alive), else what the status says, else what EC2 answers now.
 fn origin(desired: &Desired, observed: &Observed, claimed: &[Owned<'_>]) -> Option<Origin> {
     let settled = |reference| Origin {
         reference,
@@ -289,7 +298,8 @@ fn origin(desired: &Desired, observed: &Observed, claimed: &[Owned<'_>]) -> Opti
     });
     let first = of_revision.min_by_key(|owned| {
         let created = owned.image.created.unwrap_or(Timestamp::MAX);
-        (!owned.is_published(), created, &owned.image.id)
+        let is_dead = owned.image.state == ImageState::Failed;
+        (!owned.is_published(), is_dead, created, &owned.image.id)
     });
     let tagged = first.and_then(|owned| owned.image.tags.get(tag::ORIGIN)?.parse().ok());
     if let Some(reference) = tagged.or_else(|| desired.pinned.clone()) {

@@ -47,10 +47,11 @@ fn run() -> Told<()> {
     println!();
     let mut stage = Stage::set()?;
     let first = story::an_image_in_three_regions(&stage)?;
-    story::a_copy_of_an_image(&stage)?;
+    story::other_sources(&stage)?;
     story::a_region_is_added(&stage)?;
     story::a_region_is_removed(&stage)?;
     story::the_image_is_rebuilt(&stage)?;
+    story::the_rebuild_is_reverted(&stage)?;
     story::amity_is_killed(&mut stage)?;
     story::a_mistake_is_explained(&stage)?;
     story::everything_is_deleted(&stage)?;

@@ -48,15 +48,38 @@ pub fn an_image_in_three_regions(stage: &Stage) -> Told<Took> {
     Ok(took)
 }
 
-/// An image of somebody else's as the source.
-pub fn a_copy_of_an_image(stage: &Stage) -> Told<()> {
+/// The other sources: a snapshot, an image by its id, an image by owner and name.
+pub fn other_sources(stage: &Stage) -> Told<()> {
     tell::chapter(
         2,
-        "A copy of an image that exists",
-        "The rest of the examples: an image that was there before is copied to two regions. What \
-         was applied already is left as it is.",
+        "The other sources",
+        "The rest of the examples: a snapshot is registered as an image, an image that was there \
+         before is copied, and so is the newest one of a name, of one owner. What was applied \
+         already is left as it is.",
     );
+    let calls_before = stage.ec2.call_log()?.len();
     stage.kubectl(&["apply", "-f", "examples/"])?;
+    println!();
+    let registered = until_ready(stage, "restored")?;
+    println!();
+    tell_ids(&registered);
+    let calls = stage.ec2.call_log()?.split_off(calls_before);
+    ensure(
+        published(&registered).len() == 2 && made_by(&calls, "RegisterImage") == 1,
+        "the snapshot should have been registered once, for two regions",
+    )?;
+    tell::seen("registered once, of a snapshot that stays the user's, and copied");
+    println!();
+    let named = until_ready(stage, "amazon-linux")?;
+    println!();
+    let source = named.status.iter().find_map(|status| status.source.clone());
+    let source = source.unwrap_or_default();
+    tell::quote(&format!("made from {source}"));
+    ensure(
+        source == "us-east-1/ami-0a2b3c4d5e6f70819",
+        "the name should have been resolved to Amazon's image",
+    )?;
+    tell::seen("the name was resolved to an image of Amazon, and stays so for this revision");
     println!();
     let image = until_ready(stage, "base")?;
     println!();
@@ -157,7 +180,8 @@ pub fn the_image_is_rebuilt(stage: &Stage) -> Told<()> {
         5,
         "The image is rebuilt",
         "A new value of rebuild takes the same source again. The new revision is published when \
-         it is complete in every region; until then the old one stays, and after that it goes.",
+         it is complete in every region; until then the old one stays published. After that it \
+         is kept for a revert, as spec.retention says.",
     );
     let before = image(stage)?;
     patch(stage, "merge", r#"{"spec": {"rebuild": "2026-04-01"}}"#)?;
@@ -180,20 +204,45 @@ pub fn the_image_is_rebuilt(stage: &Stage) -> Told<()> {
         "another revision should be published",
     )?;
     tell::seen("at every moment each region had a published image");
-    no_trace_of(stage, &revision(&before))?;
-    tell::seen("of the old revision no image and no snapshot is left");
+    is_kept_in(stage, &revision(&before), 3)?;
+    tell::seen("the images of the old revision are kept, and no longer published");
+    Ok(())
+}
+
+/// Back to what was.
+pub fn the_rebuild_is_reverted(stage: &Stage) -> Told<()> {
+    tell::chapter(
+        6,
+        "The rebuild is reverted",
+        "As a revert in Git would: rebuild is taken out again. The kept revision is published \
+         anew, and nothing is built or copied for it.",
+    );
+    let before = image(stage)?;
+    let calls_before = stage.ec2.call_log()?.len();
+    patch(stage, "merge", r#"{"spec": {"rebuild": null}}"#)?;
+    let image = until_ready(stage, WEB)?;
+    println!();
+    tell_ids(&image);
+    is_served_in(stage, &image, 3)?;
+    is_kept_in(stage, &revision(&before), 3)?;
+    let calls = stage.ec2.call_log()?.split_off(calls_before);
+    let made = made_by(&calls, "CreateImage") + made_by(&calls, "CopyImage");
+    ensure(made == 0, "nothing should have been made for a revert")?;
+    tell::seen("the first revision is published again; EC2 was asked to tag, and to make nothing");
     Ok(())
 }
 
 /// Twice in the middle of a roll-out.
 pub fn amity_is_killed(stage: &mut Stage) -> Told<()> {
     tell::chapter(
-        6,
+        7,
         "Amity is killed, twice, in the middle of a roll-out",
         "Once as soon as it has asked for the capture, once as soon as it has asked for a copy. \
          What it remembers is in EC2, so nothing is lost and nothing is made twice.",
     );
     let calls_before = stage.ec2.call_log()?.len();
+    let before = image(stage)?;
+    let oldest = kept_revision(stage, &revision(&before))?;
     patch(stage, "merge", r#"{"spec": {"rebuild": "2026-05-01"}}"#)?;
     for action in ["CreateImage", "CopyImage"] {
         follow(stage, WEB, |_| {
@@ -240,6 +289,11 @@ pub fn amity_is_killed(stage: &mut Stage) -> Told<()> {
         "the instance should have been captured once",
     )?;
     tell::seen("the instance was captured once");
+    is_kept_in(stage, &revision(&before), 3)?;
+    no_trace_of(stage, &oldest)?;
+    tell::seen(
+        "one superseded revision is kept; of the one before no image and no snapshot is left",
+    );
     Ok(())
 }
 
@@ -247,7 +301,7 @@ pub fn amity_is_killed(stage: &mut Stage) -> Told<()> {
 pub fn a_mistake_is_explained(stage: &Stage) -> Told<()> {
     const FILE: &str = "examples/invalid/machineimage-region-is-a-zone.yaml";
     tell::chapter(
-        7,
+        8,
         "A mistake is explained",
         "A manifest that cannot be right is refused at once, in words that say what to write.",
     );
@@ -271,31 +325,34 @@ pub fn a_mistake_is_explained(stage: &Stage) -> Told<()> {
     Ok(())
 }
 
-/// The end of both images.
+/// The end of all images.
 pub fn everything_is_deleted(stage: &Stage) -> Told<()> {
     tell::chapter(
-        8,
+        9,
         "The images are deleted",
-        "web goes with all its images and snapshots. base says deletionPolicy: Retain, so that \
+        "They go with all their images and snapshots. base says deletionPolicy: Retain, so that \
          its images stay in EC2, marked as retained.",
     );
-    stage.kubectl(&[
-        "delete",
-        "machineimage",
-        "web",
-        "base",
-        "-n",
-        NAMESPACE,
-        "--wait=false",
-    ])?;
+    let all = ["web", "restored", "amazon-linux", "base"];
+    let delete: Vec<&str> = ["delete", "machineimage"]
+        .into_iter()
+        .chain(all)
+        .chain(["-n", NAMESPACE, "--wait=false"])
+        .collect();
+    stage.kubectl(&delete)?;
     println!();
-    until_gone(stage, WEB)?;
-    until_gone(stage, "base")?;
+    for name in all {
+        until_gone(stage, name)?;
+    }
     println!();
     let holdings = stage.holdings()?;
-    let left = holdings.images_of(WEB_KEY).len() + holdings.snapshots_of(WEB_KEY).len();
-    ensure(left == 0, "something of web is left in EC2")?;
-    tell::seen("of web no image and no snapshot is left");
+    let left: usize = all[..3]
+        .iter()
+        .map(|name| format!("{NAMESPACE}/{name}"))
+        .map(|key| holdings.images_of(&key).len() + holdings.snapshots_of(&key).len())
+        .sum();
+    ensure(left == 0, "something of the deleted ones is left in EC2")?;
+    tell::seen("of the others no image and no snapshot is left");
     let retained = holdings.images_of("images/base");
     ensure(
         retained.len() == 2
@@ -342,19 +399,49 @@ fn tell_ids(image: &MachineImage) {
     tell::table(&rows.collect::<Vec<_>>());
 }
 
-/// Whether EC2 has the images that the status names, one a region, all published, and no others.
+/// Whether EC2 has the images that the status names, one a region, all published, and no others but those that
+/// are kept for a revert.
 fn is_served_in(stage: &Stage, image: &MachineImage, regions: usize) -> Told<()> {
     let told: BTreeSet<_> = published(image).into_values().collect();
     let holdings = stage.holdings()?;
-    let there = holdings.images_of(WEB_KEY);
-    let all_published = there
-        .iter()
-        .all(|one| one.is_published() && one.revision() == revision(image));
+    let all = holdings.images_of(WEB_KEY);
+    let (there, kept): (Vec<_>, Vec<_>) = all
+        .into_iter()
+        .partition(|one| one.revision() == revision(image));
+    let all_published =
+        there.iter().all(|one| one.is_published()) && !kept.iter().any(|one| one.is_published());
     let there: BTreeSet<_> = there.iter().map(|one| one.id.clone()).collect();
     ensure(
         told.len() == regions && told == there && all_published,
         format!("the status says {told:?} in {regions} regions, EC2 has {there:?}"),
     )
+}
+
+/// Whether the superseded revision is there in so many regions, and published in none.
+fn is_kept_in(stage: &Stage, revision: &str, regions: usize) -> Told<()> {
+    let holdings = stage.holdings()?;
+    let images = holdings.images_of(WEB_KEY);
+    let kept = images
+        .iter()
+        .filter(|one| one.revision() == revision && !one.is_published())
+        .count();
+    ensure(
+        kept == regions,
+        format!("revision {revision} should be kept in {regions} regions, but is in {kept}"),
+    )
+}
+
+/// The one revision that is there besides the published one.
+fn kept_revision(stage: &Stage, published: &str) -> Told<String> {
+    let holdings = stage.holdings()?;
+    let images = holdings.images_of(WEB_KEY);
+    let kept: BTreeSet<_> = images
+        .iter()
+        .map(|one| one.revision())
+        .filter(|revision| *revision != published)
+        .collect();
+    ensure(kept.len() == 1, "one superseded revision should be kept")?;
+    Ok(kept.into_iter().collect())
 }
 
 fn no_trace_of(stage: &Stage, revision: &str) -> Told<()> {
@@ -376,9 +463,14 @@ fn no_trace_of(stage: &Stage, revision: &str) -> Told<()> {
 }
 
 fn captures(calls: &[Call]) -> usize {
+    made_by(calls, "CreateImage")
+}
+
+/// How often EC2 did as `action` asked.
+fn made_by(calls: &[Call], action: &str) -> usize {
     let calls = calls.iter();
     calls
-        .filter(|call| call.action == "CreateImage" && call.succeeded())
+        .filter(|call| call.action == action && call.succeeded())
         .count()
 }
 

@@ -1,0 +1,161 @@
+//! What is read besides the lists: only what the next plan waits for, since each costs a call.
+
+use std::collections::BTreeSet;
+
+use amity_core::image::identity::Place;
+use amity_core::image::plan::{Reads, SourceQuery, reads};
+
+use crate::read::{ACCOUNT, situation};
+
+/// What is read in the situation of a case.
+#[track_caller]
+fn read_in(case: &str) -> Reads {
+    let case = serde_saphyr::from_str(case).unwrap();
+    let it = situation(&case).unwrap();
+    reads(&it.desired, &it.observed, it.now)
+}
+
+fn usage_of(images: &[(&str, &str)]) -> BTreeSet<(Place, String)> {
+    let one = |(region, id): &(&str, &str)| (Place::new(ACCOUNT, *region), (*id).to_owned());
+    images.iter().map(one).collect()
+}
+
+#[track_caller]
+fn asks_for_the_source(case: &str, expected: &str) {
+    let asked = match read_in(case).source {
+        None => "nothing".to_owned(),
+        Some(SourceQuery::Instance(at)) => format!("instance {at}"),
+        Some(SourceQuery::Image(at)) => format!("image {at}"),
+        Some(SourceQuery::Snapshots(region, ids)) => {
+            format!("snapshots {region} {}", ids.join(" "))
+        }
+        Some(SourceQuery::NamedImage(named)) => format!("name {named}"),
+    };
+    assert_eq!(asked, expected, "{case}");
+}
+
+#[test]
+fn a_source_is_read_before_something_is_made_of_it() {
+    asks_for_the_source(
+        "desired: {source: {instance: us-east-1/i-1}, regions: [us-east-1]}",
+        "instance us-east-1/i-1",
+    );
+    asks_for_the_source(
+        "desired: {source: {image: us-east-1/ami-1}, regions: [us-east-1]}",
+        "image us-east-1/ami-1",
+    );
+    asks_for_the_source(
+        "desired: {source: {snapshot: us-east-1/snap-1, data: snap-2}, regions: [us-east-1]}",
+        "snapshots us-east-1 snap-1 snap-2",
+    );
+}
+
+#[test]
+fn a_name_is_looked_up_until_it_is_pinned() {
+    let desired = "desired: {source: {image: us-east-1, owner: self, name: golden}, regions: [us-east-1, eu-west-1]}";
+    asks_for_the_source(desired, "name us-east-1/self/golden");
+    let recorded = "before: {available: false, source: us-east-1/ami-7}";
+    asks_for_the_source(&format!("{desired}\n{recorded}"), "image us-east-1/ami-7");
+    let made = "observed: {us-east-1: {images: [{id: ami-a, origin: us-east-1/ami-8, from: us-east-1/ami-8}]}}";
+    asks_for_the_source(
+        &format!("{desired}\n{recorded}\n{made}"),
+        "image us-east-1/ami-8",
+    );
+}
+
+#[test]
+fn what_was_captured_once_is_not_looked_at_again() {
+    let made = "observed: {us-east-1: {images: [{id: ami-a}]}}";
+    for source in ["instance: us-east-1/i-1", "snapshot: us-east-1/snap-1"] {
+        asks_for_the_source(
+            &format!("desired: {{source: {{{source}}}, regions: [us-east-1, eu-west-1]}}\n{made}"),
+            "nothing",
+        );
+    }
+    asks_for_the_source(
+        &format!(
+            "desired: {{source: {{image: us-east-1/ami-1}}, regions: [us-east-1, eu-west-1]}}\n{made}"
+        ),
+        "image us-east-1/ami-1",
+    );
+}
+
+#[test]
+fn a_source_is_not_read_where_nothing_is_made() {
+    let unwanted = [
+        "suspend: true",
+        "deleted: -1m",
+        "regions: [us-east-1], nameTemplate: \"{revision}-012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789\"",
+    ];
+    for said in unwanted {
+        let regions = if said.contains("regions") {
+            ""
+        } else {
+            "regions: [us-east-1],"
+        };
+        asks_for_the_source(
+            &format!("desired: {{source: {{image: us-east-1/ami-1}}, {regions} {said}}}"),
+            "nothing",
+        );
+    }
+    asks_for_the_source(
+        "{desired: {source: {image: us-east-1/ami-1}, regions: [us-east-1]}, observed: {us-east-1: {images: [{id: ami-a, published: true}]}}}",
+        "nothing",
+    );
+}
+
+/// A published image, and others of which nobody asked yet who uses them.
+fn with_old(old: &str, more: &str) -> Reads {
+    read_in(&format!(
+        "desired: {{source: {{instance: us-east-1/i-1}}, regions: [us-east-1], keptRevisions: 1}}\n\
+         observed:\n  us-east-1: {{images: [{{id: ami-a, published: true}}, {old}]}}\n{more}"
+    ))
+}
+
+#[test]
+fn who_uses_an_image_is_read_when_it_is_to_go() {
+    let reads = with_old("{id: ami-1, revision: old, usageUnread: true}", "");
+    assert_eq!(reads.usage, usage_of(&[("us-east-1", "ami-1")]));
+    assert!(!reads.departures, "it is not published");
+}
+
+#[test]
+fn who_uses_an_image_that_stays_is_not_read() {
+    for stays in [
+        "{id: ami-1, revision: old, superseded: -1h, usageUnread: true}",
+        "{id: ami-1, revision: old, heldBy: team-x, usageUnread: true}",
+        "{id: ami-1, revision: old, state: failed, usageUnread: true}",
+        "{id: ami-1, revision: old, published: true, usageUnread: true}",
+        "{id: ami-1, whose: copiedTags, revision: old, usageUnread: true}",
+    ] {
+        assert_eq!(with_old(stays, ""), Reads::default(), "{stays}");
+    }
+    let elsewhere = "  eu-west-1: {unreadable: eu-west-1 does not answer}";
+    let old = "{id: ami-1, revision: old, usageUnread: true}";
+    assert_eq!(with_old(old, elsewhere), Reads::default());
+}
+
+#[test]
+fn who_uses_an_image_is_read_once_and_again_where_it_was_not_said() {
+    let known = "{id: ami-1, revision: old, usedBy: [i-9]}";
+    assert_eq!(with_old(known, ""), Reads::default());
+    let denied = "{id: ami-1, revision: old, usageDenied: not allowed}";
+    assert_eq!(
+        with_old(denied, "").usage,
+        usage_of(&[("us-east-1", "ami-1")])
+    );
+}
+
+#[test]
+fn departures_are_counted_before_who_uses_a_published_image_is_read() {
+    let goes = "  eu-west-1: {images: [{id: ami-b, published: true, usageUnread: true}]}";
+    let none = "{id: ami-1, revision: old, superseded: -1h}";
+    let uncounted = with_old(none, &format!("{goes}\ndeparturesUncounted: true"));
+    assert!(uncounted.departures);
+    assert_eq!(uncounted.usage, usage_of(&[]));
+    let counted = with_old(none, &format!("{goes}\ndepartures: [1, 10]"));
+    assert!(!counted.departures);
+    assert_eq!(counted.usage, usage_of(&[("eu-west-1", "ami-b")]));
+    let too_many = with_old(none, &format!("{goes}\ndepartures: [21, 25]"));
+    assert_eq!(too_many, Reads::default());
+}
