@@ -43,10 +43,11 @@ pub struct Run {
     copy_slots: u16,
 
     /// How many objects are reconciled at a time.
+    // Most of them wait for an answer, and a region that falls silent keeps them waiting for a minute.
     #[arg(
         long,
         env = "AMITY_CONCURRENCY",
-        default_value_t = 8,
+        default_value_t = 32,
         value_name = "NUMBER"
     )]
     concurrency: u16,

@@ -26,11 +26,8 @@ const HOURS: u64 = 24;
 /// The default of `--rest-interval`.
 const REST_INTERVAL: Duration = Duration::from_mins(5);
 
-/// How many images a page of `DescribeImages` has at most.
-const PAGE: usize = 1000;
-
 /// What a day at rest costs, in calls, whatever the number of objects as long as a place has no more than a
-/// page of images (otherwise times the number of pages):
+/// page of images (1,000; otherwise times the number of pages):
 ///
 /// | action | calls a day |
 /// | --- | --- |
@@ -143,7 +140,7 @@ fn key(number: usize) -> String {
     format!("team-{}/image-{number}", number % 7)
 }
 
-/// Captures and copies in turn, in one account and the other, in all regions.
+/// Captures and copies in turn, in one account and the other, each in two regions.
 fn settled_fleet() -> Fleet {
     let mut land = Landscape::new(&REGIONS);
     land.account(OTHER, true);
@@ -159,11 +156,11 @@ fn settled_fleet() -> Fleet {
         .map(|number| {
             let account = &accounts[number % 2];
             let kind = [Source::Instance, Source::Image][number / 2 % 2];
-            let region = REGIONS[number % REGIONS.len()];
+            let [region, next] = [0, 1].map(|more| REGIONS[(number + more) % REGIONS.len()]);
             serde_json::json!({
                 "accountName": account.name(),
                 "source": land.source(kind, &account.spec.account_id, region),
-                "regions": regions(&REGIONS),
+                "regions": regions(&[region, next]),
             })
         })
         .collect();

@@ -24,7 +24,7 @@ use crate::oracles;
 use crate::process::{Process, invariants_broken, lock};
 
 /// As many objects are reconciled at a time by default (`src/cli/run.rs`).
-const CONCURRENCY: usize = 8;
+const CONCURRENCY: usize = 32;
 
 /// How long each call to EC2 takes, and each write to the API server.
 const LATENCY: (Duration, Duration) = (Duration::from_millis(120), Duration::from_millis(10));
@@ -37,8 +37,6 @@ const ACCOUNTS_AGAIN: (Duration, Duration) = (Duration::from_mins(10), Duration:
 
 /// A process with many objects, and its world.
 pub struct Fleet {
-    pub clock: Clock,
-    world: Arc<Mutex<World>>,
     cluster: Cluster,
     log: CallLog,
     accounts: Vec<AwsAccount>,
@@ -58,10 +56,10 @@ impl Fleet {
         on_the_way: impl FnOnce(InProcess) -> H,
     ) -> Self {
         let clock = Clock::virtual_from("2026-06-01T00:00:00Z".parse().expect("a time"));
-        let world = Arc::new(Mutex::new(world));
         let cluster = Cluster::new(|| Accident::None).with_latency(LATENCY.1);
         let time = clock.clone();
-        let ec2 = InProcess::new(world.clone(), move || time.now()).with_latency(|_| LATENCY.0);
+        let ec2 = InProcess::new(Arc::new(Mutex::new(world)), move || time.now())
+            .with_latency(|_| LATENCY.0);
         let log = ec2.log().clone();
         let settings = aws::Settings::default();
         let process = Process::start(on_the_way(ec2), &cluster, &clock, settings, &accounts);
@@ -69,8 +67,6 @@ impl Fleet {
             cluster.apply_account(account);
         }
         Self {
-            clock,
-            world,
             cluster,
             log,
             accounts,
@@ -164,10 +160,6 @@ impl Fleet {
 
     pub fn invariants_broken(&self) -> u64 {
         invariants_broken(&self.process.cx.metrics)
-    }
-
-    pub fn world(&self) -> std::sync::MutexGuard<'_, World> {
-        lock(&self.world)
     }
 
     async fn reconcile_images(&self) {

@@ -111,12 +111,11 @@ const SLOWER_AT_MOST: u128 = 5;
 /// What the sick region does, and since when.
 type Sickness = (Trouble, Duration);
 
-const SICKNESSES: [Sickness; 5] = [
-    (Trouble::IsSilent, Duration::from_secs(3)),
+const SICKNESSES: [Sickness; 3] = [
+    (Trouble::Denies, Duration::ZERO),
+    (Trouble::IsSilent, Duration::ZERO),
+    // While copies are asked for: those that are under way take as long as a call may.
     (Trouble::IsSilent, Duration::from_secs(5)),
-    (Trouble::IsSilent, Duration::from_secs(8)),
-    (Trouble::IsSilent, Duration::from_secs(11)),
-    (Trouble::IsSilent, Duration::from_secs(75)),
 ];
 
 #[test]
