@@ -117,6 +117,10 @@ impl Claims {
             })
         };
         let goes = |held: &&Held| {
+            // What somebody holds does not go.
+            if held.tags.contains_key(tag::HOLD) {
+                return false;
+            }
             let claim = held.object().and_then(|object| self.0.get(object));
             claim.is_some_and(|claim| {
                 claim.deletes && (claim.ends || !claim.regions.contains(&held.place.region))

@@ -110,7 +110,9 @@ async fn observe(desired: &Desired, cx: &Context) -> Observed {
         let mut observed = cx.inventory.observe(desired, &read).await;
         if let (true, Some(account)) = (read.departures, &desired.account_id) {
             let holdings = cx.inventory.holdings(account);
-            observed.departures = Some((cx.claims)().departures(&holdings));
+            // What was not read may be about to go, too.
+            let is_whole = holdings.unreadable.is_empty();
+            observed.departures = is_whole.then(|| (cx.claims)().departures(&holdings));
         }
         if !read.add(reads(desired, &observed, cx.clock.now())) {
             return observed;

@@ -235,7 +235,7 @@ reasons! {
     CAPTURE_FAILED "CaptureFailed" [READY, AVAILABLE, STALLED]
         "EC2 could not make the image of the instance or snapshot, or the answer about a capture was lost for good. It is not tried again by itself: a capture might restart the instance again.",
         "Mend what the message says and change spec.rebuild.";
-    PLATFORM_MISMATCH "PlatformMismatch" [READY, AVAILABLE, STALLED]
+    PLATFORM_MISMATCH "PlatformMismatch" [READY, AVAILABLE, SOURCE_RESOLVED, STALLED]
         "RegisterImage made an image whose platform details are not those of spec.source.snapshot.platformDetails, so that its billing code is missing or wrong (EC2 API, RegisterImage). It is discarded.",
         "Capture an instance instead (spec.source.instance), which keeps the billing code, or write the platform details that the message names.";
     COPY_FAILED "CopyFailed" [READY, AVAILABLE, STALLED]

@@ -306,7 +306,10 @@ fn a_second_image_that_may_be_used_stays(
         .any(|key| going.tags.contains_key(*key));
     let may_be_used = was_published || going.last_launched.is_some();
     let is_wanted = facts.is_of_wanted_revision(going) && facts.desired.wants(place);
-    let is_alive = going.state != ImageState::Failed && !facts.desired.is_being_deleted();
+    // What was registered as something else than the spec says, and never published, is no image of the revision.
+    let is_discarded = facts.desired.other_platform_of(going).is_some();
+    let is_alive =
+        going.state != ImageState::Failed && !facts.desired.is_being_deleted() && !is_discarded;
     (may_be_used && is_wanted && is_alive)
         .then(|| "it was published or launched, and may be in use".to_owned())
 }

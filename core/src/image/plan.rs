@@ -148,6 +148,7 @@ fn needs_source(view: &View<'_>) -> bool {
     !desired.is_being_deleted()
         && !desired.suspended
         && desired.refusals.is_empty()
+        && desired.discarded.is_none()
         && desired
             .places
             .iter()

@@ -83,6 +83,11 @@ pub fn report(
 /// A process that has just started says nothing new of an object before it has read EC2: what the last one
 /// said of the same generation stands.
 fn knows_nothing_yet(plan: &Plan) -> bool {
+    let is_to_be_recorded = |step: &Step| matches!(step.waits_for, Some(WaitsFor::Record(_)));
+    !plan.steps.iter().any(is_to_be_recorded) && says_that_nothing_is_known(plan)
+}
+
+fn says_that_nothing_is_known(plan: &Plan) -> bool {
     gravest(plan).is_some_and(|finding| finding.reason == conditions::WAITING_FOR_INVENTORY)
 }
 

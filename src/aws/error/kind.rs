@@ -53,7 +53,10 @@ pub enum Kind {
 const REMOVING: &[&str] = &["DeregisterImage", "DeleteSnapshot"];
 
 /// The calls that make an image of something that the spec names.
-const MAKING: &[&str] = &["CreateImage", "CopyImage", "RunInstances"];
+const MAKING: &[&str] = &["CreateImage", "RegisterImage", "CopyImage", "RunInstances"];
+
+/// The actions that make the image that a revision is copied from.
+const MAKING_ORIGIN: &[&str] = &["CreateImage", "RegisterImage"];
 
 impl Kind {
     /// Every kind, in the order of the page.
@@ -133,8 +136,10 @@ impl Kind {
             Self::Region => conditions::REGION_NOT_IN_ACCOUNT,
             Self::Denied | Self::Account => conditions::ACCESS_DENIED,
             Self::NotOurs if MAKING.contains(&action) => conditions::SOURCE_NOT_FOUND,
-            Self::NotThere | Self::NoId if action == "CreateImage" => conditions::SOURCE_NOT_FOUND,
-            Self::WrongState if action == "CreateImage" => conditions::SOURCE_NOT_SUPPORTED,
+            Self::NotThere | Self::NoId if MAKING_ORIGIN.contains(&action) => {
+                conditions::SOURCE_NOT_FOUND
+            }
+            Self::WrongState if MAKING_ORIGIN.contains(&action) => conditions::SOURCE_NOT_SUPPORTED,
             Self::Spec => conditions::INVALID_SPEC,
             _ if removes => conditions::DEREGISTRATION_BLOCKED,
             Self::NotOurs => conditions::ACCESS_DENIED,

@@ -147,7 +147,9 @@ impl Inventory {
             .into_iter()
             .map(|place| {
                 let mut view = state.view(&place, object);
-                if let PlaceView::Known(known) = &mut view {
+                if let PlaceView::Known(known) = &mut view
+                    && desired.wants(&place)
+                {
                     known.free_copy_slots = Some(self.free_slots(&state, &place, object));
                 }
                 (place, view)

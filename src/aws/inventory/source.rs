@@ -278,6 +278,8 @@ async fn images_called(
     let request = ec2
         .describe_images()
         .owners(&named.owner)
+        // Deprecated images of others are left out of lists else, and can be copied all the same.
+        .include_deprecated(true)
         .filters(filter("name", [literal(&named.name)]));
     let request = match named.architecture {
         Some(architecture) => request.filters(filter("architecture", [architecture.to_owned()])),

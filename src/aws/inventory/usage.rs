@@ -141,6 +141,15 @@ async fn references(
             });
         }
         if pages.is_last(page.next_token())? {
+            // EC2 promises no order, and another one would be news to the user.
+            all.sort_by(|one: &ImageUser, other| {
+                (&one.image_id, &one.resource_type, &one.arn).cmp(&(
+                    &other.image_id,
+                    &other.resource_type,
+                    &other.arn,
+                ))
+            });
+            all.dedup();
             return Ok(all);
         }
     }

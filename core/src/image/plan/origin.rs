@@ -26,7 +26,10 @@ pub(crate) fn make(view: &View<'_>, plan: &mut Plan) {
     let discarded = discard(view, plan);
     plan.findings.extend(discarded);
     let may_make = view.desired.refusals.is_empty() && view.desired.discarded.is_none();
-    if !may_make || view.has_sibling() || misregistered(view).is_some() {
+    if !may_make || view.has_sibling() || is_unproven_of_revision(view) {
+        return;
+    }
+    if misregistered(view).is_some() {
         return;
     }
     if let Some(finding) = failed(view).or_else(|| lost(view)) {
@@ -57,6 +60,15 @@ pub(crate) fn make(view: &View<'_>, plan: &mut Plan) {
         None if is_recorded => ask_once(view, step, plan),
         None => plan.steps.push(awaiting_holder(view, step)),
     }
+}
+
+/// Whether EC2 does not show yet what an image of the revision was made from, whatever else it shows.
+fn is_unproven_of_revision(view: &View<'_>) -> bool {
+    view.claimed.iter().any(|owned| {
+        owned.standing == Standing::Unproven
+            && owned.is_of(&view.desired.revision)
+            && owned.image.state != ImageState::Failed
+    })
 }
 
 /// The call, and whether it has to be recorded because a repeat may do harm: a capture restarts a machine, a

@@ -147,8 +147,12 @@ fn in_use(view: &View<'_>, owned: &Owned<'_>) -> Option<Kept> {
                 "{id} in {} counts as used, since EC2 does not say who uses it: {}",
                 owned.place.region, unreadable.message
             );
+            // What passes by itself is no matter of an object that is as it should be.
+            let matters = view.desired.is_being_deleted()
+                || [conditions::ACCESS_DENIED, conditions::NO_CREDENTIALS]
+                    .contains(&unreadable.reason);
             return Some(Kept {
-                finding: Some(Finding {
+                finding: matters.then(|| Finding {
                     reason: unreadable.reason,
                     place: Some(owned.place.clone()),
                     message: with_way_out(view, said),

@@ -67,6 +67,13 @@ fn no_longer_needed(view: &View<'_>, owned: &Owned<'_>) -> Option<Why> {
     if view.is_the_users(owned.place, &owned.image.id) {
         return None;
     }
+    if !owned.is_of(&desired.revision) && !desired.wants(owned.place) {
+        return Some(if owned.was_published() {
+            Why::RegionNoLongerWanted
+        } else {
+            Why::SupersededBy(desired.revision.clone())
+        });
+    }
     if !owned.is_of(&desired.revision) {
         let goes = !owned.is_published() && !is_kept_for_a_revert(view, owned);
         return goes.then(|| Why::SupersededBy(desired.revision.clone()));
@@ -109,7 +116,7 @@ fn is_kept_for_a_revert(view: &View<'_>, owned: &Owned<'_>) -> bool {
         return false;
     };
     let mut latest: BTreeMap<Revision, Timestamp> = BTreeMap::new();
-    let others = view.ours().filter(|other| !view.is_current(other));
+    let others = view.ours().filter(|other| !other.is_of(&desired.revision));
     for (at, revision) in others.filter(is_kept_kind).filter_map(superseded) {
         let known = latest.entry(revision).or_insert(at);
         *known = at.max(*known);

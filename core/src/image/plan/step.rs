@@ -463,7 +463,9 @@ impl fmt::Display for WaitsFor {
             }
             Self::Usage(id) => write!(f, "EC2 to say who uses {id}"),
             Self::Unused { id, by } => write!(f, "{id} to be unused by {}", by.join(", ")),
-            Self::Departures => f.write_str("a count of what else is about to go"),
+            Self::Departures => f.write_str(
+                "a count of what else of the account is about to go, with every region read",
+            ),
             Self::Acknowledgement => {
                 f.write_str("somebody to say that so many published images may go")
             }

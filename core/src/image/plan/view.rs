@@ -79,12 +79,14 @@ impl<'a> View<'a> {
     /// may have resolved a name differently, if the status was lost between them.
     pub fn is_of_another_origin(&self, owned: &Owned<'_>) -> bool {
         let origin = owned.image.tags.get(tag::ORIGIN);
+        let origin = origin.and_then(|text| text.parse::<Reference>().ok());
         owned.is_of(&self.desired.revision)
             && matches!(self.desired.source, Source::NamedImage(_))
             && self
                 .origin
                 .as_ref()
-                .is_some_and(|settled| origin != Some(&settled.reference.to_string()))
+                .zip(origin)
+                .is_some_and(|(settled, said)| said != settled.reference)
     }
 
     /// The images of another origin that take the place of one of the wanted revision.
@@ -296,12 +298,16 @@ fn origin(desired: &Desired, observed: &Observed, claimed: &[Owned<'_>]) -> Opti
         owned.is_of(&desired.revision)
             && (owned.is_proven() || owned.standing == Standing::Unproven)
     });
-    let first = of_revision.min_by_key(|owned| {
+    let tagged = of_revision.filter_map(|owned| {
+        let origin: Reference = owned.image.tags.get(tag::ORIGIN)?.parse().ok()?;
+        Some((owned, origin))
+    });
+    let first = tagged.min_by_key(|(owned, _)| {
         let created = owned.image.created.unwrap_or(Timestamp::MAX);
         let is_dead = owned.image.state == ImageState::Failed;
         (!owned.is_published(), is_dead, created, &owned.image.id)
     });
-    let tagged = first.and_then(|owned| owned.image.tags.get(tag::ORIGIN)?.parse().ok());
+    let tagged = first.map(|(_, origin)| origin);
     if let Some(reference) = tagged.or_else(|| desired.pinned.clone()) {
         return Some(settled(reference));
     }
