@@ -151,7 +151,7 @@ async fn one_snapshot_that_is_not_there_makes_the_source_missing() {
     let message = missing(snapshots(&lab, &[SNAPSHOT, gone]).await);
     assert!(message.contains(gone), "{message}");
     add_snapshot(&lab, "snap-00000000000005ec7", |snapshot| {
-        snapshot.owner = STRANGER.into()
+        snapshot.owner = STRANGER.into();
     });
     missing(snapshots(&lab, &["snap-00000000000005ec7"]).await);
 }
