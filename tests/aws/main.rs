@@ -6,6 +6,7 @@ mod effects;
 mod holdings;
 mod inventory;
 mod lab;
+mod policy;
 mod register;
 mod scripted;
 mod sessions;

@@ -12,11 +12,11 @@ use crate::lab::{ACCOUNT, Lab, birth_tags, capture, desired, ids};
 
 const REGION: &str = "us-east-1";
 /// A snapshot that the user brought, of the example world.
-const ROOT: &str = "snap-0feedfacefeedface";
+pub const ROOT: &str = "snap-0feedfacefeedface";
 /// Another one, of a volume with data.
 const DATA: &str = "snap-0da7a0da7a0da7a00";
 
-fn registration() -> Registration {
+pub fn registration() -> Registration {
     Registration {
         snapshot: ROOT.into(),
         root_device: "/dev/xvda".into(),
@@ -36,7 +36,7 @@ fn data_volume() -> RegisteredVolume {
     }
 }
 
-fn register(desired: &Desired, registration: Registration) -> Action {
+pub fn register(desired: &Desired, registration: Registration) -> Action {
     Action::RegisterImage {
         name: desired.image_name.clone(),
         description: Some("of a snapshot".into()),

@@ -29,6 +29,7 @@ spec:
   accountId: "111122223333"
   grants:
     capture: [{namespaces: {matchLabels: {grants: all}}}]
+    snapshots: [{namespaces: {matchLabels: {grants: all}}}]
     sourceOwners: [{namespaces: {matchLabels: {grants: all}}, owners: [self]}]
 "#;
 

@@ -1,0 +1,160 @@
+//! The IAM policy that we ship: every call that is made, and no other.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use amity_core::image::identity::{Place, Reference, tag};
+use amity_core::image::plan::step::Action;
+use amity_core::image::plan::{Reads, SourceQuery};
+use serde_json::Value;
+
+use crate::lab::{ACCOUNT, INSTANCE, Lab, capture, copy, desired};
+use crate::register::{ROOT, register, registration};
+
+const POLICY: &str = include_str!("../../deploy/iam/controller.json");
+
+/// The statements by their `Sid`.
+fn statements() -> BTreeMap<String, Value> {
+    let policy: Value = serde_json::from_str(POLICY).expect("it is JSON");
+    let statements = policy["Statement"].as_array().expect("a list").iter();
+    let named = |statement: &Value| (words(&statement["Sid"]).concat(), statement.clone());
+    statements.map(named).collect()
+}
+
+/// One word or a list of them.
+fn words(value: &Value) -> Vec<String> {
+    let word = |value: &Value| value.as_str().expect("a word").to_owned();
+    match value {
+        Value::Array(words) => words.iter().map(word).collect(),
+        value => vec![word(value)],
+    }
+}
+
+fn is_for_ec2_itself(statement: &Value) -> bool {
+    !statement["Condition"]["ForAnyValue:StringEquals"]["aws:CalledVia"].is_null()
+}
+
+/// What we may call ourselves in EC2.
+fn allowed() -> BTreeSet<String> {
+    let ours = statements()
+        .into_values()
+        .filter(|statement| !is_for_ec2_itself(statement));
+    let actions = ours.flat_map(|statement| words(&statement["Action"]));
+    actions
+        .filter_map(|action| action.strip_prefix("ec2:").map(str::to_owned))
+        .collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_policy_allows_every_call_that_is_made_and_no_other() {
+    let lab = Lab::calm().started().await;
+    let region = "us-east-1";
+    let (web, base) = (
+        desired("web", &[region, "eu-west-1"]),
+        desired("base", &[region]),
+    );
+    let origin = lab.make(&web, region, capture(&web)).await;
+    lab.make(&base, region, register(&base, registration()))
+        .await;
+    lab.pass(60).await;
+    let id = lab
+        .make(&web, "eu-west-1", copy(&web, &origin, "eu-west-1"))
+        .await;
+    lab.pass(60).await;
+    let keys = vec![tag::SELF.to_owned()];
+    let tags = [(tag::SELF.to_owned(), id.clone())].into();
+    let snapshot = lab.known(&web, "eu-west-1").await.snapshots[0].id.clone();
+    for action in [
+        Action::CreateTags {
+            id: id.clone(),
+            tags,
+        },
+        Action::DeleteTags {
+            id: id.clone(),
+            keys,
+        },
+        Action::DeregisterImage { id: id.clone() },
+    ] {
+        lab.perform(&web, "eu-west-1", action).await;
+    }
+    lab.pass(60).await;
+    let deletion = Action::DeleteSnapshot { id: snapshot };
+    let deleted = lab.perform(&web, "eu-west-1", deletion).await;
+    assert!(deleted.result.is_ok(), "{deleted:?}");
+    for query in [
+        SourceQuery::Instance(Reference::new(region, INSTANCE)),
+        SourceQuery::Image(Reference::new(region, &origin)),
+        SourceQuery::Snapshots(region.into(), vec![ROOT.into()]),
+    ] {
+        let reads = Reads {
+            source: Some(query),
+            usage: [(Place::new(ACCOUNT, region), origin.clone())].into(),
+            ..Reads::default()
+        };
+        lab.inventory.observe(&web, &reads).await;
+    }
+    let made: BTreeSet<String> = lab
+        .log()
+        .into_iter()
+        .map(|(_, _, action, _)| action)
+        // It needs no permission.
+        .filter(|action| action != "GetCallerIdentity")
+        .collect();
+    assert_eq!(made, allowed());
+}
+
+#[test]
+fn whatever_makes_an_image_may_tag_it_and_only_as_the_owners() {
+    let condition = &statements()["TagWhatIsMadeInTheCallThatMakesIt"]["Condition"]["StringEquals"];
+    let making: BTreeSet<_> = words(&condition["ec2:CreateAction"]).into_iter().collect();
+    let makes = |action: &String| action.ends_with("Image") && action != "DeregisterImage";
+    assert_eq!(making, allowed().into_iter().filter(makes).collect());
+    assert_eq!(condition["aws:RequestTag/amity.dev/owner"], "OWNER_ID");
+}
+
+#[test]
+fn nothing_is_changed_or_removed_that_does_not_carry_the_owners_tag() {
+    let statements = statements();
+    for action in [
+        "DeleteTags",
+        "DeregisterImage",
+        "DeleteSnapshot",
+        "CreateTags",
+    ] {
+        let allowing = statements
+            .values()
+            .filter(|statement| words(&statement["Action"]).contains(&format!("ec2:{action}")));
+        for statement in allowing {
+            let condition = &statement["Condition"]["StringEquals"];
+            let by_tag = [
+                "aws:ResourceTag/amity.dev/owner",
+                "aws:RequestTag/amity.dev/owner",
+            ];
+            assert!(
+                by_tag.iter().any(|key| condition[key] == "OWNER_ID"),
+                "{action}: {statement}"
+            );
+        }
+    }
+}
+
+/// The rights of AWS's own policy `AmazonEC2ImageReferencesAccessPolicy`, version 1.
+#[test]
+fn what_ec2_reads_to_find_who_uses_an_image_may_only_be_read_by_ec2() {
+    let statement = &statements()["LetEC2LookForWhatUsesAnImage"];
+    assert_eq!(
+        words(&statement["Condition"]["ForAnyValue:StringEquals"]["aws:CalledVia"]),
+        ["ec2-images.amazonaws.com"]
+    );
+    let actions: BTreeSet<_> = words(&statement["Action"]).into_iter().collect();
+    let expected = [
+        "ec2:DescribeInstances",
+        "ec2:DescribeLaunchTemplateVersions",
+        "ec2:DescribeLaunchTemplates",
+        "imagebuilder:GetContainerRecipe",
+        "imagebuilder:ListContainerRecipes",
+        "imagebuilder:ListImageRecipes",
+        "ssm:DescribeParameters",
+        "ssm:GetParameters",
+    ];
+    assert_eq!(actions, expected.map(str::to_owned).into());
+}
