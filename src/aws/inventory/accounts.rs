@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use tokio::task::{AbortHandle, JoinSet};
 
 use super::places::PlaceState;
-use super::{Inventory, not_in_account, pace};
+use super::{Inventory, pace};
 use crate::aws::budget::doubled;
 use crate::aws::session::{Access, PROOF_RENEWAL, Session};
 
@@ -164,13 +164,7 @@ impl Inventory {
         for place in elsewhere {
             let concerned = state.concerned(&place);
             self.changes.add(concerned);
-            // What it held may be there still: it is no longer read, but not forgotten.
-            let is_empty = state.places.get(&place).is_none_or(PlaceState::is_empty);
-            if is_empty {
-                state.places.remove(&place);
-            } else if let Some(known) = state.places.get_mut(&place) {
-                known.readable = Err(not_in_account(&place));
-            }
+            state.places.remove(&place);
         }
         for place in &places {
             let window = self.settings.consistency_window;

@@ -55,11 +55,6 @@ impl PlaceState {
         Ok(self.memory.held(place))
     }
 
-    /// Whether nothing of this installation is known to be here.
-    pub(super) fn is_empty(&self) -> bool {
-        self.memory.objects().next().is_none()
-    }
-
     /// Whether it was read or could not be.
     pub(super) fn was_tried(&self) -> bool {
         self.tried
