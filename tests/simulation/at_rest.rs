@@ -164,7 +164,7 @@ fn settled_fleet() -> Fleet {
             })
         })
         .collect();
-    let fleet = Fleet::new(land.world(), accounts, |ec2| ec2);
+    let fleet = Fleet::new(land.world(), accounts, 1000, |ec2| ec2);
     for (number, spec) in specs.iter().enumerate() {
         fleet.apply(&key(number), spec);
     }

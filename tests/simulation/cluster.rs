@@ -92,7 +92,8 @@ impl Cluster {
     /// What the user applies: the spec is replaced, everything else stays. `key` is `namespace/name`.
     pub fn apply(&self, key: &str, spec: &Value) {
         let (namespace, name) = key.split_once('/').expect("namespace/name");
-        let metadata = json!({"namespace": namespace, "name": name, "uid": format!("uid-of-{namespace}-{name}")});
+        let uid = format!("uid-{}-of-{namespace}-{name}", self.stored().version);
+        let metadata = json!({"namespace": namespace, "name": name, "uid": uid});
         self.put(&path_of(key), "MachineImage", metadata, spec);
     }
 
@@ -140,6 +141,18 @@ impl Cluster {
                 object.remove("status");
             }
         });
+    }
+
+    /// The cluster is built anew from Git: of the object, only what the user wrote is left.
+    pub fn rebuild(&self, key: &str) {
+        let spec = {
+            let mut stored = self.stored();
+            let object = stored.objects.remove(&path_of(key));
+            object.map(|object| object.value["spec"].clone())
+        };
+        if let Some(spec) = spec {
+            self.apply(key, &spec);
+        }
     }
 
     fn change(&self, key: &str, change: impl FnOnce(&mut Value)) {

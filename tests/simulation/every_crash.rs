@@ -3,6 +3,7 @@
 use ec2sim::World;
 use serde_json::{Value, json};
 
+use crate::expected::{Expected, Images};
 use crate::process::lock;
 use crate::story::SETTLES_WITHIN;
 use crate::universe::Universe;
@@ -44,16 +45,20 @@ fn tell(crash_at: Option<(usize, bool)>) -> Result<(Ending, usize), String> {
         let universe = Universe::new(world, 7);
         *lock(&universe.crash_at) = crash_at;
         let before = oracles::foreign(&universe);
-        let mut ending = Ending::new();
+        let (mut ending, mut expected) = (Ending::new(), Expected::default());
         for spec in [spec("first"), spec("second")] {
             universe.apply(&spec);
             let matches = |universe: &Universe| {
-                oracles::is_ready(universe) && oracles::matches(universe, &spec).is_ok()
+                let mut expected = expected.clone();
+                let nothing_is_used = Images::new();
+                oracles::is_ready(universe)
+                    && oracles::matches(universe, &spec, &mut expected, &nothing_is_used).is_ok()
             };
             if !universe.run_until(SETTLES_WITHIN, matches).await {
                 let status = universe.object().and_then(|image| image.status.clone());
                 return Err(format!("EC2 does not match: {}", oracles::explain(status)));
             }
+            oracles::matches(&universe, &spec, &mut expected, &Images::new())?;
             oracles::no_more_than_one_capture(&universe)?;
             ending.push(oracles::ours(&universe));
         }

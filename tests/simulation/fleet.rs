@@ -21,7 +21,7 @@ use tokio::time::Instant;
 
 use crate::cluster::{Accident, Cluster};
 use crate::oracles;
-use crate::process::{Process, invariants_broken, lock};
+use crate::process::{Process, installation, invariants_broken, lock};
 
 /// As many objects are reconciled at a time by default (`src/cli/run.rs`).
 const CONCURRENCY: usize = 32;
@@ -53,6 +53,7 @@ impl Fleet {
     pub fn new<H: HttpClient + 'static>(
         world: World,
         accounts: Vec<AwsAccount>,
+        copy_slots: usize,
         on_the_way: impl FnOnce(InProcess) -> H,
     ) -> Self {
         let clock = Clock::virtual_from("2026-06-01T00:00:00Z".parse().expect("a time"));
@@ -61,8 +62,13 @@ impl Fleet {
         let ec2 = InProcess::new(Arc::new(Mutex::new(world)), move || time.now())
             .with_latency(|_| LATENCY.0);
         let log = ec2.log().clone();
-        let settings = aws::Settings::default();
-        let process = Process::start(on_the_way(ec2), &cluster, &clock, settings, &accounts);
+        let settings = aws::Settings {
+            copy_slots,
+            ..aws::Settings::default()
+        };
+        let installation = installation("0c5f0b1e", settings);
+        let http = on_the_way(ec2);
+        let process = Process::start(http, &cluster, &clock, settings, installation, &accounts);
         for account in &accounts {
             cluster.apply_account(account);
         }

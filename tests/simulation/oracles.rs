@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use amity_core::api::{MachineImage, MachineImageStatus};
 use serde_json::{Value, json};
 
+use crate::expected::{Expected, Images, wanted};
+use crate::hands::Ours;
 use crate::process::lock;
 use crate::universe::{ACCOUNT, Universe};
 
@@ -49,6 +51,8 @@ struct Item {
     region: String,
     id: String,
     is_image: bool,
+    /// Others made it, or made it theirs, whatever tags it carries.
+    is_strange: bool,
     value: Value,
 }
 
@@ -58,7 +62,13 @@ impl Item {
     }
 
     fn is_ours(&self) -> bool {
-        self.tag(OWNER).is_some()
+        self.tag(OWNER).is_some() && !self.is_strange
+    }
+
+    fn revision(&self) -> String {
+        self.tag("amity.dev/revision")
+            .unwrap_or_default()
+            .to_owned()
     }
 
     fn is_gone(&self) -> bool {
@@ -76,6 +86,7 @@ impl Item {
 
 fn items(universe: &Universe) -> Vec<Item> {
     let world = lock(&universe.world).to_json();
+    let strangers = lock(&universe.strangers);
     let mut items = Vec::new();
     let regions = world["accounts"][ACCOUNT]["regions"]
         .as_object()
@@ -86,6 +97,7 @@ fn items(universe: &Universe) -> Vec<Item> {
             for (id, value) in place[kind].as_object().cloned().unwrap_or_default() {
                 items.push(Item {
                     region: region.clone(),
+                    is_strange: strangers.contains(&id),
                     id,
                     is_image,
                     value,
@@ -96,47 +108,76 @@ fn items(universe: &Universe) -> Vec<Item> {
     items
 }
 
-/// One published image of the spec in each wanted region, nothing else of ours, and every snapshot of ours in use.
-pub fn matches(universe: &Universe, spec: &Value) -> Result<(), String> {
+/// One published image of the spec in each wanted region, what is expected besides and nothing else of ours, and
+/// every snapshot of ours in use. `used` is what somebody uses, by region and revision.
+pub fn matches(
+    universe: &Universe,
+    spec: &Value,
+    expected: &mut Expected,
+    used: &Images,
+) -> Result<(), String> {
     let items = items(universe);
-    let wanted: BTreeSet<_> = spec["regions"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(|region| region["name"].as_str())
-        .collect();
+    let wanted = wanted(spec);
     let images: Vec<_> = items
         .iter()
         .filter(|item| item.is_image && item.is_ours() && !item.is_gone())
         .collect();
-    let has: Vec<_> = images.iter().map(|image| image.region.as_str()).collect();
-    if has.iter().copied().collect::<BTreeSet<_>>() != wanted || has.len() != wanted.len() {
-        return Err(format!("images in {has:?} instead of {wanted:?}"));
-    }
-    for image in &images {
-        if image.value["state"] != "available" || image.tag("amity.dev/published").is_none() {
-            return Err(format!(
-                "{} in {} is not published: {}",
-                image.id, image.region, image.value
-            ));
-        }
-        if image.tag("amity.dev/self") != Some(image.id.as_str()) {
-            return Err(format!("{} is not sealed", image.id));
-        }
-        for (key, value) in spec["tags"].as_object().into_iter().flatten() {
-            if image.tag(key) != value.as_str() {
-                return Err(format!("{} lacks the tag {key}", image.id));
-            }
-        }
-    }
-    let revisions: BTreeSet<_> = images
+    let published: Vec<_> = images
         .iter()
-        .map(|image| image.tag("amity.dev/revision"))
+        .copied()
+        .filter(|image| image.tag("amity.dev/published").is_some())
         .collect();
-    if revisions.len() != 1 {
-        return Err(format!("more than one revision: {revisions:?}"));
+    for image in published
+        .iter()
+        .filter(|image| wanted.contains(&image.region))
+    {
+        is_as_the_spec_says(image, spec)?;
     }
-    let used: BTreeSet<_> = images.iter().flat_map(|image| image.snapshots()).collect();
+    let has: Vec<_> = published.iter().map(|image| image.region.clone()).collect();
+    if !wanted.is_subset(&has.iter().cloned().collect()) {
+        return Err(format!("published in {has:?} instead of {wanted:?}"));
+    }
+    let revisions: BTreeSet<_> = published.iter().map(|image| image.revision()).collect();
+    let [revision] = revisions.iter().collect::<Vec<_>>()[..] else {
+        return Err(format!(
+            "more than one revision is published: {revisions:?}"
+        ));
+    };
+    expected.learn(spec, revision)?;
+    expected.settle(spec, used);
+    let there: Vec<_> = images
+        .iter()
+        .map(|image| (image.region.clone(), image.revision()))
+        .collect();
+    let to_be = expected.images();
+    if there.iter().cloned().collect::<Images>() != to_be || there.len() != to_be.len() {
+        return Err(format!("images {there:?} instead of {to_be:?}"));
+    }
+    no_stray_snapshot(&items)
+}
+
+fn is_as_the_spec_says(image: &Item, spec: &Value) -> Result<(), String> {
+    if image.value["state"] != "available" {
+        return Err(format!(
+            "{} in {} is not available: {}",
+            image.id, image.region, image.value
+        ));
+    }
+    if image.tag("amity.dev/self") != Some(image.id.as_str()) {
+        return Err(format!("{} is not sealed", image.id));
+    }
+    for (key, value) in spec["tags"].as_object().into_iter().flatten() {
+        if image.tag(key) != value.as_str() {
+            return Err(format!("{} lacks the tag {key}", image.id));
+        }
+    }
+    Ok(())
+}
+
+/// Every snapshot of ours is of an image, be that somebody else's by now.
+fn no_stray_snapshot(items: &[Item]) -> Result<(), String> {
+    let images = items.iter().filter(|item| item.is_image && !item.is_gone());
+    let used: BTreeSet<_> = images.flat_map(|image| image.snapshots()).collect();
     let stray = items.iter().find(|item| {
         !item.is_image && item.is_ours() && !item.is_gone() && !used.contains(item.id.as_str())
     });
@@ -146,6 +187,69 @@ pub fn matches(universe: &Universe, spec: &Value) -> Result<(), String> {
             stray.id, stray.region, stray.value
         ))
     })
+}
+
+/// What each revision was made from, by what EC2 says of its images and not by tags, is what it was made from in
+/// `known`: never two origins in one revision.
+pub fn one_origin_each(
+    universe: &Universe,
+    known: &mut BTreeMap<String, String>,
+) -> Result<(), String> {
+    let items = items(universe);
+    let ours = |item: &&Item| item.is_image && item.is_ours() && !item.is_gone();
+    for image in items.iter().filter(ours) {
+        let origin = origin_of(image, &items);
+        let known = known
+            .entry(image.revision())
+            .or_insert_with(|| origin.clone());
+        if *known != origin {
+            return Err(format!(
+                "{} in {} was made from {origin}, others of revision {} from {known}",
+                image.id,
+                image.region,
+                image.revision()
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// The instance, snapshot or image of somebody else's that an image of ours goes back to.
+fn origin_of(image: &Item, items: &[Item]) -> String {
+    if let Some(instance) = image.value["sourceInstance"].as_str() {
+        return instance.to_owned();
+    }
+    let source = &image.value["sourceImage"];
+    let Some(id) = source["id"].as_str() else {
+        return image.snapshots().next().unwrap_or_default().to_owned();
+    };
+    // By its name, since the tags of an image that is gone may be gone, too.
+    let name = &image.value["name"];
+    let sibling = items.iter().find(|item| {
+        item.id == id && item.region == source["region"] && item.value["name"] == *name
+    });
+    sibling.map_or_else(|| id.to_owned(), |sibling| origin_of(sibling, items))
+}
+
+/// The revision of an image of ours.
+pub fn revision_of(universe: &Universe, (region, id): &Ours) -> String {
+    let items = items(universe);
+    let mut found = items
+        .iter()
+        .filter(|item| item.region == *region && item.id == *id);
+    found.next().map(Item::revision).unwrap_or_default()
+}
+
+/// None of these images, by region and id, was deregistered.
+pub fn all_live(universe: &Universe, images: impl Iterator<Item = Ours>) -> Result<(), String> {
+    let items = items(universe);
+    for (region, id) in images {
+        let is_gone = |item: &&Item| item.region == region && item.id == id && item.is_gone();
+        if items.iter().any(|item| is_gone(&item)) {
+            return Err(format!("{id} in {region} is gone although it is used"));
+        }
+    }
+    Ok(())
 }
 
 /// An instance is captured once for each revision, and restarted no more often.
@@ -165,17 +269,16 @@ pub fn no_more_than_one_capture(universe: &Universe) -> Result<(), String> {
     }
 }
 
-/// No image and no snapshot of ours is left.
+/// No image of ours is left, and no snapshot but those of images that are somebody else's by now.
 pub fn nothing_is_left(universe: &Universe) -> Result<(), String> {
-    match items(universe)
-        .iter()
-        .find(|item| item.is_ours() && !item.is_gone())
-    {
+    let items = items(universe);
+    let is_left = |item: &&Item| item.is_image && item.is_ours() && !item.is_gone();
+    match items.iter().find(is_left) {
         Some(item) => Err(format!(
             "{} in {} is left: {}",
             item.id, item.region, item.value
         )),
-        None => Ok(()),
+        None => no_stray_snapshot(&items),
     }
 }
 

@@ -36,6 +36,16 @@ pub struct Process {
     pub sessions: Arc<Sessions>,
 }
 
+/// An installation in a cluster with this uid.
+pub fn installation(cluster: &str, settings: aws::Settings) -> Installation {
+    Installation {
+        owner: "simulation".to_owned(),
+        cluster: cluster.to_owned(),
+        take_over_from: None,
+        consistency_window: settings.consistency_window,
+    }
+}
+
 #[derive(Debug)]
 struct VirtualTime(Clock);
 
@@ -52,6 +62,7 @@ impl Process {
         cluster: &Cluster,
         clock: &Clock,
         settings: aws::Settings,
+        installation: Installation,
         accounts: &[AwsAccount],
     ) -> Self {
         let metrics = Metrics::default();
@@ -63,7 +74,7 @@ impl Process {
         let budget = Arc::new(Budget::new(clock.clone()));
         let inventory = Inventory::new(
             sessions.clone(),
-            "simulation",
+            installation.owner.clone(),
             clock.clone(),
             settings,
             budget.clone(),
@@ -71,12 +82,7 @@ impl Process {
         inventory.set_accounts(accounts.iter().cloned());
         let client = cluster.client();
         let cx = Context {
-            installation: Installation {
-                owner: "simulation".to_owned(),
-                cluster: "0c5f0b1e".to_owned(),
-                take_over_from: None,
-                consistency_window: settings.consistency_window,
-            },
+            installation,
             effects: Effects::new(sessions.clone(), inventory.clone(), budget),
             inventory,
             objects: Objects::new(client.clone(), metrics.clone()),

@@ -3,20 +3,27 @@
 //!
 //! `SEEDS=1000` runs more of them, `SEED=17` only one, with what was done to EC2.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use ec2sim::World;
-use serde_json::{Value, json};
+use serde_json::Value;
 
+use crate::expected::Expected;
+use crate::hands::{self, Ours};
+use crate::plot::Plot;
 use crate::process::lock;
 use crate::universe::{Rates, Universe};
-use crate::{number, oracles, regions, side_by_side, virtual_time};
+use crate::{number, oracles, side_by_side, virtual_time};
 
 /// The longest that EC2 may take to match the spec once nothing goes wrong any more.
 pub const SETTLES_WITHIN: Duration = Duration::from_hours(6);
 
 /// How long EC2's reads lag behind, with a margin.
 const LAGS_FOR: Duration = Duration::from_mins(10);
+
+/// How long somebody else's copy takes at most.
+const COPIED_WITHIN: Duration = Duration::from_mins(30);
 
 /// How long the controller is watched at rest after each change.
 const RESTS_FOR: Duration = Duration::from_hours(2);
@@ -65,90 +72,248 @@ fn tell(seed: u64) -> Result<Vec<String>, String> {
     })
 }
 
+/// What is known of a story so far.
+struct Tale<'a> {
+    universe: &'a Universe,
+    plot: Plot,
+    expected: Expected,
+    /// What each revision was made from.
+    origins: BTreeMap<String, String>,
+    /// Everything that is not ours.
+    foreign: Value,
+    used: Vec<Used>,
+}
+
+/// An image of ours that somebody uses, and its revision.
+struct Used {
+    image: Ours,
+    revision: String,
+}
+
 /// Apply, change, and delete; after each, EC2 must match.
 async fn chapters(universe: &Universe) -> Result<(), String> {
-    let before = oracles::foreign(universe);
     let chance = &universe.chance;
-    let sources = [
-        json!({"instance": {"region": "us-east-1", "instanceId": "i-0a1b2c3d4e5f60718", "reboot": "Once"}}),
-        json!({"instance": {"region": "us-east-1", "instanceId": "i-0a1b2c3d4e5f60718", "reboot": "Never"}}),
-        json!({"image": {"region": "us-east-1", "imageId": "ami-0feedfacefeedface"}}),
-    ];
-    let mut spec = json!({
-        "source": chance.pick(&sources),
-        "regions": regions(chance.pick::<&[&str]>(&[
-            &["us-east-1", "eu-west-1", "ap-northeast-1"],
-            &["eu-west-1", "ap-northeast-1"],
-            &["us-east-1"],
-        ])),
-        "tags": {"team": "web"},
-        "retention": {"revisions": 0},
-    });
-    chapter(universe, &spec, "applied").await?;
-    for _ in 0..2 {
-        change(universe, &mut spec);
-        chapter(universe, &spec, "changed").await?;
+    let mut tale = Tale {
+        universe,
+        plot: Plot::new(chance),
+        expected: Expected::default(),
+        origins: BTreeMap::new(),
+        foreign: oracles::foreign(universe),
+        used: Vec::new(),
+    };
+    tale.chapter("applied").await?;
+    let hands_come_after = chance.next() % 4;
+    for number in 0..3 {
+        if chance.per_mille(300) {
+            tale.somebody_uses_an_image();
+        }
+        let what = tale.plot.change();
+        tale.chapter(what).await?;
+        if number == hands_come_after {
+            tale.hands_of_others().await?;
+        }
+        if chance.per_mille(400) {
+            tale.nobody_uses_an_image();
+            tale.chapter("no longer used").await?;
+        }
     }
-    rests(universe, "changed", RESTS_LONG).await?;
+    tale.rests("at the end", RESTS_LONG).await?;
+    tale.nobody_uses_an_image();
     if chance.per_mille(500) {
         universe.wipe_status();
     }
     trouble(universe);
     universe.delete();
-    settle(universe, "deleted", |universe| universe.object().is_none()).await?;
+    tale.settle("deleted", |universe| universe.object().is_none())
+        .await?;
     oracles::nothing_is_left(universe)?;
-    oracles::unharmed(universe, &before)
+    oracles::unharmed(universe, &tale.foreign)
 }
 
-fn change(universe: &Universe, spec: &mut Value) {
-    let chance = &universe.chance;
-    match chance.next() % 5 {
-        0 => spec["rebuild"] = json!(format!("again {}", chance.next() % 3)),
-        1 => spec["regions"] = regions(&["us-east-1", "eu-west-1", "ap-southeast-2"]),
-        2 => spec["regions"] = regions(&["ap-northeast-1"]),
-        3 => spec["tags"] = json!({"team": "api", "stage": "prod"}),
-        _ => {
-            spec["rebuild"] = json!("both");
-            spec["regions"] = regions(&["us-west-2", "eu-west-1"]);
-            spec["tags"] = json!({});
+impl Tale<'_> {
+    /// Applies the spec while things go wrong; once they stop, EC2 matches within the bound, and then nothing
+    /// is written for a while.
+    async fn chapter(&mut self, what: &str) -> Result<(), String> {
+        let universe = self.universe;
+        let spec = self.plot.spec.clone();
+        let effects = lock(&universe.effects).len();
+        let has_already = self.expected.has_already(&spec);
+        trouble(universe);
+        universe.apply(&spec);
+        if universe.chance.per_mille(200) {
+            let meanwhile = Duration::from_secs(universe.chance.next() % 600);
+            universe.run_until(meanwhile, |_| false).await;
+            self.somebody_publishes_upstream()?;
+        }
+        self.becomes_true(what).await?;
+        if let Some(regions) = has_already {
+            nothing_is_made_twice(&lock(&universe.effects)[effects..], &regions)
+                .map_err(|error| format!("{what}: {error}"))?;
+        }
+        self.rests(what, RESTS_FOR).await
+    }
+
+    /// EC2 comes to match the spec.
+    async fn becomes_true(&mut self, what: &str) -> Result<(), String> {
+        let universe = self.universe;
+        self.settle(what, oracles::is_ready).await?;
+        // What EC2 did not show yet comes to light, such as the image of an answer that was lost, and a new
+        // process may repeat a write that reads do not show yet.
+        universe
+            .run_until(LAGS_FOR + universe.rest_interval, |_| false)
+            .await;
+        self.settle(what, oracles::is_ready).await?;
+        let used = self.used.iter();
+        let used = used.map(|used| (used.image.0.clone(), used.revision.clone()));
+        oracles::matches(
+            universe,
+            &self.plot.spec,
+            &mut self.expected,
+            &used.collect(),
+        )
+        .and_then(|()| oracles::one_origin_each(universe, &mut self.origins))
+        .and_then(|()| oracles::no_more_than_one_capture(universe))
+        .and_then(|()| oracles::unharmed(universe, &self.foreign))
+        .map_err(|error| format!("{what}: {error}"))?;
+        self.plot.was_published(self.expected.retained());
+        Ok(())
+    }
+
+    /// Nothing is written to EC2, nor to the status.
+    async fn rests(&self, what: &str, time: Duration) -> Result<(), String> {
+        let universe = self.universe;
+        let effects = lock(&universe.effects).len();
+        let writes = universe.cluster.status_writes();
+        let status = universe.object().and_then(|image| image.status.clone());
+        universe.run_until(time, |_| false).await;
+        if lock(&universe.effects).len() > effects {
+            return Err(format!(
+                "{what}: EC2 was written to at rest: {:?}",
+                &lock(&universe.effects)[effects..]
+            ));
+        }
+        if universe.cluster.status_writes() > writes {
+            let now = universe.object().and_then(|image| image.status.clone());
+            return Err(format!(
+                "{what}: the status was written at rest:\n{status:?}\n{now:?}"
+            ));
+        }
+        Ok(())
+    }
+
+    /// A while with trouble, then without.
+    async fn settle(&self, what: &str, done: impl Fn(&Universe) -> bool) -> Result<(), String> {
+        let universe = self.universe;
+        let troubled = Duration::from_secs(60 + universe.chance.next() % 1800);
+        universe.run_until(troubled, &done).await;
+        universe.set_rates(Rates::default());
+        if !universe.run_until(SETTLES_WITHIN, &done).await {
+            let status = universe.object().and_then(|image| image.status.clone());
+            return Err(format!(
+                "{what}: EC2 does not match after {SETTLES_WITHIN:?}: {}",
+                oracles::explain(status)
+            ));
+        }
+        let used = self.used.iter().map(|used| used.image.clone());
+        oracles::all_live(universe, used).map_err(|error| format!("{what}: {error}"))?;
+        match universe.invariants_broken() {
+            0 => Ok(()),
+            _ => Err(format!("{what}: a plan broke an invariant")),
         }
     }
+
+    fn somebody_uses_an_image(&mut self) {
+        let published = hands::published(self.universe);
+        let image = self.universe.chance.pick(&published).clone();
+        if self.used.iter().all(|used| used.image != image) {
+            hands::use_image(self.universe, &image);
+            self.used.push(Used {
+                revision: oracles::revision_of(self.universe, &image),
+                image,
+            });
+        }
+    }
+
+    fn nobody_uses_an_image(&mut self) {
+        for used in self.used.drain(..) {
+            hands::stop_using(self.universe, &used.image);
+        }
+    }
+
+    fn somebody_publishes_upstream(&mut self) -> Result<(), String> {
+        oracles::unharmed(self.universe, &self.foreign)?;
+        hands::publish_upstream(self.universe);
+        self.foreign = oracles::foreign(self.universe);
+        Ok(())
+    }
+
+    /// Others do something to our images, or to the cluster; what was lost comes back.
+    async fn hands_of_others(&mut self) -> Result<(), String> {
+        let universe = self.universe;
+        let mut ours = hands::published(universe);
+        ours.retain(|image| self.used.iter().all(|used| used.image != *image));
+        let Some(image) = (!ours.is_empty()).then(|| universe.chance.pick(&ours).clone()) else {
+            return Ok(());
+        };
+        // With a single image, nothing would be left to copy it from.
+        let may_be_lost = hands::published(universe).len() > 1;
+        let what = match universe.chance.next() % 5 {
+            0 if may_be_lost => {
+                hands::deregister(universe, &image);
+                "deregistered by hand"
+            }
+            1 if may_be_lost => {
+                hands::strip_tags(universe, &image);
+                "stripped of its tags"
+            }
+            2 => {
+                hands::copy_with_tags(universe, &image);
+                universe.run_until(COPIED_WITHIN, |_| false).await;
+                "copied with its tags"
+            }
+            3 => {
+                universe.wipe_status();
+                "without its status"
+            }
+            _ => return self.another_cluster_takes_over().await,
+        };
+        self.foreign = oracles::foreign(universe);
+        trouble(universe);
+        self.becomes_true(what).await?;
+        self.rests(what, RESTS_FOR).await
+    }
+
+    /// A cluster that was built anew touches nothing before it is told to, and then makes nothing anew.
+    async fn another_cluster_takes_over(&mut self) -> Result<(), String> {
+        let universe = self.universe;
+        let predecessor = lock(&universe.cluster_uid).0.clone();
+        universe.rebuild_cluster();
+        let effects = lock(&universe.effects).len();
+        universe.run_until(LAGS_FOR, |_| false).await;
+        let done = lock(&universe.effects)[effects..].to_vec();
+        if !done.is_empty() {
+            return Err(format!("another cluster's images were touched: {done:?}"));
+        }
+        lock(&universe.cluster_uid).1 = Some(predecessor);
+        self.chapter("taken over").await
+    }
 }
 
-/// Applies a spec while things go wrong; once they stop, EC2 matches within the bound, and then nothing is
-/// written for a day.
-async fn chapter(universe: &Universe, spec: &Value, what: &str) -> Result<(), String> {
-    trouble(universe);
-    universe.apply(spec);
-    settle(universe, what, oracles::is_ready).await?;
-    // What EC2 did not show yet comes to light, such as the image of an answer that was lost, and a new
-    // process may repeat a write that reads do not show yet.
-    universe
-        .run_until(LAGS_FOR + universe.rest_interval, |_| false)
-        .await;
-    settle(universe, what, oracles::is_ready).await?;
-    oracles::matches(universe, spec)?;
-    oracles::no_more_than_one_capture(universe)?;
-    rests(universe, what, RESTS_FOR).await
-}
-
-/// Nothing is written to EC2, nor to the status.
-async fn rests(universe: &Universe, what: &str, time: Duration) -> Result<(), String> {
-    let (effects, writes) = (
-        lock(&universe.effects).len(),
-        universe.cluster.status_writes(),
-    );
-    universe.run_until(time, |_| false).await;
-    if lock(&universe.effects).len() > effects {
-        return Err(format!(
-            "{what}: EC2 was written to at rest: {:?}",
-            &lock(&universe.effects)[effects..]
-        ));
+/// No image is made anew, and none is copied to where there is one.
+fn nothing_is_made_twice(effects: &[String], there: &BTreeSet<String>) -> Result<(), String> {
+    let is_again = |effect: &&String| {
+        let mut words = effect.split(' ').skip(1);
+        let (region, action) = (words.next(), words.next());
+        match action {
+            Some("CreateImage" | "RegisterImage") => true,
+            Some("CopyImage") => region.is_some_and(|region| there.contains(region)),
+            _ => false,
+        }
+    };
+    match effects.iter().find(is_again) {
+        Some(effect) => Err(format!("made although it is there: {effect}")),
+        None => Ok(()),
     }
-    if universe.cluster.status_writes() > writes {
-        return Err(format!("{what}: the status was written at rest"));
-    }
-    Ok(())
 }
 
 /// How much goes wrong differs from story to story.
@@ -161,26 +326,4 @@ fn trouble(universe: &Universe) {
         broken: *chance.pick(&[0, 30, 80]),
     };
     universe.set_rates(rates);
-}
-
-/// A while with trouble, then without.
-async fn settle(
-    universe: &Universe,
-    what: &str,
-    done: impl Fn(&Universe) -> bool,
-) -> Result<(), String> {
-    let troubled = Duration::from_secs(60 + universe.chance.next() % 1800);
-    universe.run_until(troubled, &done).await;
-    universe.set_rates(Rates::default());
-    if !universe.run_until(SETTLES_WITHIN, &done).await {
-        let status = universe.object().and_then(|image| image.status.clone());
-        return Err(format!(
-            "{what}: EC2 does not match after {SETTLES_WITHIN:?}: {}",
-            oracles::explain(status)
-        ));
-    }
-    match universe.invariants_broken() {
-        0 => Ok(()),
-        _ => Err(format!("{what}: a plan broke an invariant")),
-    }
 }

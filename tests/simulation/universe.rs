@@ -1,7 +1,7 @@
 //! One object in a world where things go wrong: processes that live one after the other, crashes, lost and
 //! broken answers, throttling.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use amity::clock::Clock;
 use amity::controller::reconcile::{Referred, reconcile};
 use amity::telemetry::Metrics;
 use amity_core::api::{AwsAccount, MachineImage};
+use amity_core::image::desired::Installation;
 use ec2sim::{CallSummary, Fault, InProcess, World};
 use futures::StreamExt;
 use jiff::SignedDuration;
@@ -18,7 +19,7 @@ use tokio::sync::Notify;
 
 use crate::chance::Chance;
 use crate::cluster::{Accident, Cluster};
-use crate::process::{Process, invariants_broken, lock};
+use crate::process::{Process, installation, invariants_broken, lock};
 
 /// The account of every story.
 pub const ACCOUNT: &str = "111122223333";
@@ -60,6 +61,10 @@ pub struct Universe {
     pub effects: Arc<Mutex<Vec<String>>>,
     /// How often the operator has a place read in which nothing goes on.
     pub rest_interval: Duration,
+    /// The uid of the cluster, and that of the one whose images are taken over.
+    pub cluster_uid: Mutex<(String, Option<String>)>,
+    /// The images that others made or made theirs, whatever tags they carry.
+    pub strangers: Mutex<BTreeSet<String>>,
     /// What each process counted.
     counted: Mutex<Vec<Metrics>>,
     account: AwsAccount,
@@ -91,6 +96,8 @@ impl Universe {
             crash_at: Arc::default(),
             effects: Arc::default(),
             rest_interval: *Chance::new(seed).pick(&REST_INTERVALS),
+            cluster_uid: Mutex::new(("cluster-0".to_owned(), None)),
+            strangers: Mutex::default(),
             counted: Mutex::default(),
             account: serde_json::from_value(serde_json::json!({
                 "apiVersion": "amity.dev/v1alpha1",
@@ -100,7 +107,8 @@ impl Universe {
                     "accountId": ACCOUNT,
                     "grants": {
                         "capture": [{"namespaces": {"all": true}}],
-                        "sourceOwners": [{"namespaces": {"all": true}, "owners": ["self"]}],
+                        "snapshots": [{"namespaces": {"all": true}}],
+                        "sourceOwners": [{"namespaces": {"all": true}, "owners": ["self", "amazon"]}],
                     },
                 },
             }))
@@ -125,6 +133,13 @@ impl Universe {
     /// Somebody deletes its status.
     pub fn wipe_status(&self) {
         self.cluster.wipe_status(OBJECT);
+    }
+
+    /// The cluster is lost and built anew from Git, as one with another uid.
+    pub fn rebuild_cluster(&self) {
+        self.cluster.rebuild(OBJECT);
+        let mut uid = lock(&self.cluster_uid);
+        *uid = (format!("{}+", uid.0), None);
     }
 
     /// The object as it is now.
@@ -159,7 +174,19 @@ impl Universe {
             ..aws::Settings::default()
         };
         let accounts = std::slice::from_ref(&self.account);
-        let process = Process::start(self.http(), &self.cluster, &self.clock, settings, accounts);
+        let (cluster, take_over_from) = lock(&self.cluster_uid).clone();
+        let installation = Installation {
+            take_over_from,
+            ..installation(&cluster, settings)
+        };
+        let process = Process::start(
+            self.http(),
+            &self.cluster,
+            &self.clock,
+            settings,
+            installation,
+            accounts,
+        );
         lock(&self.counted).push(process.cx.metrics.clone());
         let referred = Referred {
             unusable: None,
