@@ -28,7 +28,7 @@ pub const ACCOUNT: &str = "111122223333";
 const OBJECT: &str = "images/web";
 
 /// How late EC2's reads may be in these stories.
-pub const WINDOW: SignedDuration = SignedDuration::from_mins(2);
+pub const WINDOW: SignedDuration = SignedDuration::from_mins(10);
 
 /// How often a place at rest is read, by the seed: the default of `--rest-interval`, or more seldom. Most of
 /// what a story costs is these readings.
@@ -65,6 +65,8 @@ pub struct Universe {
     pub cluster_uid: Mutex<(String, Option<String>)>,
     /// The images that others made or made theirs, whatever tags they carry.
     pub strangers: Mutex<BTreeSet<String>>,
+    /// What users did, each before the effect of a number.
+    pub notes: Mutex<Vec<(usize, String)>>,
     /// What each process counted.
     counted: Mutex<Vec<Metrics>>,
     account: AwsAccount,
@@ -98,6 +100,7 @@ impl Universe {
             rest_interval: *Chance::new(seed).pick(&REST_INTERVALS),
             cluster_uid: Mutex::new(("cluster-0".to_owned(), None)),
             strangers: Mutex::default(),
+            notes: Mutex::default(),
             counted: Mutex::default(),
             account: serde_json::from_value(serde_json::json!({
                 "apiVersion": "amity.dev/v1alpha1",
@@ -123,6 +126,12 @@ impl Universe {
     /// The user applies the object.
     pub fn apply(&self, spec: &Value) {
         self.cluster.apply(OBJECT, spec);
+    }
+
+    /// Notes among the effects what a user did, and to which spec.
+    pub fn note(&self, what: &str, spec: &Value) {
+        let note = format!("{} {what}: {spec}", self.clock.now());
+        lock(&self.notes).push((lock(&self.effects).len(), note));
     }
 
     /// The user deletes it.
