@@ -239,6 +239,28 @@ async fn an_image_that_is_shared_with_the_account_is_found_by_its_owner() {
     missing(named(&lab, "self", "partner-base").await);
 }
 
+/// So EC2 has it: who pins a revision by its id keeps it, a name does not lead to it any more.
+#[tokio::test(start_paused = true)]
+async fn a_deprecated_image_of_another_owner_is_found_by_its_id_alone() {
+    let lab = Lab::calm().started().await;
+    let partners = "ami-0beefcafebeefcafe";
+    lab.world(|world| {
+        let region = world.regions_mut().get_mut(REGION).expect("a region");
+        for id in [partners, GOLDEN] {
+            let image = region.images.get_mut(id).expect("it is there");
+            image.deprecation = Some("2026-01-01T00:00:00Z".parse().expect("a time"));
+        }
+    });
+    missing(named(&lab, STRANGER, "partner-base").await);
+    let by_id = SourceQuery::Image(Reference::new(REGION, partners));
+    assert_eq!(found(source(&lab, by_id).await).id, partners);
+    assert_eq!(
+        found(named(&lab, "self", "golden-2025").await).id,
+        GOLDEN,
+        "its owner finds it"
+    );
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_name_with_wildcards_means_no_other_name() {
     let lab = Lab::calm().started().await;
