@@ -104,7 +104,7 @@ impl Claims {
         naming.map(|(object, _)| object)
     }
 
-    /// How many of the account's published images their objects no longer ask for.
+    /// How many of the account's images that are or were published their objects no longer ask for.
     pub fn departures(&self, holdings: &Holdings) -> Departures {
         let published = || {
             let images = holdings.held.iter();
@@ -112,7 +112,8 @@ impl Claims {
             images.filter(|held| {
                 held.is_image()
                     && held.is_sealed()
-                    && held.tags.contains_key(tag::PUBLISHED)
+                    && (held.tags.contains_key(tag::PUBLISHED)
+                        || held.tags.contains_key(tag::SUPERSEDED))
                     && !held.tags.contains_key(tag::RETAINED)
             })
         };

@@ -421,7 +421,10 @@ fn not_too_many_published_images_go_at_once(
         .desired
         .limit_lifted_until
         .is_some_and(|until| facts.now < until);
-    if is_lifted || !going.tags.contains_key(tag::PUBLISHED) {
+    let has_successor = facts.desired.wants(place) && !facts.desired.is_being_deleted();
+    let may_be_missed = going.tags.contains_key(tag::PUBLISHED)
+        || going.tags.contains_key(tag::SUPERSEDED) && !has_successor;
+    if is_lifted || !may_be_missed {
         return None;
     }
     match facts.observed.departures {

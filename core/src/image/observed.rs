@@ -38,7 +38,7 @@ pub enum Usage {
     Unknown(Unreadable),
 }
 
-/// How many of an account's published images are about to go at once, for whatever objects.
+/// How many of an account's images that are or were published are about to go at once, for whatever objects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Departures {
     /// The published images that their object no longer asks for.

@@ -55,12 +55,16 @@ fn publish_image(view: &View<'_>, owned: &Owned<'_>) -> Step {
     ))
 }
 
-/// A superseded image keeps the tag until the place has a published successor. Where the region is no longer wanted
-/// there will be none: there it goes as it is, so that it counts among the published images that go.
+/// A superseded image keeps the tag until the place has a published successor; where the region is no
+/// longer wanted, until the revision is published in every place that is.
 fn unpublish(view: &View<'_>, owned: &Owned<'_>) -> Option<Step> {
-    let is_wanted = view.desired.wants(owned.place);
-    let successor = view.standing_in(owned.place).filter(|_| is_wanted);
-    successor.is_some_and(Owned::is_published).then(|| {
+    let succeeded = if view.desired.wants(owned.place) {
+        view.standing_in(owned.place)
+            .is_some_and(Owned::is_published)
+    } else {
+        view.is_published_everywhere()
+    };
+    succeeded.then(|| {
         let why = Why::SupersededBy(view.desired.revision.clone());
         // A mark from before it was published, as a revert leaves it, is none.
         let since = owned.superseded_at().filter(|since| {

@@ -87,7 +87,10 @@ fn too_many(view: &View<'_>, owned: &Owned<'_>) -> Option<Kept> {
         .desired
         .limit_lifted_until
         .is_some_and(|until| view.now < until);
-    if !owned.is_published() || is_lifted {
+    // What lost the tag because its region is no longer wanted has no successor there.
+    let has_successor = view.desired.wants(owned.place) && !view.desired.is_being_deleted();
+    let may_be_missed = owned.is_published() || owned.was_published() && !has_successor;
+    if !may_be_missed || is_lifted {
         return None;
     }
     let Some(Departures { going, published }) = view.observed.departures else {

@@ -67,13 +67,6 @@ fn no_longer_needed(view: &View<'_>, owned: &Owned<'_>) -> Option<Why> {
     if view.is_the_users(owned.place, &owned.image.id) {
         return None;
     }
-    if !owned.is_of(&desired.revision) && !desired.wants(owned.place) {
-        return Some(if owned.was_published() {
-            Why::RegionNoLongerWanted
-        } else {
-            Why::SupersededBy(desired.revision.clone())
-        });
-    }
     if !owned.is_of(&desired.revision) {
         let goes = !owned.is_published() && !is_kept_for_a_revert(view, owned);
         return goes.then(|| Why::SupersededBy(desired.revision.clone()));
