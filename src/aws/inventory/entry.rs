@@ -71,13 +71,17 @@ impl<T: Tagged> Entry<T> {
         }
     }
 
-    /// A list shows it again. What was written stays until a list that began after it agrees, or until a
-    /// list that cannot lag behind it does not.
+    /// A list shows it again. What was written stays until a list that began after it agrees with all of it, or
+    /// until a list that cannot lag behind it does not.
     pub(super) fn listed(&mut self, item: T, started: Timestamp, window: SignedDuration) {
-        self.written.retain(|key, (value, at)| {
-            let agrees = item.tags().get(key) == value.as_ref() && started >= *at;
-            !agrees && started < *at + window
-        });
+        let agrees = |key: &String, value: &Option<String>, at: Timestamp| {
+            item.tags().get(key) == value.as_ref() && started >= at
+        };
+        let mut written = self.written.iter();
+        if written.all(|(key, (value, at))| agrees(key, value, *at)) {
+            self.written.clear();
+        }
+        self.written.retain(|_, (_, at)| started < *at + window);
         self.item = item;
         self.listed = true;
         self.missing_since = None;
@@ -100,8 +104,12 @@ impl<T: Tagged> Entry<T> {
         self.missing_since
     }
 
-    /// Tags were written or deleted.
+    /// Tags were written or deleted. The others are kept as they were seen then: a list that lags behind may show
+    /// them as they were before, and together with what was written that would be a state that never was.
     pub(super) fn tagged(&mut self, written: &[(String, Option<String>)], now: Timestamp) {
+        for (key, value) in self.tags() {
+            self.written.entry(key).or_insert((Some(value), now));
+        }
         self.written.extend(
             written
                 .iter()

@@ -364,6 +364,38 @@ fn tags_that_were_deleted_are_hidden_for_a_window_at_most() {
 }
 
 #[test]
+fn what_was_written_is_never_mixed_with_tags_from_before_it() {
+    let published = (tag::PUBLISHED.to_owned(), "yesterday".to_owned());
+    let superseded = (tag::SUPERSEDED.to_owned(), "today".to_owned());
+    let with = |more: &[&(String, String)]| {
+        let mut image = image(AMI, ImageState::Available);
+        image.tags.extend(more.iter().copied().cloned());
+        image
+    };
+    let shown = |memory: &Memory| {
+        let tags = &memory.known().images[0].tags;
+        [tag::PUBLISHED, tag::SUPERSEDED].map(|key| tags.contains_key(key))
+    };
+    // Another process has marked it as superseded; this one takes away the other tag.
+    let mut memory = memory();
+    memory.absorb(reading(10, [with(&[&published, &superseded])]));
+    let unpublish = Action::DeleteTags {
+        id: AMI.into(),
+        keys: vec![tag::PUBLISHED.into()],
+    };
+    memory.write(&unpublish, Answer::Changed, 11);
+    for (seconds, listed) in [
+        (12, with(&[&published])),
+        (13, with(&[&published, &superseded])),
+        (14, with(&[&published])),
+        (15, with(&[&superseded])),
+    ] {
+        memory.absorb(reading(seconds, [listed]));
+        assert_eq!(shown(&memory), [false, true], "at {seconds}");
+    }
+}
+
+#[test]
 fn a_name_that_is_taken_has_holders_once_it_was_looked_up() {
     let mut memory = memory();
     memory.write(&capture(), Answer::NameTaken, 10);
