@@ -256,8 +256,19 @@ fn an_instance_that_is_launched_refers_to_its_image_until_it_is_terminated() {
 fn only_an_available_image_can_be_launched() {
     let mut ec2 = Ec2::slow();
     let pending = ec2.capture("web");
-    let launch = [("ImageId", pending.as_str()), ("MinCount", "1"), ("MaxCount", "1")];
-    assert_eq!(ec2.code("RunInstances", &launch), "InvalidAMIID.Unavailable");
-    let unknown = [("ImageId", "ami-0eeeeeeeeeeeeeeee"), ("MinCount", "1"), ("MaxCount", "1")];
+    let launch = [
+        ("ImageId", pending.as_str()),
+        ("MinCount", "1"),
+        ("MaxCount", "1"),
+    ];
+    assert_eq!(
+        ec2.code("RunInstances", &launch),
+        "InvalidAMIID.Unavailable"
+    );
+    let unknown = [
+        ("ImageId", "ami-0eeeeeeeeeeeeeeee"),
+        ("MinCount", "1"),
+        ("MaxCount", "1"),
+    ];
     assert_eq!(ec2.code("RunInstances", &unknown), "InvalidAMIID.NotFound");
 }
