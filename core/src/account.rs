@@ -175,8 +175,8 @@ impl Claims {
             .collect();
         if !left.is_empty() {
             return Some(format!(
-                "it holds {} of this installation: deregister and delete by hand what is to go, and tag {} what is to \
-                 stay",
+                "it holds {} of this installation: deregister or delete by hand what is to go, and give what is to \
+                 stay the tag {}",
                 listed(("image or snapshot", "images and snapshots"), &left),
                 tag::RETAINED
             ));

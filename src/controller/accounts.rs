@@ -16,7 +16,7 @@ use super::objects::Error;
 use super::reconcile::Context;
 use crate::aws::session::Sessions;
 
-/// How soon an account that could not be reached is tried again.
+/// How soon an account that could not be reached, or of which something is not read yet, is looked at again.
 const NOT_READY: Duration = Duration::from_secs(15);
 
 /// After the finalizer was stored.
@@ -76,8 +76,8 @@ pub async fn reconcile(
             cx.objects.hold_account(account).await?;
             return Ok(Action::requeue(AFTER_A_WRITE));
         }
-        Ok(_) => READY,
-        Err(_) => NOT_READY,
+        Ok(_) if is_read(account, cx) => READY,
+        _ => NOT_READY,
     };
     let (status, reason, message) = match verdict {
         Ok(session) => {
@@ -111,6 +111,7 @@ async fn end(
         cx.objects.release_account(account).await?;
         return Ok(Action::await_change());
     };
+    cx.inventory.watch_snapshots(&account.spec.account_id);
     let message = format!(
         "deletion waits: {why}; if the account is closed, remove the finalizer {FINALIZER} by hand"
     );
@@ -135,6 +136,12 @@ fn duplicate(account: &AwsAccount, usable: &[AwsAccount]) -> Option<String> {
         other.name(),
         account.spec.account_id
     ))
+}
+
+/// Whether all of it was read, so that its strays are known.
+fn is_read(account: &AwsAccount, cx: &Context) -> bool {
+    let holdings = cx.inventory.holdings(&account.spec.account_id);
+    holdings.unreadable.is_empty()
 }
 
 fn is_held(account: &AwsAccount) -> bool {

@@ -32,6 +32,7 @@ use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube::runtime::{WatchStreamExt, controller, watcher};
 use kube::{Api, Client, Resource, ResourceExt};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
 
 use self::events::Events;
 use self::objects::{Error, Objects};
@@ -145,10 +146,12 @@ async fn control(
         settings.aws,
         budget.clone(),
     );
+    let (image_gone, mut images_gone) = mpsc::channel(1);
     let accounts = Controller::new(
         Api::<Guarded<AwsAccount>>::all(client.clone()),
         watcher::Config::default(),
-    );
+    )
+    .reconcile_all_on(stream::poll_fn(move |cx| images_gone.poll_recv(cx)));
     let (namespaces, touched_namespaces) = namespaces(client.clone());
     let images = image_controller(&client, settings.concurrency).reconcile_on(
         inventory
@@ -179,6 +182,7 @@ async fn control(
         images: images.store(),
         namespaces,
         failures: Mutex::default(),
+        image_gone,
     });
     let account_events = accounts
         .graceful_shutdown_on(stop.clone())

@@ -10,6 +10,7 @@ use k8s_openapi::api::core::v1::Namespace;
 use kube::core::PartialObjectMeta;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Api, Client, ResourceExt};
+use tokio::sync::mpsc;
 
 use super::objects::{Error, in_time};
 use super::reconcile::{Context, Referred};
@@ -32,6 +33,8 @@ pub(super) struct Process {
     pub(super) images: Store<Guarded<MachineImage>>,
     pub(super) namespaces: Store<PartialObjectMeta<Namespace>>,
     pub(super) failures: Mutex<BTreeMap<String, u32>>,
+    /// Wakes the accounts: what an image asked for is nobody's any more.
+    pub(super) image_gone: mpsc::Sender<()>,
 }
 
 impl Process {
@@ -102,6 +105,8 @@ impl Process {
         self.cx.inventory.forget(&key);
         self.cx.objects.forget(&key);
         self.succeeded(&key);
+        // Where the channel is full they are woken anyway.
+        let _ = self.image_gone.try_send(());
     }
 
     pub(super) fn succeeded(&self, key: &str) {

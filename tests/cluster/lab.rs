@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use amity_core::api::{MachineImage, conditions};
+use amity_core::api::{AwsAccount, MachineImage, conditions};
 use amity_testbed::{
     Amity, Call, ControlPlane, Ec2Sim, Holdings, Kubectl, Output, Reader, binary,
     control_plane_assets, eventually, workspace_root,
@@ -33,6 +33,19 @@ spec:
     sourceOwners: [{namespaces: {matchLabels: {grants: all}}, owners: [self]}]
 "#;
 
+/// The access key of the home account.
+pub const USER: &str = "AKIAEC2SIMHOME000001";
+
+/// The manifest of another account, in which every namespace may do everything.
+pub fn account(name: &str, id: &str, more: &str) -> String {
+    format!(
+        "apiVersion: amity.dev/v1alpha1\nkind: AwsAccount\nmetadata: {{name: {name}}}\nspec:\n  accountId: \"{id}\"\n  \
+         assumeRole: {{roleArn: \"arn:aws:iam::{id}:role/amity\"}}\n  \
+         grants: {{capture: [{{namespaces: {{all: true}}}}], \
+         sourceOwners: [{{namespaces: {{all: true}}, owners: [self]}}]}}\n  {more}\n"
+    )
+}
+
 /// A Kubernetes that knows the resources.
 pub struct Cluster {
     pub control_plane: &'static ControlPlane,
@@ -55,6 +68,43 @@ impl Cluster {
     /// Makes the `AwsAccount` that the tests use.
     pub fn apply_account(&self) {
         self.control_plane.kubectl().apply_yaml(ACCOUNT).unwrap();
+    }
+
+    pub fn account(&self, name: &str) -> Option<AwsAccount> {
+        let path = format!("/apis/amity.dev/v1alpha1/awsaccounts/{name}");
+        self.reader.get(&path).unwrap()
+    }
+
+    /// Looks at the account until `look` finds something in it.
+    pub fn until_account<T>(
+        &self,
+        name: &str,
+        what: &str,
+        mut look: impl FnMut(&AwsAccount) -> Option<T>,
+    ) -> T {
+        let found = eventually(PATIENCE, &format!("AwsAccount {name} {what}"), || {
+            let account = self.account(name).ok_or("it is not there")?;
+            look(&account).ok_or_else(|| format!("{:#?}", account.status))
+        });
+        found.unwrap()
+    }
+
+    /// Waits until `Ready` of the account has this reason, and gives its message.
+    pub fn until_account_says(&self, name: &str, reason: &str) -> String {
+        self.until_account(name, &format!("says {reason}"), |account| {
+            let conditions = &account.status.as_ref()?.conditions;
+            let ready = conditions.iter().find(|one| one.type_ == "Ready")?;
+            (ready.reason == reason).then(|| ready.message.clone())
+        })
+    }
+
+    pub fn until_account_gone(&self, name: &str) {
+        let what = format!("AwsAccount {name} is gone");
+        let gone = eventually(PATIENCE, &what, || match self.account(name) {
+            None => Ok(()),
+            Some(account) => Err(format!("{:#?}", account.status)),
+        });
+        gone.unwrap();
     }
 }
 
@@ -99,26 +149,67 @@ impl Lab {
         )
         .unwrap();
         let before = ec2.holdings().unwrap().of_users();
-        let settings = [
-            "--owner-id",
-            "tests",
-            "--consistency-window",
-            "3s",
-            "--rest-interval",
-            "2s",
-        ];
-        let amity = Amity::start(
-            &binary("amity"),
-            cluster.control_plane.controller_kubeconfig(),
-            &ec2.endpoint(),
-            &settings,
-        )
-        .unwrap();
+        let amity = start_controller(cluster, &ec2, &[]);
         Self {
             ec2,
             amity,
             before,
             cluster,
+        }
+    }
+
+    /// Starts the controller anew with further arguments.
+    pub fn restart_with(&mut self, arguments: &[&str]) {
+        self.amity.kill9();
+        self.amity = start_controller(self.cluster, &self.ec2, arguments);
+        self.amity.wait_ready().unwrap();
+    }
+
+    /// What a user of the account with this key does in us-east-1, and EC2's answer.
+    pub fn user_does(&self, key: &str, action: &str, parameters: &[(&str, &str)]) -> String {
+        let answer = self.ec2.call(key, "us-east-1", action, parameters);
+        answer.unwrap()
+    }
+
+    /// Launches an instance, and gives its id.
+    pub fn launch(&self, region: &str, image: &str) -> String {
+        let parameters = [("ImageId", image), ("MinCount", "1"), ("MaxCount", "1")];
+        let answer = self.ec2.call(USER, region, "RunInstances", &parameters);
+        element(&answer.unwrap(), "instanceId")
+    }
+
+    /// Waits until every region of the account was read three times: what is still being read after the last
+    /// write has been read then.
+    pub fn until_read_three_times(&self, account: &str) {
+        let reads = || {
+            let mut reads: BTreeMap<String, usize> = BTreeMap::new();
+            for call in self.calls() {
+                if call.action == "DescribeImages" && call.account.as_deref() == Some(account) {
+                    *reads.entry(call.region).or_default() += 1;
+                }
+            }
+            reads
+        };
+        let before = reads();
+        eventually(PATIENCE, "every region is read three times", || {
+            let now = reads();
+            let done = before
+                .iter()
+                .all(|(region, count)| now[region] >= count + 3);
+            if done {
+                Ok(())
+            } else {
+                Err(format!("{before:?} {now:?}"))
+            }
+        })
+        .unwrap();
+    }
+
+    /// That what users had in the beginning is as it was, whatever they added since.
+    pub fn assert_users_keep_all(&self) {
+        let now = self.holdings().of_users();
+        for (id, thing) in self.before.as_object().unwrap() {
+            assert_eq!(&now[id], thing, "{id}");
         }
     }
 
@@ -161,6 +252,33 @@ impl Lab {
     }
 }
 
+fn start_controller(cluster: &Cluster, ec2: &Ec2Sim, arguments: &[&str]) -> Amity {
+    let settings = [
+        "--owner-id",
+        "tests",
+        "--consistency-window",
+        "3s",
+        "--rest-interval",
+        "2s",
+    ];
+    Amity::start(
+        &binary("amity"),
+        cluster.control_plane.controller_kubeconfig(),
+        &ec2.endpoint(),
+        &[&settings, arguments].concat(),
+    )
+    .unwrap()
+}
+
+/// The text of the first element called `name`.
+pub fn element(xml: &str, name: &str) -> String {
+    let rest = xml.split_once(&format!("<{name}>"));
+    let text = rest.and_then(|(_, rest)| rest.split_once(&format!("</{name}>")));
+    text.unwrap_or_else(|| panic!("no {name} in {xml}"))
+        .0
+        .to_owned()
+}
+
 /// A lab for one test at a time.
 pub struct Alone {
     pub lab: Lab,
@@ -187,41 +305,54 @@ impl Alone {
                     .get_or_init(|| ControlPlane::start(&control_plane_assets().unwrap()).unwrap()),
             )
         });
-        remove_all_images(cluster);
+        remove_everything(cluster);
+        cluster.apply_account();
         prepare(cluster.control_plane.kubectl());
         Self {
             lab: Lab::start(cluster),
             _turn: turn,
         }
     }
+
+    /// The cluster is lost with all that it knew, and another one is built in its place, over the same EC2.
+    pub fn rebuild_cluster(&mut self) {
+        static CLUSTER: OnceLock<Cluster> = OnceLock::new();
+        static CONTROL_PLANE: OnceLock<ControlPlane> = OnceLock::new();
+        self.lab.cluster = CLUSTER.get_or_init(|| {
+            let assets = control_plane_assets().unwrap();
+            Cluster::on(CONTROL_PLANE.get_or_init(|| ControlPlane::start(&assets).unwrap()))
+        });
+        self.lab.restart_with(&[]);
+    }
 }
 
-/// What an earlier test left, without its controller.
-fn remove_all_images(cluster: &Cluster) {
-    let path = "/apis/amity.dev/v1alpha1/machineimages";
-    let list: Option<Value> = cluster.reader.get(path).unwrap();
+/// What an earlier test left goes without its controller.
+fn remove_everything(cluster: &Cluster) {
     let kubectl = cluster.control_plane.kubectl();
-    for image in list
-        .iter()
-        .flat_map(|list| list["items"].as_array().unwrap())
-    {
-        let name = image["metadata"]["name"].as_str().unwrap();
-        let kubectl = kubectl.in_namespace(image["metadata"]["namespace"].as_str().unwrap());
-        let _ = kubectl
-            .run(&["delete", "machineimage", name, "--wait=false"])
-            .unwrap();
-        let no_finalizers = r#"{"metadata": {"finalizers": null}}"#;
-        let _ = kubectl
-            .run(&[
-                "patch",
-                "machineimage",
-                name,
-                "--type=merge",
-                "-p",
-                no_finalizers,
-            ])
-            .unwrap();
+    for kind in ["machineimages", "awsaccounts"] {
+        let path = format!("/apis/amity.dev/v1alpha1/{kind}");
+        let list: Option<Value> = cluster.reader.get(&path).unwrap();
+        for object in list
+            .iter()
+            .flat_map(|list| list["items"].as_array().unwrap())
+        {
+            let name = object["metadata"]["name"].as_str().unwrap();
+            let kubectl = match object["metadata"]["namespace"].as_str() {
+                Some(namespace) => kubectl.in_namespace(namespace),
+                None => kubectl.clone(),
+            };
+            let _ = kubectl
+                .run(&["delete", kind, name, "--wait=false"])
+                .unwrap();
+            let _ = kubectl.run(&without_finalizers(kind, name)).unwrap();
+        }
     }
+}
+
+/// What a user types who wants a finalizer gone.
+pub fn without_finalizers<'a>(kind: &'a str, name: &'a str) -> [&'a str; 6] {
+    let patch = r#"{"metadata": {"finalizers": null}}"#;
+    ["patch", kind, name, "--type=merge", "-p", patch]
 }
 
 /// The world, with an instance for each test.
@@ -332,6 +463,12 @@ impl Namespace<'_> {
         self.until(name, "is Ready", |image| {
             is_ready(image).then(|| image.clone())
         })
+    }
+
+    /// `kubectl annotate`.
+    pub fn annotate(&self, name: &str, annotation: &str) {
+        let arguments = ["annotate", "machineimage", name, annotation];
+        self.kubectl.run(&arguments).unwrap().ok().unwrap();
     }
 
     /// Waits until it is stalled, and gives reason and message.

@@ -83,7 +83,7 @@ fn the_region_of_the_source_may_lose_its_image() {
 #[test]
 fn a_rebuild_publishes_before_it_retires() {
     let namespace = Lab::shared().namespace("rebuild");
-    namespace.apply_of_instance("web", &THREE, "");
+    namespace.apply_of_instance("web", &THREE, "retention: {revisions: 0}");
     let before = namespace.until_ready("web");
 
     namespace.patch("web", r#"{"spec": {"rebuild": "again"}}"#);
@@ -173,7 +173,7 @@ fn deletion_leaves_nothing_and_touches_nothing_of_the_user() {
         namespace.until_gone(name);
         namespace.assert_nothing_left(name, None);
     }
-    assert_eq!(namespace.lab.holdings().of_users(), namespace.lab.before);
+    namespace.lab.assert_users_keep_all();
 }
 
 #[test]

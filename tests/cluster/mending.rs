@@ -1,7 +1,7 @@
 //! What stands in the way is said with its reason and what to do about it, and the image goes on by
 //! itself once it is mended.
 
-use crate::lab::{Lab, Namespace};
+use crate::lab::{Lab, Namespace, account};
 
 /// That the image is stalled for this reason, with these words in the message.
 fn assert_stalled(namespace: &Namespace<'_>, name: &str, reason: &str, words: &[&str]) {
@@ -11,14 +11,6 @@ fn assert_stalled(namespace: &Namespace<'_>, name: &str, reason: &str, words: &[
         assert!(message.contains(word), "{message:?} lacks {word:?}");
     }
     namespace.assert_nothing_left(name, None);
-}
-
-fn account(name: &str, id: &str, more: &str) -> String {
-    format!(
-        "apiVersion: amity.dev/v1alpha1\nkind: AwsAccount\nmetadata: {{name: {name}}}\nspec:\n  accountId: \"{id}\"\n  \
-         assumeRole: {{roleArn: \"arn:aws:iam::{id}:role/amity\"}}\n  \
-         grants: {{capture: [{{namespaces: {{all: true}}}}]}}\n  {more}\n"
-    )
 }
 
 #[test]

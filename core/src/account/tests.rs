@@ -240,8 +240,8 @@ fn an_account_stays_while_images_or_snapshots_of_ours_live_there() {
     let keep = |held| Claims::default().keep("default", &holding([held]), CLUSTER);
     assert_eq!(
         keep(held("snap-1", "prod/gone")).unwrap(),
-        "it holds 1 image or snapshot (snap-1 in eu-west-1) of this installation: deregister and delete by hand what is \
-         to go, and tag amity.dev/retained what is to stay"
+        "it holds 1 image or snapshot (snap-1 in eu-west-1) of this installation: deregister or delete by hand what is \
+         to go, and give what is to stay the tag amity.dev/retained"
     );
     assert_eq!(
         keep(held("ami-1", "prod/gone").tagged(tag::CLUSTER, "c2")),

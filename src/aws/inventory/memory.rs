@@ -72,6 +72,8 @@ pub(super) struct Memory {
     as_of: Option<Timestamp>,
     last_write: Option<Timestamp>,
     snapshots_as_of: Option<Timestamp>,
+    /// When the first reading that listed snapshots began.
+    snapshots_since: Option<Timestamp>,
 }
 
 impl Memory {
@@ -90,6 +92,7 @@ impl Memory {
             as_of: None,
             last_write: None,
             snapshots_as_of: None,
+            snapshots_since: None,
         }
     }
 
@@ -115,6 +118,7 @@ impl Memory {
             let snapshots = self.without_buried(snapshots, started, ended);
             absorb_list(&mut self.snapshots, snapshots, started, ended, self.window);
             self.snapshots_as_of = Some(started);
+            self.snapshots_since.get_or_insert(started);
         }
         for asked in self.names.values_mut() {
             for (name, taken) in asked {
@@ -248,7 +252,11 @@ impl Memory {
             return true;
         };
         let written_since = self.last_write.is_some_and(|written| written >= read_at);
+        // What an earlier process wrote may not have been in the first list.
+        let all_is_shown = self.snapshots_since.map(|since| since + self.window);
+        let may_lag = all_is_shown.is_some_and(|shown| read_at < shown && now >= shown);
         written_since
+            || may_lag
             || now >= read_at + strays_interval
             || self
                 .images

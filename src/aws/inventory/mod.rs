@@ -165,6 +165,16 @@ impl Inventory {
         }
     }
 
+    /// Lets the next reading of each of the account's regions list snapshots too: somebody is about to remove
+    /// some by hand, which is else seen once a day.
+    pub fn watch_snapshots(&self, account_id: &str) {
+        let mut state = self.state();
+        let places = state.places.iter_mut();
+        for (_, known) in places.filter(|(place, _)| place.account == account_id) {
+            known.watch_snapshots();
+        }
+    }
+
     /// All that the account holds of this installation, from memory, whatever object it is of.
     pub fn holdings(&self, account_id: &str) -> Holdings {
         let state = self.state();

@@ -23,6 +23,8 @@ pub(super) struct PlaceState {
     tried: bool,
     failures: u32,
     next_read: Timestamp,
+    /// Whether somebody waits for what happens to snapshots.
+    watches_snapshots: bool,
     wake: Arc<Notify>,
 }
 
@@ -35,6 +37,7 @@ impl PlaceState {
             tried: false,
             failures: 0,
             next_read: Timestamp::MIN,
+            watches_snapshots: false,
             wake: Arc::default(),
         }
     }
@@ -63,6 +66,11 @@ impl PlaceState {
     /// Whether it can be read, and was at `time` or after it.
     pub(super) fn is_known_at(&self, time: Timestamp) -> bool {
         self.readable.is_ok() && self.memory.as_of().is_some_and(|as_of| as_of >= time)
+    }
+
+    /// Lets the next reading list snapshots too.
+    pub(super) fn watch_snapshots(&mut self) {
+        self.watches_snapshots = true;
     }
 
     /// Brings the next reading forward.
@@ -118,9 +126,10 @@ impl Inventory {
             };
             Ask {
                 owner: self.owner.clone(),
-                snapshots: known
-                    .memory
-                    .needs_snapshots(now, self.settings.strays_interval),
+                snapshots: known.watches_snapshots
+                    || known
+                        .memory
+                        .needs_snapshots(now, self.settings.strays_interval),
                 names: known.memory.names_to_look_up(),
                 buried: known.memory.buried().cloned().collect(),
             }
@@ -154,6 +163,7 @@ impl Inventory {
         known.tried = true;
         known.failures = 0;
         known.readable = Ok(());
+        known.watches_snapshots = false;
         self.changes.add(known.memory.absorb(reading));
         let rest = pace::at_rest(place, self.settings.rest_interval);
         known.next_read = now

@@ -36,8 +36,8 @@ const NOT_TERMINATED: [&str; 5] = ["pending", "running", "shutting-down", "stopp
 /// How long it is believed that nothing uses an image: the deregistration follows at once.
 const UNUSED_FRESH: SignedDuration = SignedDuration::from_mins(1);
 
-/// How often it is looked again whether an image that is used still is.
-const USED_FRESH: SignedDuration = SignedDuration::from_mins(10);
+/// After how many intervals of rest it is looked again whether an image that is used still is.
+const USED_FRESH: i32 = 2;
 
 /// The same after a failure.
 const FAILURE_FRESH: SignedDuration = SignedDuration::from_mins(1);
@@ -53,10 +53,10 @@ impl Usages {
         usages.get(key).map(|(_, usage)| usage.clone())
     }
 
-    fn put(&self, key: (Place, String), usage: &Usage, now: Timestamp) {
+    fn put(&self, key: (Place, String), usage: &Usage, now: Timestamp, rest: SignedDuration) {
         let fresh = match usage {
             Usage::By(users) if users.is_empty() => UNUSED_FRESH,
-            Usage::By(_) => USED_FRESH,
+            Usage::By(_) => rest * USED_FRESH,
             Usage::Unknown(_) => FAILURE_FRESH,
         };
         let mut usages = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -84,7 +84,9 @@ impl Inventory {
                     }
                     Err(unreadable) => Usage::Unknown(unreadable.clone()),
                 };
-                self.usages.put((place.clone(), id.clone()), &usage, now);
+                let rest = self.settings.rest_interval;
+                self.usages
+                    .put((place.clone(), id.clone()), &usage, now, rest);
             }
         }
     }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::http::post_form;
 use crate::leash::{Leash, PartFolder};
 use crate::{Error, Process, eventually, get_json};
 
@@ -68,6 +69,27 @@ impl Ec2Sim {
     /// What clients take as `AWS_ENDPOINT_URL`.
     pub fn endpoint(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// What whoever has `access_key` does in `region`, and EC2's answer as XML.
+    ///
+    /// # Errors
+    /// [`Error::Http`], also where EC2 refuses.
+    pub fn call(
+        &self,
+        access_key: &str,
+        region: &str,
+        action: &str,
+        parameters: &[(&str, &str)],
+    ) -> Result<String, Error> {
+        let mut form = vec![("Action", action), ("Version", "2016-11-15")];
+        form.extend_from_slice(parameters);
+        // ec2sim reads who calls and where, and checks no signature.
+        let authorization = format!(
+            "AWS4-HMAC-SHA256 Credential={access_key}/20260101/{region}/ec2/aws4_request, \
+             SignedHeaders=host, Signature=none"
+        );
+        post_form(&self.endpoint(), &authorization, &form)
     }
 
     /// The log of calls: time, account, region, action, outcome of each.

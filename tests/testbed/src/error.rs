@@ -52,7 +52,7 @@ pub enum Error {
         stderr: String,
     },
     /// An answer over HTTP was missing or not what it should be.
-    #[error("GET {url}: {reason}")]
+    #[error("{url}: {reason}")]
     Http {
         /// The address asked.
         url: String,

@@ -70,6 +70,8 @@ struct Device {
 /// One call that reached EC2.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Call {
+    /// Whose credentials they were; none where nobody has them.
+    pub account: Option<String>,
     /// The region that was asked.
     pub region: String,
     /// The action.

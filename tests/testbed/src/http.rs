@@ -1,9 +1,10 @@
-//! Plain HTTP to the programs on loopback: a GET, and nothing more.
+//! Plain HTTP to the programs on loopback.
 
 use std::time::Duration;
 
 use serde_json::Value;
-use ureq::Agent;
+use ureq::http::Response;
+use ureq::{Agent, Body};
 
 use crate::Error;
 
@@ -15,20 +16,37 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// [`Error::Http`] where there is no answer within 10 s or its status is not a success; the status
 /// and the body are in it.
 pub fn get_text(url: &str) -> Result<String, Error> {
-    let failed = |reason: String| Error::Http {
-        url: url.to_owned(),
-        reason,
-    };
-    let agent = Agent::from(
+    text(url, agent().get(url).call())
+}
+
+/// The body that answers a form, as text; `authorization` is the header of that name.
+///
+/// # Errors
+/// As [`get_text`].
+pub(crate) fn post_form(
+    url: &str,
+    authorization: &str,
+    form: &[(&str, &str)],
+) -> Result<String, Error> {
+    let request = agent().post(url).header("authorization", authorization);
+    text(url, request.send_form(form.iter().copied()))
+}
+
+fn agent() -> Agent {
+    Agent::from(
         Agent::config_builder()
             .timeout_global(Some(TIMEOUT))
             .http_status_as_error(false)
             .build(),
-    );
-    let mut answer = agent
-        .get(url)
-        .call()
-        .map_err(|error| failed(error.to_string()))?;
+    )
+}
+
+fn text(url: &str, answer: Result<Response<Body>, ureq::Error>) -> Result<String, Error> {
+    let failed = |reason: String| Error::Http {
+        url: url.to_owned(),
+        reason,
+    };
+    let mut answer = answer.map_err(|error| failed(error.to_string()))?;
     let body = answer
         .body_mut()
         .with_config()

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::step::{Action, Plan, Step, Why};
 use super::view::View;
-use crate::image::identity::{Place, TagKeys, tag};
+use crate::image::identity::{Place, TagKeys, is_sealed_snapshot, tag};
 use crate::image::observed::ImageState;
 
 /// The tags of the spec as they are put on an image or snapshot, with the note of which keys they are.
@@ -28,7 +28,7 @@ pub(crate) fn tag(view: &View<'_>, plan: &mut Plan) {
         for id in &owned.image.snapshots {
             if let Some(snapshot) = view
                 .snapshot(owned.place, id)
-                .filter(|one| one.tags.get(tag::SELF) == Some(id))
+                .filter(|one| is_sealed_snapshot(one, &view.desired.identity))
             {
                 bring_into_line(view, owned.place, id, &snapshot.tags, plan);
             }

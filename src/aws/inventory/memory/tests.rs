@@ -655,3 +655,21 @@ fn nothing_stays_of_an_object_that_is_gone() {
         "nobody is there to be woken: {changed:?}"
     );
 }
+
+#[test]
+fn snapshots_are_listed_again_when_what_an_earlier_process_wrote_is_shown() {
+    let day = SignedDuration::from_hours(24);
+    let mut memory = Memory::new(WINDOW);
+    let mut user = image(AMI, ImageState::Available);
+    user.snapshots = vec![SNAP.into()];
+    let mut sealed = snapshot(SNAP, false);
+    sealed.tags.insert(tag::SELF.into(), SNAP.into());
+    memory.absorb(with_snapshots(
+        reading(10, [user.clone()]),
+        [sealed.clone()],
+    ));
+    assert!(!memory.needs_snapshots(at(20), day));
+    assert!(memory.needs_snapshots(at(610), day), "a window later");
+    memory.absorb(with_snapshots(reading(610, [user]), [sealed]));
+    assert!(!memory.needs_snapshots(at(620), day), "and then no more");
+}

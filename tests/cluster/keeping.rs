@@ -1,0 +1,165 @@
+//! What is superseded or deleted: what stays, for how long, and who says so.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use amity_core::api::{MachineImage, conditions};
+use amity_testbed::eventually;
+
+use crate::lab::{Alone, Lab, Namespace, PATIENCE, USER, condition, is_ready, published, revision};
+
+/// An image that an instance uses, and the instance.
+struct Used {
+    image: String,
+    instance: String,
+    revision: String,
+}
+
+/// Makes an image, launches it, and supersedes it.
+fn used_and_superseded(namespace: &Namespace<'_>) -> Used {
+    namespace.apply_of_instance("web", &["us-east-1"], "retention: {revisions: 0}");
+    let first = namespace.until_ready("web");
+    let image = published(&first)["us-east-1"].clone();
+    let instance = namespace.lab.launch("us-east-1", &image);
+    namespace.patch("web", r#"{"spec": {"rebuild": "again"}}"#);
+    Used {
+        image,
+        instance,
+        revision: revision(&first).to_owned(),
+    }
+}
+
+/// Waits until it is `Ready` because of what still uses an image, and gives the message.
+fn until_in_use(namespace: &Namespace<'_>, used: &Used) -> (MachineImage, String) {
+    namespace.until("web", "is Ready, and says what is in use", |image| {
+        let ready = condition(image, conditions::READY).filter(|ready| ready.reason == "InUse")?;
+        let users = &image.status.as_ref()?.regions.first()?.in_use_by;
+        let [user] = users.as_slice() else {
+            return None;
+        };
+        assert!(is_ready(image), "{:#?}", image.status);
+        assert_eq!(user.image_id, used.image);
+        assert!(user.arn.ends_with(&used.instance), "{user:?}");
+        Some((image.clone(), ready.message.clone()))
+    })
+}
+
+fn until_deregistered(lab: &Lab, id: &str) {
+    // It is asked again within a minute.
+    eventually(2 * PATIENCE, &format!("{id} is deregistered"), || {
+        let holdings = lab.holdings();
+        let image = holdings.images.iter().find(|one| one.id == id).unwrap();
+        if image.is_there() {
+            Err(format!("{image:?}"))
+        } else {
+            Ok(())
+        }
+    })
+    .unwrap();
+}
+
+#[test]
+fn a_superseded_image_stays_until_its_instance_is_terminated() {
+    let lab = Lab::shared();
+    let namespace = lab.namespace("in-use");
+    let used = used_and_superseded(&namespace);
+
+    let (image, message) = until_in_use(&namespace, &used);
+
+    assert_ne!(revision(&image), used.revision);
+    for word in [
+        &used.image,
+        &used.instance,
+        &used.revision,
+        "amity.dev/deregister-in-use",
+    ] {
+        assert!(message.contains(word), "{message:?} lacks {word:?}");
+    }
+    assert_eq!(lab.holdings().images_of("in-use/web").len(), 2);
+
+    lab.user_does(
+        USER,
+        "TerminateInstances",
+        &[("InstanceId.1", &used.instance)],
+    );
+
+    until_deregistered(lab, &used.image);
+    let image = namespace.until_ready("web");
+    namespace.assert_served(&image, &["us-east-1"]);
+}
+
+#[test]
+fn an_image_in_use_goes_when_the_annotation_says_so() {
+    let lab = Lab::shared();
+    let namespace = lab.namespace("in-use-override");
+    let used = used_and_superseded(&namespace);
+    until_in_use(&namespace, &used);
+
+    namespace.annotate(
+        "web",
+        &format!("amity.dev/deregister-in-use={}", used.revision),
+    );
+
+    until_deregistered(lab, &used.image);
+    let image = namespace.until("web", "says that all is as it should be", |image| {
+        let ready = condition(image, conditions::READY)?;
+        (ready.reason == "InSync").then(|| image.clone())
+    });
+    namespace.assert_served(&image, &["us-east-1"]);
+}
+
+#[test]
+fn more_deletions_than_are_likely_to_be_meant_wait_for_a_word() {
+    const NUMBER: usize = 21;
+    let mut alone = Alone::ready();
+    let namespace = alone.lab.namespace("crowd");
+    let image = |number: usize| {
+        format!(
+            "---\napiVersion: amity.dev/v1alpha1\nkind: MachineImage\nmetadata: {{name: web-{number}}}\nspec:\n  \
+             regions: [{{name: us-east-1}}]\n  \
+             source: {{image: {{region: us-east-1, imageId: ami-0e1ea5e0000000001}}}}\n"
+        )
+    };
+    let names: Vec<_> = (0..NUMBER).map(|number| format!("web-{number}")).collect();
+    let manifest: String = (0..NUMBER).map(image).collect();
+    namespace.kubectl.apply_yaml(&manifest).unwrap();
+    for name in &names {
+        namespace.until_ready(name);
+    }
+
+    // Everything is deleted before the controller sees the first of it.
+    alone.lab.amity.kill9();
+    let all = ["delete", "machineimages", "--all", "--wait=false"];
+    let kubectl = alone.lab.existing("crowd").kubectl;
+    kubectl.run(&all).unwrap().ok().unwrap();
+    alone.lab.restart_with(&[]);
+
+    let namespace = alone.lab.existing("crowd");
+    for name in &names {
+        let (reason, message) = namespace.until_stalled(name);
+        assert_eq!(reason, "DeregistrationLimit", "{message}");
+        let said = format!("{NUMBER} of the {NUMBER} published images of account 111122223333");
+        assert!(message.contains(&said), "{message}");
+        let holdings = alone.lab.holdings();
+        let images = holdings.images_of(&namespace.key(name));
+        assert!(images.len() == 1 && images[0].is_published(), "{images:?}");
+    }
+
+    let lifted = format!(
+        "amity.dev/deregistration-limit-lifted-until={}",
+        in_an_hour()
+    );
+    let annotate = ["annotate", "awsaccount", "default", &lifted];
+    kubectl.run(&annotate).unwrap().ok().unwrap();
+
+    for name in &names {
+        namespace.until_gone(name);
+        namespace.assert_nothing_left(name, None);
+    }
+}
+
+/// As `date -u -d '1 hour' +%FT%TZ` prints it.
+fn in_an_hour() -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() + Duration::from_hours(1);
+    let time = jiff::Timestamp::from_second(i64::try_from(now.as_secs()).unwrap()).unwrap();
+    time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
