@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use amity_core::account::{Held, Holdings};
 use amity_core::api::conditions;
+use amity_core::image::desired::Desired;
 use amity_core::image::identity::{Place, tag};
+use amity_core::image::plan::Reads;
 use amity_core::image::plan::step::Action;
 use ec2sim::{Fault, Knobs};
 use serde_json::json;
@@ -228,7 +230,7 @@ async fn each_account_holds_its_own() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_copy_slots_that_are_left_are_observed_with_each_place() {
+async fn the_copy_slots_that_are_left_are_observed_where_a_copy_is_planned() {
     let lab = Lab::with_knobs(Knobs {
         base_milliseconds: 180_000,
         ..Knobs::calm()
@@ -238,13 +240,25 @@ async fn the_copy_slots_that_are_left_are_observed_with_each_place() {
     let web = desired("web", &["us-east-1", "eu-west-1"]);
     let origin = lab.make(&web, "us-east-1", capture(&web)).await;
     lab.pass(1200).await;
-    let slots = async |desired| {
-        let mut slots = Vec::new();
-        for region in ["us-east-1", "eu-west-1"] {
-            slots.push(lab.known(desired, region).await.free_copy_slots);
-        }
-        slots
+    let slots = async |desired: &Desired| {
+        let places = ["us-east-1", "eu-west-1"].map(|region| Place::new(ACCOUNT, region));
+        let reads = Reads {
+            copy_slots: places.clone().into(),
+            ..Reads::default()
+        };
+        let observed = lab.inventory.observe(desired, &reads).await;
+        places.map(|place| {
+            observed
+                .known_at(&place)
+                .expect("it was read")
+                .free_copy_slots
+        })
     };
+    assert_eq!(
+        lab.known(&web, "us-east-1").await.free_copy_slots,
+        None,
+        "only where a copy is planned"
+    );
     assert_eq!(slots(&web).await, [Some(20), Some(20)], "of {INSTANCE}");
     lab.make(&web, "eu-west-1", copy(&web, &origin, "eu-west-1"))
         .await;

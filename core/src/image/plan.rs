@@ -81,6 +81,8 @@ pub struct Reads {
     pub usage: BTreeSet<(Place, String)>,
     /// How much else of the account is about to go.
     pub departures: bool,
+    /// How many more copies may be under way to these places.
+    pub copy_slots: BTreeSet<Place>,
 }
 
 impl Reads {
@@ -90,6 +92,7 @@ impl Reads {
         self.source = more.source.or(self.source.take());
         self.usage.extend(more.usage);
         self.departures |= more.departures;
+        self.copy_slots.extend(more.copy_slots);
         *self != before
     }
 }
@@ -134,6 +137,12 @@ pub fn reads(desired: &Desired, observed: &Observed, now: Timestamp) -> Reads {
     let view = View::new(desired, observed, now);
     Reads {
         usage: usage.collect(),
+        copy_slots: steps
+            .iter()
+            .filter(|step| matches!(step.action, Action::CopyImage { .. }))
+            .filter(|step| matches!(step.waits_for, None | Some(WaitsFor::CopySlot)))
+            .filter_map(|step| step.place.clone())
+            .collect(),
         departures: steps
             .iter()
             .any(|step| step.waits_for == Some(WaitsFor::Departures)),

@@ -148,7 +148,7 @@ impl Inventory {
             .map(|place| {
                 let mut view = state.view(&place, object);
                 if let PlaceView::Known(known) = &mut view
-                    && desired.wants(&place)
+                    && reads.copy_slots.contains(&place)
                 {
                     known.free_copy_slots = Some(self.free_slots(&state, &place, object));
                 }
