@@ -177,7 +177,7 @@ fn is_as_the_spec_says(image: &Item, spec: &Value) -> Result<(), String> {
 /// Every snapshot of ours is of an image, be that somebody else's by now.
 fn no_stray_snapshot(items: &[Item]) -> Result<(), String> {
     let images = items.iter().filter(|item| item.is_image && !item.is_gone());
-    let used: BTreeSet<_> = images.flat_map(|image| image.snapshots()).collect();
+    let used: BTreeSet<_> = images.flat_map(Item::snapshots).collect();
     let stray = items.iter().find(|item| {
         !item.is_image && item.is_ours() && !item.is_gone() && !used.contains(item.id.as_str())
     });

@@ -35,8 +35,8 @@ pub const WINDOW: SignedDuration = SignedDuration::from_mins(10);
 const REST_INTERVALS: [Duration; 4] = [
     Duration::from_mins(5),
     Duration::from_mins(30),
-    Duration::from_mins(60),
-    Duration::from_mins(60),
+    Duration::from_hours(1),
+    Duration::from_hours(1),
 ];
 
 /// How often, in a thousand, each thing goes wrong.
