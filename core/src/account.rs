@@ -2,6 +2,7 @@
 //! nobody asks for any more, and whether the `AwsAccount` may go. Pure, as the planner is.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use crate::api::{DeletionPolicy, MachineImage, Stray, Strays};
 use crate::image::identity::{Place, tag};
@@ -186,6 +187,22 @@ impl Claims {
             "what it holds cannot be read: {}",
             unreadable.message
         ))
+    }
+}
+
+/// As the message of `Ready` says it.
+impl fmt::Display for Strays {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let count = |number: i32, noun: &str| match number {
+            1 => format!("1 {noun}"),
+            many => format!("{many} {noun}s"),
+        };
+        write!(
+            f,
+            "{} and {} of this installation are there without a MachineImage: see status.strays",
+            count(self.images, "image"),
+            count(self.snapshots, "snapshot")
+        )
     }
 }
 

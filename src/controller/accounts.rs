@@ -157,6 +157,17 @@ async fn tell(
 ) -> Result<(), Error> {
     let before = account.status.clone().unwrap_or_default();
     let generation = account.metadata.generation.unwrap_or_default();
+    let holdings = cx.inventory.holdings(&account.spec.account_id);
+    // Before everything was read, what was said of strays stands.
+    let strays = if holdings.unreadable.is_empty() {
+        claims.strays(&holdings, &cx.installation.cluster)
+    } else {
+        before.strays
+    };
+    let message = match &strays {
+        Some(strays) if status == "True" => format!("{message}; {strays}"),
+        _ => message,
+    };
     let ready = conditions::condition(
         &before.conditions,
         conditions::READY,
@@ -166,13 +177,6 @@ async fn tell(
         generation,
         cx.clock.now(),
     );
-    let holdings = cx.inventory.holdings(&account.spec.account_id);
-    // Before everything was read, what was said of strays stands.
-    let strays = if holdings.unreadable.is_empty() {
-        claims.strays(&holdings, &cx.installation.cluster)
-    } else {
-        before.strays
-    };
     let status = AwsAccountStatus {
         observed_generation: generation,
         conditions: vec![ready],

@@ -1,6 +1,8 @@
 //! What `kubectl describe` shows under Events: what was done to EC2, and when the object changed for better
 //! or worse. Transitions only, never the same thing at every reconcile.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use amity_core::api::{MachineImage, MachineImageStatus, conditions};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
@@ -115,12 +117,16 @@ fn condition<'a>(status: &'a MachineImageStatus, type_: &str) -> Option<&'a Cond
         .find(|condition| condition.type_ == type_)
 }
 
+/// Events of the same reason and action are counted as one, of which only the first note is kept: what is told
+/// in other words has another action.
 fn event(type_: EventType, reason: &str, note: &str) -> Event {
+    let mut words = DefaultHasher::new();
+    note.hash(&mut words);
     Event {
         type_,
         reason: reason.to_owned(),
         note: Some(note.chars().take(LONGEST_NOTE).collect()),
-        action: "Reconcile".to_owned(),
+        action: format!("Reconcile-{:016x}", words.finish()),
         secondary: None,
     }
 }

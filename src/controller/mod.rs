@@ -146,12 +146,12 @@ async fn control(
         settings.aws,
         budget.clone(),
     );
-    let (image_gone, mut images_gone) = mpsc::channel(1);
+    let (wake_accounts, mut gone) = mpsc::channel(1);
     let accounts = Controller::new(
         Api::<Guarded<AwsAccount>>::all(client.clone()),
         watcher::Config::default(),
     )
-    .reconcile_all_on(stream::poll_fn(move |cx| images_gone.poll_recv(cx)));
+    .reconcile_all_on(stream::poll_fn(move |cx| gone.poll_recv(cx)));
     let (namespaces, touched_namespaces) = namespaces(client.clone());
     let images = image_controller(&client, settings.concurrency).reconcile_on(
         inventory
@@ -182,7 +182,7 @@ async fn control(
         images: images.store(),
         namespaces,
         failures: Mutex::default(),
-        image_gone,
+        wake_accounts,
     });
     let account_events = accounts
         .graceful_shutdown_on(stop.clone())

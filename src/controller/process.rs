@@ -34,7 +34,7 @@ pub(super) struct Process {
     pub(super) namespaces: Store<PartialObjectMeta<Namespace>>,
     pub(super) failures: Mutex<BTreeMap<String, u32>>,
     /// Wakes the accounts: what an image asked for is nobody's any more.
-    pub(super) image_gone: mpsc::Sender<()>,
+    pub(super) wake_accounts: mpsc::Sender<()>,
 }
 
 impl Process {
@@ -106,7 +106,7 @@ impl Process {
         self.cx.objects.forget(&key);
         self.succeeded(&key);
         // Where the channel is full they are woken anyway.
-        let _ = self.image_gone.try_send(());
+        let _ = self.wake_accounts.try_send(());
     }
 
     pub(super) fn succeeded(&self, key: &str) {

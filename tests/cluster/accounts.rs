@@ -95,6 +95,8 @@ fn what_nobody_asks_for_any_more_is_shown_and_left_alone() {
             .any(|one| one.id == id && one.object == "strays/web"),
         "{strays:?}"
     );
+    let message = lab.cluster.until_account_says("littered", "Verified");
+    assert!(message.contains("1 image and 1 snapshot"), "{message}");
     lab.until_read_three_times(ACCOUNT);
     let holdings = lab.holdings();
     assert_eq!(

@@ -287,6 +287,35 @@ fn the_rights_of_the_manifest_are_enough_and_no_more() {
 }
 
 #[test]
+fn each_copy_is_told_in_an_event_of_its_own() {
+    let namespace = Lab::shared().namespace("events");
+    namespace.apply_of_instance("web", &THREE, "");
+    namespace.until_ready("web");
+
+    eventually(PATIENCE, "each copy is told", || {
+        let events: Value = namespace
+            .kubectl
+            .get_json(&["events"])
+            .map_err(|error| error.to_string())?;
+        let events = events["items"].as_array().unwrap().iter();
+        let copies: Vec<_> = events
+            .filter(|event| event["reason"] == "CopyImage")
+            .map(|event| event["message"].as_str().unwrap_or_default().to_owned())
+            .collect();
+        let told = ["ap-northeast-1", "eu-west-1"].iter().all(|region| {
+            let here = format!(" in {region} → ami-");
+            copies.iter().any(|message| message.contains(&here))
+        });
+        if told {
+            Ok(())
+        } else {
+            Err(format!("{copies:?}"))
+        }
+    })
+    .unwrap();
+}
+
+#[test]
 fn the_iam_policy_names_every_call_and_no_other() {
     let lab = Lab::shared();
     let namespace = lab.namespace("iam");

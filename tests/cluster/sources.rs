@@ -209,3 +209,23 @@ fn making(calls: Vec<Call>, instance: &str, first: &MachineImage, second: &Machi
         .filter(|call| call.ids.iter().any(|id| of_object.contains(id)))
         .count()
 }
+
+#[test]
+fn a_name_that_another_machine_image_took_is_said_to_be_its() {
+    let lab = Lab::shared();
+    let snapshot = "{snapshot: {region: us-east-1, snapshotId: snap-0feedfacefeedface, rootDeviceName: /dev/xvda, \
+                    architecture: x86_64}}";
+    let first = lab.namespace("twin-first");
+    first.apply("twin", snapshot, &["us-east-1"], "");
+    first.until_ready("twin");
+    let second = lab.namespace("twin-second");
+    second.apply("twin", snapshot, &["us-east-1"], "");
+
+    let (reason, message) = second.until_stalled("twin");
+
+    assert_eq!(reason, "NameTaken", "{message}");
+    for word in ["MachineImage twin-first/twin", "{namespace}"] {
+        assert!(message.contains(word), "{message:?} lacks {word:?}");
+    }
+    second.assert_nothing_left("twin", None);
+}

@@ -311,16 +311,26 @@ fn name_taken(view: &View<'_>) -> Option<Finding> {
             )
     };
     let stranger = holders(view)?.iter().find(|image| !is_ours(image))?;
+    let (id, region, name) = (&stranger.id, desired.source.region(), &desired.image_name);
+    let owner = stranger.tags.get(tag::OWNER);
+    let other = stranger.tags.get(tag::OBJECT);
+    // Two objects of one name and source, in two namespaces.
+    let other = other.filter(|_| owner == Some(&desired.identity.owner));
+    let other = other.filter(|other| **other != desired.identity.object);
+    let message = match other {
+        Some(other) => format!(
+            "{id} in {region} has the name {name:?} and belongs to MachineImage {other}: change spec.rebuild, or make a \
+             MachineImage with a nameTemplate that has {{namespace}}"
+        ),
+        None => format!(
+            "{id} in {region} has the name {name:?} and is not this object's: deregister it, change spec.rebuild, or \
+             make a MachineImage with another nameTemplate"
+        ),
+    };
     Some(Finding {
         reason: conditions::NAME_TAKEN,
         place: Some(desired.source_place()),
-        message: format!(
-            "{} in {} has the name {:?} and is not this object's: deregister it, change spec.rebuild, or make a \
-             MachineImage with another nameTemplate",
-            stranger.id,
-            desired.source.region(),
-            desired.image_name
-        ),
+        message,
     })
 }
 

@@ -104,10 +104,11 @@ fn too_many(view: &View<'_>, owned: &Owned<'_>) -> Option<Kept> {
     }
     let said = format!(
         "{going} of the {published} published images of account {} are to go at once, more than {} and more than a \
-         fifth: if that is meant, annotate the AwsAccount with {LIMIT_LIFTED_UNTIL}=TIME (an hour from now, say, as \
+         fifth: if that is meant, annotate AwsAccount {:?} with {LIMIT_LIFTED_UNTIL}=TIME (an hour from now, say, as \
          2026-03-01T12:00:00Z), else put back what was deleted or changed",
         owned.place.account,
-        Departures::FEW
+        Departures::FEW,
+        view.desired.account_name
     );
     Some(Kept {
         waits_for: WaitsFor::Acknowledgement,
