@@ -33,12 +33,12 @@ fn until_in_use(namespace: &Namespace<'_>, used: &Used) -> (MachineImage, String
     namespace.until("web", "is Ready, and says what is in use", |image| {
         let ready = condition(image, conditions::READY).filter(|ready| ready.reason == "InUse")?;
         let users = &image.status.as_ref()?.regions.first()?.in_use_by;
-        let [user] = users.as_slice() else {
+        let [only] = users.as_slice() else {
             return None;
         };
         assert!(is_ready(image), "{:#?}", image.status);
-        assert_eq!(user.image_id, used.image);
-        assert!(user.arn.ends_with(&used.instance), "{user:?}");
+        assert_eq!(only.image_id, used.image);
+        assert!(only.arn.ends_with(&used.instance), "{only:?}");
         Some((image.clone(), ready.message.clone()))
     })
 }
