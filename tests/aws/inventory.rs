@@ -364,44 +364,17 @@ async fn at_rest_a_place_costs_one_call_in_five_minutes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_asked_for_last_is_remembered_until_the_object_rests_a_window_later() {
+async fn what_was_asked_for_last_is_remembered() {
     let lab = Lab::calm().started().await;
     let desired = desired("web", &["us-east-1"]);
-    let last = async || lab.observe(&desired).await.last_creation.map(since_start);
-    assert_eq!(last().await, Some(0), "the start of the process");
+    let last = async || since_start(lab.observe(&desired).await.last_creation);
+    assert_eq!(last().await, 0, "the start of the process");
     lab.make(&desired, "us-east-1", capture(&desired)).await;
-    assert_eq!(last().await, Some(20));
-    lab.inventory.at_rest(&desired.identity.object);
-    assert_eq!(last().await, Some(20), "a call may still be under way");
-    lab.pass(600).await;
-    lab.inventory.at_rest(&desired.identity.object);
-    assert_eq!(last().await, Some(20), "not every list is so young");
-    lab.pass(300).await;
-    lab.inventory.at_rest(&desired.identity.object);
-    assert_eq!(last().await, None);
-    lab.pass(5).await;
+    assert_eq!(last().await, 20);
+    lab.pass(905).await;
     lab.perform(&desired, "us-east-1", capture(&desired)).await;
-    assert_eq!(last().await, Some(925));
-}
-
-#[tokio::test(start_paused = true)]
-async fn an_object_that_rests_soon_after_the_start_is_not_proven_to_rest() {
-    let lab = Lab::calm().started().await;
-    let desired = desired("web", &["us-east-1"]);
-    let last = async || lab.observe(&desired).await.last_creation.map(since_start);
-    lab.inventory.at_rest(&desired.identity.object);
-    assert_eq!(last().await, Some(0), "an earlier process may have asked");
-    lab.faults(|call| match call.region.as_str() {
-        "eu-west-1" => Fault::Truncated,
-        _ => Fault::None,
-    });
-    lab.pass(1000).await;
-    lab.inventory.at_rest(&desired.identity.object);
-    assert_eq!(last().await, Some(0), "a region cannot be read");
-    lab.heal();
-    lab.pass(100).await;
-    lab.inventory.at_rest(&desired.identity.object);
-    assert_eq!(last().await, None);
+    assert_eq!(last().await, 925);
+    assert_eq!(since_start(lab.observe(&desired).await.started), 0);
 }
 
 #[tokio::test(start_paused = true)]

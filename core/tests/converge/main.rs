@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use amity_core::api::conditions;
 use amity_core::image::desired::Desired;
 use amity_core::image::identity::{Standing, standing, tag};
-use amity_core::image::invariants::violations;
+use amity_core::image::invariants::{Checked, violations};
 use amity_core::image::observed::{ImageState, Observed};
 use amity_core::image::plan::{Plan, plan};
 use amity_core::image::report::report;
@@ -143,9 +143,6 @@ fn run(world: &mut Ec2) {
         let waits_for_somebody = world.bills_otherwise() && made.next_steps().is_empty();
         let is_quiet = made.is_at_rest() || waits_for_somebody;
         quiet = if is_quiet { quiet + 1 } else { 0 };
-        if made.is_at_rest() {
-            world.at_rest();
-        }
         if quiet > if waits_for_somebody { 25 } else { 12 } {
             return;
         }
@@ -184,7 +181,7 @@ fn run(world: &mut Ec2) {
 }
 
 /// What holds of every plan, and of every report of one.
-fn look(world: &Ec2, desired: &Desired, observed: &Observed) -> Plan {
+fn look(world: &Ec2, desired: &Desired, observed: &Observed) -> Checked {
     let made = plan(desired, observed, world.now);
     assert_eq!(
         made,
@@ -196,6 +193,7 @@ fn look(world: &Ec2, desired: &Desired, observed: &Observed) -> Plan {
         [],
         "{made:#?}"
     );
+    let made = made.checked(desired, observed, world.now);
     let next = made.next_steps();
     let places: BTreeSet<_> = next.iter().map(|step| &step.place).collect();
     assert_eq!(

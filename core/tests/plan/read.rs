@@ -390,7 +390,11 @@ fn observed(case: &Case, names: &Names) -> Result<Observed, String> {
         };
         observed.refusals.insert(asked, refusal);
     }
-    observed.last_creation = case.last_creation.as_deref().map(time).transpose()?;
+    observed.started = time(case.started.as_deref().unwrap_or("-7d"))?;
+    observed.last_creation = case
+        .last_creation
+        .as_deref()
+        .map_or(Ok(observed.started), time)?;
     Ok(observed)
 }
 

@@ -5,13 +5,14 @@ use std::fmt::Write;
 use amity_core::api::{MachineImageStatus, RegionStatus};
 use amity_core::image::desired::Desired;
 use amity_core::image::identity::Place;
+use amity_core::image::invariants::Checked;
 use amity_core::image::plan::step::Action;
-use amity_core::image::plan::{Finding, Plan, Step};
+use amity_core::image::plan::{Finding, Step};
 
 use crate::read::now;
 
 /// The plan and the status, with names instead of hashes.
-pub fn outcome(desired: &Desired, plan: &Plan, status: &MachineImageStatus) -> String {
+pub fn outcome(desired: &Desired, plan: &Checked, status: &MachineImageStatus) -> String {
     let mut text = String::from("plan:");
     let next = plan.next_steps();
     if plan.steps.is_empty() {
