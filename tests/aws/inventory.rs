@@ -558,6 +558,52 @@ async fn a_place_with_thousands_of_images_is_read_in_pages_of_a_thousand() {
     assert!((12..=15).contains(&readings), "{readings} in an hour");
 }
 
+/// Gives users so many images and snapshots of their own in us-east-1.
+fn users_make(world: &mut World, count: usize) {
+    let region = world.regions_mut().get_mut("us-east-1").expect("a region");
+    let golden = &region.images["ami-0feedfacefeedface"];
+    let root = &region.snapshots["snap-0feedfacefeedface"];
+    let (golden, root) = (golden.clone(), root.clone());
+    for number in 0..count {
+        let (mut image, mut snapshot) = (golden.clone(), root.clone());
+        image.id = format!("ami-{number:017x}");
+        snapshot.id = format!("snap-{number:017x}");
+        region.images.insert(image.id.clone(), image);
+        region.snapshots.insert(snapshot.id.clone(), snapshot);
+    }
+}
+
+/// What users have besides is left out by EC2, and not by us.
+#[tokio::test(start_paused = true)]
+async fn images_without_our_key_cost_no_page() {
+    let first = Lab::calm().started().await;
+    let desired = desired("web", &["us-east-1"]);
+    let id = first.make(&desired, "us-east-1", capture(&desired)).await;
+    first.pass(60).await;
+    first.world(|world| users_make(world, 2500));
+
+    let lab = first.another_process().started().await;
+    let lists = || {
+        let mut log = lab.log();
+        log.retain(|(_, region, ..)| region == "us-east-1");
+        ["DescribeImages", "DescribeSnapshots"].map(|list| {
+            log.iter()
+                .filter(|(_, _, action, _)| action == list)
+                .count()
+        })
+    };
+    for readings in 1..4 {
+        assert_eq!(lists(), [readings, readings]);
+        let known = lab.known(&desired, "us-east-1").await;
+        assert_eq!(
+            (ids(&known.images), known.snapshots.len()),
+            (vec![id.as_str()], 2)
+        );
+        lab.inventory.poke(&Place::new(ACCOUNT, "us-east-1"));
+        lab.pass(10).await;
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_list_whose_last_page_is_missing_is_no_list() {
     let mut lab = Lab::over(world_with(2500), |ec2| ec2);

@@ -4,6 +4,7 @@
 
 mod ec2;
 mod start;
+mod status;
 
 use std::collections::BTreeSet;
 
@@ -85,6 +86,26 @@ proptest! {
         let left = world.of_wanted_revision(&desired, true).len();
         prop_assert_eq!(left, usize::from(start.retains && world.registrations == 1), "it is discarded");
         prop_assert_eq!(world.published_at_all(), published, "what users launch stays");
+    }
+}
+
+proptest! {
+    #![proptest_config(cases(256))]
+
+    /// A name is the one source of which a status says more than anybody else knows, until an image does.
+    #[test]
+    fn no_status_changes_a_plan(start in start::of_no_name(), status in status::any()) {
+        let mut world = Ec2::of(&start);
+        let planned = |world: &Ec2| {
+            let desired = world.desired();
+            let mut observed = world.observed(&desired);
+            start.disturb(&mut observed, world.now);
+            plan(&desired, &observed, world.now)
+        };
+        let without = planned(&world);
+        let revision = world.desired().revision;
+        world.record(status.of(&revision));
+        prop_assert_eq!(planned(&world), without);
     }
 }
 
