@@ -250,9 +250,12 @@ pub(crate) fn delete_snapshots(view: &View<'_>, why: &Why, plan: &mut Plan) {
             let is_the_users = view.is_the_users(place, &snapshot.id);
             if !used.contains(&snapshot.id) && !is_the_users {
                 let step = delete_snapshot(place, known, snapshot, why);
-                plan.steps.extend(step.map(|step| match may_be_read {
-                    true => step.waiting_for(WaitsFor::Readable(unreadable.clone())),
-                    false => step,
+                plan.steps.extend(step.map(|step| {
+                    if may_be_read {
+                        step.waiting_for(WaitsFor::Readable(unreadable.clone()))
+                    } else {
+                        step
+                    }
                 }));
             }
         }
