@@ -11,8 +11,10 @@
 //! | [`mending`] | what stands in the way is said, and goes on by itself once it is mended |
 //! | [`process`] | the process itself: killed, stopped, started early, left alone |
 //! | [`succession`] | another cluster, and objects of another version |
+//! | [`conversation`] | kubesim, on which the simulations stand, answers as the real API server does |
 
 mod accounts;
+mod conversation;
 mod keeping;
 mod lab;
 mod life;

@@ -23,11 +23,10 @@ pub struct Observed {
     pub departures: Option<Departures>,
     /// What EC2 refused of late, by place and action: memory of this process only, and never a reason to create.
     pub refusals: BTreeMap<Asked, Refusal>,
-    /// Since when this process has been running, and so has heard every answer of EC2's.
-    pub started: Timestamp,
     /// Since when no creating call of ours can be under way that lists do not show yet, were no more made:
-    /// the last such call for this object or the start of the process, whichever is later.
-    pub last_creation: Timestamp,
+    /// the last such call for this object or the start of the process, whichever is later. `None` when
+    /// this process has seen the object at rest after its last creating call.
+    pub last_creation: Option<Timestamp>,
 }
 
 /// What EC2 says of who uses an image. Whatever it does not say counts as use.

@@ -9,7 +9,10 @@ use std::process::Command;
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use serde_json::{Value, json};
+
 use crate::credentials::{SigningKey, User, write_tokens};
+use crate::http::post_json;
 use crate::leash::{Leash, PartFolder};
 use crate::{Error, Kubectl, Process, control_plane_assets, eventually, workspace_root};
 
@@ -29,6 +32,7 @@ pub struct ControlPlane {
     controller_manager: Process,
     api_server: Process,
     etcd: Process,
+    etcd_address: String,
     server: String,
     admin: Kubectl,
     controller: Kubectl,
@@ -114,6 +118,20 @@ impl ControlPlane {
         Ok(self.admin.in_namespace(name))
     }
 
+    /// Makes etcd forget all that was before now, as the API server makes it every five minutes.
+    ///
+    /// # Errors
+    /// [`Error::Http`] where it refuses.
+    pub fn compact_etcd(&self) -> Result<(), Error> {
+        let ask = |action: &str, body: &Value| {
+            post_json(&format!("{}/v3/kv/{action}", self.etcd_address), body)
+        };
+        // Any key will do: each answer says which revision it is of.
+        let answer = ask("range", &json!({"key": "AA=="}))?;
+        let revision = answer["header"]["revision"].clone();
+        ask("compaction", &json!({"revision": revision})).map(drop)
+    }
+
     fn attempt(assets: &Path) -> Result<Self, Error> {
         let folder = Leash::get()?.folder("control-plane")?;
         let parts = Parts::new(assets, folder.path())?;
@@ -127,6 +145,7 @@ impl ControlPlane {
             controller_manager,
             api_server,
             etcd,
+            etcd_address: etcd_address(parts.etcd_port),
             server: parts.server,
             admin: parts.admin,
             controller: parts.controller,
@@ -191,7 +210,7 @@ impl<'a> Parts<'a> {
     }
 
     fn start_etcd(&self) -> Result<Process, Error> {
-        let address = format!("http://127.0.0.1:{}", self.etcd_port);
+        let address = etcd_address(self.etcd_port);
         self.start(
             "etcd",
             &[
@@ -284,6 +303,10 @@ impl<'a> Parts<'a> {
             Ok(Ok(()))
         })?
     }
+}
+
+fn etcd_address(port: u16) -> String {
+    format!("http://127.0.0.1:{port}")
 }
 
 /// The controller's rights are those of the manifest that users install, so that a right missing

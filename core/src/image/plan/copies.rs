@@ -54,7 +54,7 @@ pub(crate) fn fill(view: &View<'_>, plan: &mut Plan) {
             continue;
         }
         let missing = match view.keeper(place).map(|owned| (owned, owned.image.state)) {
-            None => unlisted_original(view, place, known),
+            None => None,
             Some((owned, ImageState::Missing { since })) => Some(missing_until(view, owned, since)),
             Some(_) => continue,
         };
@@ -406,35 +406,6 @@ fn is_about_a_key(words: &str) -> bool {
 fn has_been_retained(owned: &Owned<'_>) -> bool {
     owned.standing == Standing::Foreign(Foreign::Retained)
         && owned.image.tags.get(tag::SELF) == Some(&owned.image.id)
-}
-
-/// What a place waits for of which a sibling says that it was copied from an image there: that image is not listed,
-/// but may be yet, and a copy of the copy would be a second one (invariant 3). A token is no help, since what was
-/// captured or registered has none.
-fn unlisted_original(view: &View<'_>, place: &Place, known: &Known) -> Option<WaitsFor> {
-    let is_known = |id: &str| {
-        let listed = known.images.iter().map(|image| &image.id);
-        let dead = known.dead.iter().map(|dead| &dead.id);
-        listed.chain(dead).any(|known| known == id)
-    };
-    let is_unlisted = |owned: &Owned<'_>| {
-        let source = owned.image.tags.get(tag::SOURCE);
-        let source = source.and_then(|text| text.parse::<Reference>().ok());
-        source.is_some_and(|source| {
-            source.is_image()
-                && source.region == place.region
-                && !view.is_the_users(place, &source.id)
-                && !is_known(&source.id)
-        })
-    };
-    let until = view.observed.last_creation + view.desired.consistency_window;
-    if !view.live_current().any(is_unlisted) {
-        None
-    } else if view.now < until {
-        Some(WaitsFor::ConsistencyWindow { until })
-    } else {
-        (known.as_of < until).then(|| WaitsFor::FreshLists(vec![place.clone()]))
-    }
 }
 
 /// Until when an image that is no longer listed is not called gone.
