@@ -34,6 +34,7 @@ mod server;
 mod snapshots;
 mod ssm;
 pub mod state;
+mod step;
 mod sts;
 mod tags;
 #[cfg(test)]
@@ -51,6 +52,7 @@ pub use knobs::Knobs;
 pub use log::{CallLog, CallRecord};
 pub use server::{FastClock, serve};
 pub use wire::request::{Caller, HttpRequest, Request, Service};
+pub use step::{ImageSeen, SnapshotSeen};
 pub use wire::response::Answer;
 pub use world::World;
 pub use world_file::{WorldFile, WorldFileError};

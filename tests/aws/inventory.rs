@@ -364,17 +364,44 @@ async fn at_rest_a_place_costs_one_call_in_five_minutes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_asked_for_last_is_remembered() {
+async fn what_was_asked_for_last_is_remembered_until_the_object_rests_a_window_later() {
     let lab = Lab::calm().started().await;
     let desired = desired("web", &["us-east-1"]);
-    let last = async || since_start(lab.observe(&desired).await.last_creation);
-    assert_eq!(last().await, 0, "the start of the process");
+    let last = async || lab.observe(&desired).await.last_creation.map(since_start);
+    assert_eq!(last().await, Some(0), "the start of the process");
     lab.make(&desired, "us-east-1", capture(&desired)).await;
-    assert_eq!(last().await, 20);
-    lab.pass(905).await;
+    assert_eq!(last().await, Some(20));
+    lab.inventory.at_rest(&desired.identity.object);
+    assert_eq!(last().await, Some(20), "a call may still be under way");
+    lab.pass(600).await;
+    lab.inventory.at_rest(&desired.identity.object);
+    assert_eq!(last().await, Some(20), "not every list is so young");
+    lab.pass(300).await;
+    lab.inventory.at_rest(&desired.identity.object);
+    assert_eq!(last().await, None);
+    lab.pass(5).await;
     lab.perform(&desired, "us-east-1", capture(&desired)).await;
-    assert_eq!(last().await, 925);
-    assert_eq!(since_start(lab.observe(&desired).await.started), 0);
+    assert_eq!(last().await, Some(925));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_object_that_rests_soon_after_the_start_is_not_proven_to_rest() {
+    let lab = Lab::calm().started().await;
+    let desired = desired("web", &["us-east-1"]);
+    let last = async || lab.observe(&desired).await.last_creation.map(since_start);
+    lab.inventory.at_rest(&desired.identity.object);
+    assert_eq!(last().await, Some(0), "an earlier process may have asked");
+    lab.faults(|call| match call.region.as_str() {
+        "eu-west-1" => Fault::Truncated,
+        _ => Fault::None,
+    });
+    lab.pass(1000).await;
+    lab.inventory.at_rest(&desired.identity.object);
+    assert_eq!(last().await, Some(0), "a region cannot be read");
+    lab.heal();
+    lab.pass(100).await;
+    lab.inventory.at_rest(&desired.identity.object);
+    assert_eq!(last().await, None);
 }
 
 #[tokio::test(start_paused = true)]
@@ -556,52 +583,6 @@ async fn a_place_with_thousands_of_images_is_read_in_pages_of_a_thousand() {
     lab.pass(3600).await;
     let readings = lab.reached("DescribeImages") / 3;
     assert!((12..=15).contains(&readings), "{readings} in an hour");
-}
-
-/// Gives users so many images and snapshots of their own in us-east-1.
-fn users_make(world: &mut World, count: usize) {
-    let region = world.regions_mut().get_mut("us-east-1").expect("a region");
-    let golden = &region.images["ami-0feedfacefeedface"];
-    let root = &region.snapshots["snap-0feedfacefeedface"];
-    let (golden, root) = (golden.clone(), root.clone());
-    for number in 0..count {
-        let (mut image, mut snapshot) = (golden.clone(), root.clone());
-        image.id = format!("ami-{number:017x}");
-        snapshot.id = format!("snap-{number:017x}");
-        region.images.insert(image.id.clone(), image);
-        region.snapshots.insert(snapshot.id.clone(), snapshot);
-    }
-}
-
-/// What users have besides is left out by EC2, and not by us.
-#[tokio::test(start_paused = true)]
-async fn images_without_our_key_cost_no_page() {
-    let first = Lab::calm().started().await;
-    let desired = desired("web", &["us-east-1"]);
-    let id = first.make(&desired, "us-east-1", capture(&desired)).await;
-    first.pass(60).await;
-    first.world(|world| users_make(world, 2500));
-
-    let lab = first.another_process().started().await;
-    let lists = || {
-        let mut log = lab.log();
-        log.retain(|(_, region, ..)| region == "us-east-1");
-        ["DescribeImages", "DescribeSnapshots"].map(|list| {
-            log.iter()
-                .filter(|(_, _, action, _)| action == list)
-                .count()
-        })
-    };
-    for readings in 1..4 {
-        assert_eq!(lists(), [readings, readings]);
-        let known = lab.known(&desired, "us-east-1").await;
-        assert_eq!(
-            (ids(&known.images), known.snapshots.len()),
-            (vec![id.as_str()], 2)
-        );
-        lab.inventory.poke(&Place::new(ACCOUNT, "us-east-1"));
-        lab.pass(10).await;
-    }
 }
 
 #[tokio::test(start_paused = true)]

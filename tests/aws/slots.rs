@@ -8,12 +8,10 @@ use amity_core::api::conditions;
 use amity_core::image::desired::Desired;
 use amity_core::image::identity::Place;
 use amity_core::image::observed::ImageState;
-use amity_core::image::plan::step::{Step, Why};
 use ec2sim::{Fault, Knobs};
 use futures::StreamExt;
-use serde_json::json;
 
-use crate::lab::{ACCOUNT, Lab, account, capture, copy, desired};
+use crate::lab::{ACCOUNT, Lab, capture, copy, desired};
 
 const REGION: &str = "eu-west-1";
 
@@ -180,33 +178,6 @@ async fn a_copy_that_finds_no_slot_waits_and_says_for_what() {
     );
     lab.make(last, "us-west-2", copy(last, &origin, "us-west-2"))
         .await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn another_account_has_slots_of_its_own() {
-    const PARTNER: &str = "444455556666";
-    let (lab, origin) = with_origin(slow()).await;
-    let role =
-        json!({"roleArn": "arn:aws:iam::444455556666:role/amity", "externalId": "amity-example"});
-    let partner = account(json!({"accountId": PARTNER, "assumeRole": role}));
-    lab.inventory.set_accounts([account(json!({})), partner]);
-    lab.pass(60).await;
-    for desired in &objects(10) {
-        lab.make(desired, REGION, copy(desired, &origin, REGION))
-            .await;
-    }
-    let there = Place::new(PARTNER, REGION);
-    let free = || [here(), there.clone()].map(|place| lab.inventory.copy_slots_free(&place));
-    assert_eq!(free(), [0, 20]);
-
-    let mut theirs = desired("theirs", &[REGION]);
-    theirs.account_id = Some(PARTNER.to_owned());
-    theirs.places = vec![there.clone()];
-    let action = copy(&theirs, "ami-0beefcafebeefcafe", REGION);
-    let step = Step::at(&there, action, Why::WantedByRegions);
-    let outcomes = lab.effects.perform(&theirs, vec![&step]).await;
-    assert!(outcomes[0].made().is_some(), "{outcomes:?}");
-    assert_eq!(free(), [0, 19]);
 }
 
 #[tokio::test(start_paused = true)]

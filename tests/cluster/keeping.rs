@@ -108,34 +108,6 @@ fn an_image_in_use_goes_when_the_annotation_says_so() {
 }
 
 #[test]
-fn retain_lets_a_blocked_deletion_go() {
-    let lab = Lab::shared();
-    let namespace = lab.namespace("retain-blocked");
-    namespace.apply_of_instance("web", &["us-east-1"], "");
-    let id = published(&namespace.until_ready("web"))["us-east-1"].clone();
-    let instance = lab.launch("us-east-1", &id);
-
-    namespace.delete("web");
-
-    let (reason, message) = namespace.until_stalled("web");
-    assert_eq!(reason, "DeregistrationBlocked", "{message}");
-    for word in [&id, &instance, "spec.deletionPolicy to Retain"] {
-        assert!(message.contains(word), "{message:?} lacks {word:?}");
-    }
-
-    namespace.patch("web", r#"{"spec": {"deletionPolicy": "Retain"}}"#);
-
-    namespace.until_gone("web");
-    let holdings = lab.holdings();
-    let [left] = holdings.images_of("retain-blocked/web")[..] else {
-        panic!("{:?}", holdings.images_of("retain-blocked/web"));
-    };
-    assert_eq!((&left.id, left.state.as_str()), (&id, "available"));
-    assert!(left.tags.contains_key("amity.dev/retained"), "{left:?}");
-    assert_eq!(holdings.snapshots_of("retain-blocked/web").len(), 1);
-}
-
-#[test]
 fn more_deletions_than_are_likely_to_be_meant_wait_for_a_word() {
     const NUMBER: usize = 21;
     let mut alone = Alone::ready();
@@ -154,9 +126,7 @@ fn more_deletions_than_are_likely_to_be_meant_wait_for_a_word() {
         namespace.until_ready(name);
     }
 
-    // Everything is deleted before the controller sees the first of it, and when EC2's lists show everybody
-    // all of it: what a list does not show yet does not count among what goes.
-    alone.lab.until_read_three_times("111122223333");
+    // Everything is deleted before the controller sees the first of it.
     alone.lab.amity.kill9();
     let all = ["delete", "machineimages", "--all", "--wait=false"];
     let kubectl = alone.lab.existing("crowd").kubectl;

@@ -30,49 +30,6 @@ fn a_machine_image_becomes_ready_in_three_regions() {
 }
 
 #[test]
-fn every_copy_says_what_its_revision_was_made_from() {
-    let namespace = Lab::shared().namespace("origin");
-    namespace.apply_of_instance("web", &THREE, "");
-
-    let image = namespace.until_ready("web");
-
-    let origin = format!("us-east-1/{}", namespace.instance);
-    let holdings = namespace.lab.holdings();
-    let said: Vec<_> = holdings
-        .images_of("origin/web")
-        .into_iter()
-        .map(|one| one.tags["amity.dev/origin"].as_str())
-        .collect();
-    assert_eq!(said, [origin.as_str(); 3]);
-    let published = image.status.unwrap().published.unwrap();
-    assert_eq!(published.source, origin);
-}
-
-#[test]
-fn what_is_made_names_the_cluster_that_made_it() {
-    let namespace = Lab::shared().namespace("cluster-uid");
-    namespace.apply_of_instance("web", &["us-east-1", "eu-west-1"], "");
-    namespace.until_ready("web");
-
-    let uid = [
-        "get",
-        "namespace",
-        "kube-system",
-        "-o",
-        "jsonpath={.metadata.uid}",
-    ];
-    let uid = namespace.kubectl.run(&uid).unwrap().ok().unwrap();
-    assert_eq!(uid.len(), 36, "{uid:?}");
-    let holdings = namespace.lab.holdings();
-    let images = holdings.images_of("cluster-uid/web");
-    let snapshots = holdings.snapshots_of("cluster-uid/web");
-    let tags = images.iter().map(|one| &one.tags);
-    let tags = tags.chain(snapshots.iter().map(|one| &one.tags));
-    let said: Vec<_> = tags.map(|tags| &tags["amity.dev/cluster"]).collect();
-    assert_eq!(said, [&uid; 4], "two images with a snapshot each");
-}
-
-#[test]
 fn a_region_added_is_filled() {
     let namespace = Lab::shared().namespace("region-added");
     namespace.apply_of_instance("web", &["us-east-1", "eu-west-1"], "");

@@ -71,9 +71,6 @@ fn tell(crash_at: Option<(usize, bool)>) -> Result<(Ending, usize), String> {
         }
         oracles::nothing_is_left(&universe)?;
         oracles::unharmed(&universe, &before)?;
-        if universe.invariants_broken() > 0 {
-            return Err("a plan broke an invariant".to_owned());
-        }
         let effects = lock(&universe.effects).len();
         Ok((ending, effects))
     })

@@ -340,6 +340,3 @@ fn refusals_of_references(image: &MachineImage, references: References<'_>) -> V
     }
     Vec::new()
 }
-
-#[cfg(test)]
-mod tests;

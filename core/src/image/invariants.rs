@@ -4,9 +4,8 @@
 //! The numbers are those of the design. A plan that breaks one has no steps left: that is a bug of ours, and
 //! shall never be an accident of the user's.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
-use std::ops::Deref;
 
 use jiff::Timestamp;
 
@@ -167,54 +166,24 @@ impl<'a> Facts<'a> {
     }
 }
 
-/// A plan that breaks no invariant: of no other can the steps be had that are to be taken.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Checked(Plan);
-
-impl Deref for Checked {
-    type Target = Plan;
-
-    fn deref(&self) -> &Plan {
-        &self.0
-    }
-}
-
-impl Checked {
-    /// The steps to take now: a write to the object alone, or else the first step of each place.
-    ///
-    /// A place whose first step waits is not kept from a later one, because steps that depend on each
-    /// other say so by what they wait for.
-    pub fn next_steps(&self) -> Vec<&Step> {
-        let ready = || self.0.steps.iter().filter(|step| step.waits_for.is_none());
-        if let Some(on_object) = ready().find(|step| step.place.is_none()) {
-            return vec![on_object];
-        }
-        let mut by_place: BTreeMap<&Option<Place>, &Step> = BTreeMap::new();
-        for step in ready() {
-            by_place.entry(&step.place).or_insert(step);
-        }
-        by_place.into_values().collect()
-    }
-}
-
 impl Plan {
     /// The plan, or one without steps that says which invariant it would have broken.
     #[must_use]
-    pub fn checked(self, desired: &Desired, observed: &Observed, now: Timestamp) -> Checked {
+    pub fn checked(self, desired: &Desired, observed: &Observed, now: Timestamp) -> Self {
         let violations = violations(&self, desired, observed, now);
         if violations.is_empty() {
-            return Checked(self);
+            return self;
         }
         let broken = violations.into_iter().map(|violation| Finding {
             reason: conditions::INVARIANT_BROKEN,
             place: None,
             message: violation.to_string(),
         });
-        Checked(Self {
+        Self {
             steps: Vec::new(),
             findings: broken.chain(self.findings).collect(),
             notes: self.notes,
-        })
+        }
     }
 }
 
@@ -306,9 +275,7 @@ fn nothing_retired_or_captured_while_a_place_is_unknown(
             "{place} cannot be read and may hold an image of the revision"
         )),
         // A deletion takes everything, so that no place can need another's.
-        Action::DeregisterImage { .. } | Action::DeleteSnapshot { .. }
-            if !facts.desired.is_being_deleted() =>
-        {
+        Action::DeregisterImage { .. } if !facts.desired.is_being_deleted() => {
             Some(format!("{place} cannot be read and may still need it"))
         }
         _ => None,

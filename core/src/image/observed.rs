@@ -23,11 +23,10 @@ pub struct Observed {
     pub departures: Option<Departures>,
     /// What EC2 refused of late, by place and action: memory of this process only, and never a reason to create.
     pub refusals: BTreeMap<Asked, Refusal>,
-    /// Since when this process has been running, and so has heard every answer of EC2's.
-    pub started: Timestamp,
     /// Since when no creating call of ours can be under way that lists do not show yet, were no more made:
-    /// the last such call for this object or the start of the process, whichever is later.
-    pub last_creation: Timestamp,
+    /// the last such call for this object or the start of the process, whichever is later. `None` when
+    /// this process has seen the object at rest after its last creating call.
+    pub last_creation: Option<Timestamp>,
 }
 
 /// What EC2 says of who uses an image. Whatever it does not say counts as use.
@@ -69,7 +68,7 @@ pub enum PlaceView {
 }
 
 /// A place that was read completely.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Known {
     /// The images whose tags claim this object, with our own recent writes laid over what EC2 listed.
     pub images: Vec<Image>,
@@ -86,7 +85,7 @@ pub struct Known {
 }
 
 /// An image that EC2 gave out or listed, and then denied for a whole consistency window.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Dead {
     /// Its id.
     pub id: String,
@@ -104,7 +103,7 @@ pub struct Unreadable {
 }
 
 /// An image, in some 300 bytes of ours.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Image {
     /// `ami-…`
     pub id: String,
@@ -151,7 +150,7 @@ impl Image {
 }
 
 /// The state of an image, reduced to what a decision needs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ImageState {
     /// Being made. Its id may come from the answer to our own call, before any list shows it.
     Pending,
@@ -181,7 +180,7 @@ impl fmt::Display for ImageState {
 }
 
 /// A snapshot that carries our tags.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Snapshot {
     /// `snap-…`
     pub id: String,

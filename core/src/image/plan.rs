@@ -273,36 +273,16 @@ fn strays<'a>(
         .snapshots
         .iter()
         .filter(|snapshot| identity.is_claimed_by(&snapshot.tags))
-        .filter(|snapshot| {
-            !is_sealed_snapshot(snapshot, identity) && !snapshot.tags.contains_key(tag::RETAINED)
-        })
-        .filter(move |snapshot| {
-            !view
-                .claimed
-                .iter()
-                .any(|owned| owned.place == place && may_use(owned, snapshot))
-        })
+        .filter(|snapshot| !is_sealed_snapshot(snapshot, identity) && !snapshot.tags.contains_key(tag::RETAINED))
+        .filter(move |snapshot| !view.claimed.iter().any(|owned| owned.place == place && may_use(owned, snapshot)))
         .map(move |snapshot| Finding {
             reason: conditions::FOREIGN_IMAGE,
             place: Some(place.clone()),
             message: format!(
-                "{} in {} carries this object's tags, but is left alone: {}",
-                snapshot.id,
-                place.region,
-                why_not_ours(view, snapshot)
+                "{} in {} carries this object's tags, but is left alone: no image of this object was seen to use it",
+                snapshot.id, place.region
             ),
         })
-}
-
-fn why_not_ours(view: &View<'_>, snapshot: &Snapshot) -> String {
-    let identity = &view.desired.identity;
-    match snapshot.tags.get(tag::CLUSTER) {
-        Some(uid) if !identity.is_of_cluster(&snapshot.tags) => format!(
-            "it was made from another cluster, whose namespace kube-system has uid {uid} (if this cluster was rebuilt \
-             from that one, start Amity once with --take-over-from={uid})"
-        ),
-        _ => "no image of this object was seen to use it".to_owned(),
-    }
 }
 
 /// Whether the snapshot is the image's, or may yet turn out to be: which snapshots a copy gets shows late.

@@ -43,7 +43,7 @@ pub struct Ec2 {
     /// Images that will turn out to be dead.
     doomed: BTreeSet<String>,
     tokens: BTreeMap<String, String>,
-    last_creation: Timestamp,
+    last_creation: Option<Timestamp>,
     copies: u8,
     made: u32,
     pub captures: u32,
@@ -75,7 +75,7 @@ impl Ec2 {
             unshown: BTreeMap::new(),
             doomed: BTreeSet::new(),
             tokens: BTreeMap::new(),
-            last_creation: Timestamp::default(),
+            last_creation: None,
             copies: 0,
             made: 0,
             captures: 0,
@@ -199,6 +199,10 @@ impl Ec2 {
     /// What was made known of the source is in the status.
     pub fn record(&mut self, status: MachineImageStatus) {
         self.object.status = Some(status);
+    }
+
+    pub fn at_rest(&mut self) {
+        self.last_creation = None;
     }
 
     pub fn delete(&mut self) {
@@ -350,7 +354,7 @@ impl Ec2 {
             "the finalizer comes before the first effect"
         );
         self.made += 1;
-        self.last_creation = self.now;
+        self.last_creation = Some(self.now);
         let id = format!("ami-made{}", self.made);
         if fails {
             self.doomed.insert(id.clone());

@@ -160,13 +160,6 @@ pub fn anything() -> impl Strategy<Value = Start> {
     )
 }
 
-/// Any situation in which the spec says itself what the revision is made from.
-pub fn of_no_name() -> impl Strategy<Value = Start> {
-    anything().prop_filter("the source is a name", |start| {
-        start.source != Source::NamedImage
-    })
-}
-
 /// Snapshots of which EC2 registers something else than the spec says.
 pub fn billed_otherwise() -> impl Strategy<Value = Start> {
     mendable().prop_map(|mut start| {

@@ -27,10 +27,7 @@ pub struct Case {
     /// What EC2 refused of late, by region.
     #[serde(default)]
     pub refused: BTreeMap<String, Refused>,
-    /// When the process started; absent: a week ago.
-    #[serde(default)]
-    pub started: Option<String>,
-    /// The last creating call; absent: none since the start of the process.
+    /// The last creating call or the start of the process; absent: seen at rest since.
     #[serde(default)]
     pub last_creation: Option<String>,
     /// How many published images of the account are about to go, of how many.

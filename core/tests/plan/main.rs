@@ -93,7 +93,6 @@ fn outcome(situation: &Situation) -> Result<String, String> {
     if !broken.is_empty() {
         return Err(format!("breaks invariants: {broken:?}"));
     }
-    let plan = plan.checked(desired, observed, *now);
     let status = report(image, desired, observed, &plan, *now);
     let again = report(image, desired, observed, &plan, *now);
     if status != again {

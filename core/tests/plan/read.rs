@@ -390,11 +390,7 @@ fn observed(case: &Case, names: &Names) -> Result<Observed, String> {
         };
         observed.refusals.insert(asked, refusal);
     }
-    observed.started = time(case.started.as_deref().unwrap_or("-7d"))?;
-    observed.last_creation = case
-        .last_creation
-        .as_deref()
-        .map_or(Ok(observed.started), time)?;
+    observed.last_creation = case.last_creation.as_deref().map(time).transpose()?;
     Ok(observed)
 }
 

@@ -1,22 +1,17 @@
 //! From a plan and a status to the text that a case expects.
 
-use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use amity_core::api::{MachineImageStatus, RegionStatus};
 use amity_core::image::desired::Desired;
-use amity_core::image::identity::{Place, tag};
-use amity_core::image::invariants::Checked;
+use amity_core::image::identity::Place;
 use amity_core::image::plan::step::Action;
-use amity_core::image::plan::{Finding, Step};
+use amity_core::image::plan::{Finding, Plan, Step};
 
 use crate::read::now;
 
-/// More attempts to copy than any case has.
-const MOST_ATTEMPTS: u32 = 20;
-
 /// The plan and the status, with names instead of hashes.
-pub fn outcome(desired: &Desired, plan: &Checked, status: &MachineImageStatus) -> String {
+pub fn outcome(desired: &Desired, plan: &Plan, status: &MachineImageStatus) -> String {
     let mut text = String::from("plan:");
     let next = plan.next_steps();
     if plan.steps.is_empty() {
@@ -95,9 +90,8 @@ fn in_place(desired: &Desired, place: &Place, action: &Action) -> String {
                 .as_ref()
                 .map(|text| format!(" described {text:?}"))
                 .unwrap_or_default();
-            let of = origin(tags, &format!("{region}/{instance}"));
             format!(
-                "CreateImage {region}/{instance}{of} as {name}{description} {reboot} a reboot{without}{}",
+                "CreateImage {region}/{instance} as {name}{description} {reboot} a reboot{without}{}",
                 said(tags)
             )
         }
@@ -108,17 +102,13 @@ fn in_place(desired: &Desired, place: &Place, action: &Action) -> String {
             ..
         } => {
             let snapshots: Vec<_> = registration.snapshots().collect();
-            let snapshots = snapshots.join(" and ");
-            let of = origin(tags, &format!("{region}/{}", registration.snapshot));
-            format!(
-                "RegisterImage {region}/{snapshots}{of} as {name}{}",
-                said(tags)
-            )
+            let of = snapshots.join(" and ");
+            format!("RegisterImage {region}/{of} as {name}{}", said(tags))
         }
         Action::CopyImage {
             from, token, tags, ..
         } => {
-            let attempt = (1..=MOST_ATTEMPTS).find(|attempt| {
+            let attempt = (1..=8).find(|attempt| {
                 desired
                     .identity
                     .copy_token(&desired.revision, place, *attempt)
@@ -129,8 +119,7 @@ fn in_place(desired: &Desired, place: &Place, action: &Action) -> String {
                 Some(attempt) => format!(", attempt {attempt}"),
                 None => ", with a strange token".to_owned(),
             };
-            let of = origin(tags, &from.to_string());
-            format!("CopyImage {from} → {region}{of}{attempt}{}", said(tags))
+            format!("CopyImage {from} → {region}{attempt}{}", said(tags))
         }
         Action::CreateTags { id, tags } => {
             let tags: Vec<_> = tags
@@ -150,17 +139,8 @@ fn in_place(desired: &Desired, place: &Place, action: &Action) -> String {
     }
 }
 
-/// What a newborn is said to be made of in the end, unless the line has it already.
-fn origin(tags: &BTreeMap<String, String>, made_from: &str) -> String {
-    match tags.get(tag::ORIGIN).map(String::as_str) {
-        Some(origin) if origin == made_from => String::new(),
-        Some(origin) => format!(", of {origin}"),
-        None => ", of nothing".to_owned(),
-    }
-}
-
 /// The user's tags among those of a newborn.
-fn said(tags: &BTreeMap<String, String>) -> String {
+fn said(tags: &std::collections::BTreeMap<String, String>) -> String {
     let users: Vec<_> = tags
         .iter()
         .filter(|(key, _)| !key.starts_with("amity.dev/"))

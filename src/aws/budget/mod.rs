@@ -176,6 +176,7 @@ impl Budget {
         let times = before.map_or(0, |refused| refused.times) + 1;
         // One answer that was lost is not made up for by a later one that says no.
         let certain = failure.is_certain()
+            && !failure.is_name_taken()
             && !failure.is_already_made()
             && before.is_none_or(|refused| refused.refusal.certain);
         let retry_at = if failure.class == Class::Throttled {

@@ -131,7 +131,7 @@ impl Memory {
         self.graves
             .retain(|_, grave| ended < grave.last_listed + kept);
         self.attempts.settle(&self.images, started, self.window);
-        self.as_of = Some(started);
+        self.as_of = Some(ended);
         self.index();
         self.note_progress(ended);
         self.changes()
@@ -207,6 +207,11 @@ impl Memory {
             .iter()
             .map(|(id, entry)| held(id, entry.item.size_gib, entry.tags()));
         images.chain(snapshots).collect()
+    }
+
+    /// When the last reading ended.
+    pub(super) fn as_of(&self) -> Option<Timestamp> {
+        self.as_of
     }
 
     /// The names that the next reading looks up.

@@ -73,8 +73,8 @@ struct State {
     /// Wakes the task that opens an account.
     doors: BTreeMap<String, Arc<Notify>>,
     places: BTreeMap<Place, PlaceState>,
-    /// When each object last asked for an image.
-    creations: BTreeMap<String, Timestamp>,
+    /// When each object last asked for an image; `None` once it was seen at rest a window after that.
+    creations: BTreeMap<String, Option<Timestamp>>,
     /// The objects that looked at a place when it could not be read.
     waiting: BTreeMap<Place, BTreeSet<String>>,
     /// The copies that no list shows yet, and who waits for one to end.
@@ -161,7 +161,6 @@ impl Inventory {
             usage,
             departures: None,
             refusals,
-            started: state.started,
             last_creation: state.last_creation(object),
         }
     }
@@ -202,9 +201,21 @@ impl Inventory {
         holdings
     }
 
-    /// The object is as its spec says: what it asked about names need not be read any more.
+    /// The object is as its spec says. Its last creating call is forgotten once every list is a whole
+    /// consistency window younger: before that, the call may still make something that the spec no longer
+    /// wants, and that nobody would look for.
     pub fn at_rest(&self, object: &str) {
-        for place in self.state().places.values_mut() {
+        let now = self.clock.now();
+        let mut state = self.state();
+        if let Some(last) = state.last_creation(object) {
+            // The places of every account: which one is the object's is not known here, and a time that is
+            // kept for longer does no harm.
+            let until = last + self.settings.consistency_window;
+            if now >= until && state.places.values().all(|place| place.is_known_at(until)) {
+                state.creations.insert(object.to_owned(), None);
+            }
+        }
+        for place in state.places.values_mut() {
             place.memory.stop_asking(object);
         }
     }
@@ -265,7 +276,7 @@ impl Inventory {
     /// A call that makes an image is about to be sent. It counts from now on, even if its answer is lost.
     pub(super) fn will_create(&self, object: &str) {
         let now = self.clock.now();
-        self.state().creations.insert(object.to_owned(), now);
+        self.state().creations.insert(object.to_owned(), Some(now));
     }
 
     /// Lays what came of a step over what was listed, and has the place read soon.
@@ -279,7 +290,7 @@ impl Inventory {
         let now = self.clock.now();
         let mut state = self.state();
         if action.creates() {
-            state.creations.insert(identity.object.clone(), now);
+            state.creations.insert(identity.object.clone(), Some(now));
         }
         if let Some(state) = state.places.get_mut(place) {
             state
@@ -344,9 +355,11 @@ impl State {
         }
     }
 
-    fn last_creation(&self, object: &str) -> Timestamp {
-        let last = self.creations.get(object).copied();
-        last.map_or(self.started, |last| last.max(self.started))
+    fn last_creation(&self, object: &str) -> Option<Timestamp> {
+        match self.creations.get(object) {
+            None => Some(self.started),
+            Some(last) => last.map(|last| last.max(self.started)),
+        }
     }
 
     /// The objects that a change of the place's readability concerns.

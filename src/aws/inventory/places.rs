@@ -63,6 +63,11 @@ impl PlaceState {
         self.tried
     }
 
+    /// Whether it can be read, and was at `time` or after it.
+    pub(super) fn is_known_at(&self, time: Timestamp) -> bool {
+        self.readable.is_ok() && self.memory.as_of().is_some_and(|as_of| as_of >= time)
+    }
+
     /// Lets the next reading list snapshots too.
     pub(super) fn watch_snapshots(&mut self) {
         self.watches_snapshots = true;

@@ -427,7 +427,7 @@ fn unlisted_original(view: &View<'_>, place: &Place, known: &Known) -> Option<Wa
                 && !is_known(&source.id)
         })
     };
-    let until = view.observed.last_creation + view.desired.consistency_window;
+    let until = view.observed.last_creation? + view.desired.consistency_window;
     if !view.live_current().any(is_unlisted) {
         None
     } else if view.now < until {

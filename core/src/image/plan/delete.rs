@@ -69,12 +69,8 @@ fn retain(view: &View<'_>, plan: &mut Plan) {
             Why::ObjectIsDeletedAndRetains,
         )
     };
-    let started = view.observed.started;
-    let since = view
-        .desired
-        .deleted_since
-        .map_or(started, |deleted| deleted.max(started));
-    let may_mark = view.now < since + MARKING_TIME;
+    let since = view.desired.deleted_since.max(view.observed.last_creation);
+    let may_mark = since.is_some_and(|since| view.now < since + MARKING_TIME);
     if may_mark {
         seal(view, plan);
         let images = view
@@ -137,7 +133,10 @@ fn release(view: &View<'_>) -> Step {
     if images + snapshots > 0 {
         return step.waiting_for(WaitsFor::Deletion(images + snapshots));
     }
-    let until = view.observed.last_creation + view.desired.consistency_window;
+    let Some(last_creation) = view.observed.last_creation else {
+        return step;
+    };
+    let until = last_creation + view.desired.consistency_window;
     if view.now < until {
         return step.waiting_for(WaitsFor::ConsistencyWindow { until });
     }

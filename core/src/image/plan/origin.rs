@@ -54,10 +54,6 @@ pub(crate) fn make(view: &View<'_>, plan: &mut Plan) {
         plan.findings.push(held);
         return;
     }
-    if let Some(finding) = captured_in_vain(view).filter(|_| is_recorded) {
-        plan.findings.push(finding);
-        return;
-    }
     match source_in_the_way(view) {
         Some(InTheWay::Wait(waits_for)) => plan.steps.push(step.waiting_for(waits_for)),
         Some(InTheWay::Finding(finding)) => plan.findings.push(finding),
@@ -182,62 +178,46 @@ fn awaiting_holder(view: &View<'_>, step: Step) -> Step {
 
 /// The record comes before the call, and the call only while the record is young.
 fn ask_once(view: &View<'_>, step: Step, plan: &mut Plan) {
+    let desired = view.desired;
     let record = || {
         let action = Action::RecordCapture {
-            revision: view.desired.revision.clone(),
+            revision: desired.revision.clone(),
         };
         Step::on_object(action, Why::CaptureIsAskedForOnce)
     };
+    let Some(captured) = desired
+        .captured
+        .as_ref()
+        .filter(|captured| captured.revision == desired.revision)
+    else {
+        plan.steps.push(record());
+        return;
+    };
+    let name_is_held_by_nobody_shown = holders(view).is_some_and(<[_]>::is_empty);
     let step = awaiting_holder(view, step);
-    plan.steps.push(match recorded(view) {
-        None => record(),
-        Some(at) if step.waits_for.is_some() || is_young(view, at) => step,
-        // It made nothing, or somebody had to act: see `captured_in_vain`.
-        Some(_) => match retry_at(view) {
+    if step.waits_for.is_some() || is_young(view, captured.at) {
+        plan.steps.push(step);
+    } else if name_is_held_by_nobody_shown || was_refused_since(view, captured.at) {
+        // EC2 said that it made nothing, and a whole window shows nothing: it may be asked anew.
+        plan.steps.push(match retry_at(view) {
             Some(until) => step.waiting_for(WaitsFor::Retry { until }),
             None => record(),
-        },
-    });
-}
-
-/// When the capture of this revision was recorded.
-fn recorded(view: &View<'_>) -> Option<Timestamp> {
-    let captured = view.desired.captured.as_ref()?;
-    (captured.revision == view.desired.revision).then_some(captured.at)
-}
-
-/// What was asked for a window ago and left no image, wherever one might be, is not asked for again, unless EC2
-/// certainly made nothing.
-fn captured_in_vain(view: &View<'_>) -> Option<Finding> {
-    let at = recorded(view)?;
-    let is_shown_soon = holders(view).is_some_and(|holders| !holders.is_empty());
-    if is_shown_soon || is_young(view, at) || has_made_nothing(view, at) {
-        return None;
+        });
+    } else {
+        let last_answer =
+            refusal(view).map(|refusal| format!(" (the last answer: {})", refusal.message));
+        plan.findings.push(Finding {
+            reason: conditions::CAPTURE_FAILED,
+            place: Some(desired.source_place()),
+            message: format!(
+                "the capture of {} that was asked for at {} left no image that is there now{}: it is not tried again by \
+                 itself, because it might restart the instance again; change spec.rebuild to capture it anew",
+                view.origin_text(),
+                captured.at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+                last_answer.unwrap_or_default()
+            ),
+        });
     }
-    let last_answer =
-        refusal(view).map(|refusal| format!(" (the last answer: {})", refusal.message));
-    Some(Finding {
-        reason: conditions::CAPTURE_FAILED,
-        place: Some(view.desired.source_place()),
-        message: format!(
-            "the capture of {} that was asked for at {} left no image that is there now{}: it is not tried again by \
-             itself, because it might restart the instance again; change spec.rebuild to capture it anew",
-            view.origin_text(),
-            at.strftime("%Y-%m-%dT%H:%M:%SZ"),
-            last_answer.unwrap_or_default()
-        ),
-    })
-}
-
-/// Whether EC2 said to every call since the record that it made nothing: it refused outright, or the name was taken,
-/// though by no image that a whole window shows. A call whose answer was lost may have made one, and this process
-/// knows no answers from before its start.
-fn has_made_nothing(view: &View<'_>, recorded: Timestamp) -> bool {
-    let name_is_held_by_nobody_shown = holders(view).is_some_and(<[_]>::is_empty);
-    let is_certain = refusal(view)
-        .filter(|refusal| refusal.at >= recorded)
-        .map_or(name_is_held_by_nobody_shown, |refusal| refusal.certain);
-    is_certain && view.observed.started <= recorded
 }
 
 /// Whether an answer to the recorded call may still be under way. A record from the future is not one of
@@ -245,6 +225,11 @@ fn has_made_nothing(view: &View<'_>, recorded: Timestamp) -> bool {
 fn is_young(view: &View<'_>, recorded: Timestamp) -> bool {
     let age = view.now.duration_since(recorded);
     age < view.desired.consistency_window && age > -SignedDuration::from_mins(1)
+}
+
+/// Whether EC2 refused the recorded capture outright, so that it certainly made nothing.
+fn was_refused_since(view: &View<'_>, recorded: Timestamp) -> bool {
+    refusal(view).is_some_and(|refusal| refusal.certain && refusal.at >= recorded)
 }
 
 fn retry_at(view: &View<'_>) -> Option<Timestamp> {
@@ -293,9 +278,7 @@ fn failed(view: &View<'_>) -> Option<Finding> {
 fn lost(view: &View<'_>) -> Option<Finding> {
     let desired = view.desired;
     let is_captured = matches!(desired.source, Source::Instance { .. });
-    let has_died = view.has_died_in(&desired.source_place())
-        || recorded(view).is_some() && desired.places.iter().any(|place| view.has_died_in(place));
-    (is_captured && has_died).then(|| Finding {
+    (is_captured && view.has_died_in(&desired.source_place())).then(|| Finding {
         reason: conditions::SOURCE_GONE,
         place: Some(desired.source_place()),
         message: format!(

@@ -247,11 +247,8 @@ fn snapshots_are_settled(view: &View<'_>, owned: &Owned<'_>) -> bool {
         })
 }
 
-/// Deletes the sealed snapshots that no image uses, where nothing of their revision is pending. A copy in a place
-/// that cannot be read may still read them, unless everything goes (invariant 2).
+/// Deletes the sealed snapshots that no image uses, where nothing of their revision is pending.
 pub(crate) fn delete_snapshots(view: &View<'_>, why: &Why, plan: &mut Plan) {
-    let unreadable = view.unreadable();
-    let may_be_read = !unreadable.is_empty() && !view.desired.is_being_deleted();
     for (place, known) in view.observed.known() {
         let used: BTreeSet<_> = known
             .images
@@ -265,14 +262,8 @@ pub(crate) fn delete_snapshots(view: &View<'_>, why: &Why, plan: &mut Plan) {
         {
             let is_the_users = view.is_the_users(place, &snapshot.id);
             if !used.contains(&snapshot.id) && !is_the_users {
-                let step = delete_snapshot(place, known, snapshot, why);
-                plan.steps.extend(step.map(|step| {
-                    if may_be_read {
-                        step.waiting_for(WaitsFor::Readable(unreadable.clone()))
-                    } else {
-                        step
-                    }
-                }));
+                plan.steps
+                    .extend(delete_snapshot(place, known, snapshot, why));
             }
         }
     }

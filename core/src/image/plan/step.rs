@@ -22,6 +22,22 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// The steps to take now: a write to the object alone, or else the first step of each place.
+    ///
+    /// A place whose first step waits is not kept from a later one, because steps that depend on each
+    /// other say so by what they wait for.
+    pub fn next_steps(&self) -> Vec<&Step> {
+        let ready = || self.steps.iter().filter(|step| step.waits_for.is_none());
+        if let Some(on_object) = ready().find(|step| step.place.is_none()) {
+            return vec![on_object];
+        }
+        let mut by_place: BTreeMap<&Option<Place>, &Step> = BTreeMap::new();
+        for step in ready() {
+            by_place.entry(&step.place).or_insert(step);
+        }
+        by_place.into_values().collect()
+    }
+
     /// The places that a step wants listed anew before it can be taken.
     pub fn wants_listed(&self) -> impl Iterator<Item = &Place> {
         self.steps.iter().flat_map(|step| match &step.waits_for {

@@ -180,21 +180,6 @@ fn a_list_that_began_before_the_window_ended_proves_nothing() {
 }
 
 #[test]
-fn a_list_is_as_old_as_its_beginning() {
-    let mut memory = memory();
-    memory.absorb(Reading {
-        ended: at(700),
-        ..reading(600, [])
-    });
-    let known = memory.view(OBJECT).expect("a place that was read");
-    assert_eq!(
-        known.as_of,
-        at(600),
-        "what was written since may not be in it"
-    );
-}
-
-#[test]
 fn an_answer_that_names_a_dead_image_counts_as_dead_at_once() {
     let mut memory = memory();
     memory.write(&copy(), Answer::Made(AMI.into()), 10);

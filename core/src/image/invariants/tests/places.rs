@@ -28,24 +28,6 @@ fn nothing_is_retired_or_captured_while_a_place_is_unknown() {
 }
 
 #[test]
-fn no_snapshot_goes_while_a_copy_that_cannot_be_seen_may_read_it() {
-    let unused = || {
-        let mut world = world();
-        let mut snapshot = world.snapshot("snap-old", &[(tag::SELF, "snap-old")]);
-        snapshot.used_by = Some(Vec::new());
-        world.known(HOME).snapshots.push(snapshot);
-        world
-    };
-    unused().allows(delete(HOME, "snap-old"));
-    unused()
-        .unreadable(AWAY)
-        .refuses(delete(HOME, "snap-old"), 2, "may still need it");
-    let mut deleted = unused().unreadable(AWAY);
-    deleted.desired.deleted_since = Some(Timestamp::UNIX_EPOCH);
-    deleted.allows(delete(HOME, "snap-old"));
-}
-
-#[test]
 fn the_finalizer_stays_while_something_is_left_or_unknown() {
     let release = || Step::on_object(Action::ReleaseFinalizer, Why::NothingIsLeft);
     world().refuses(release(), 2, "is left");

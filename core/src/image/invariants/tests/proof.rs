@@ -28,37 +28,6 @@ fn only_what_is_proven_ours_is_touched() {
 }
 
 #[test]
-fn what_another_object_made_is_not_touched() {
-    let mut world = world();
-    let because = "not proven";
-    let others = [
-        ("object", tag::OBJECT, "prod/db"),
-        ("namespace", tag::OBJECT, "test/web"),
-        ("owner", tag::OWNER, "o2"),
-    ];
-    for (whose, key, value) in others {
-        let (image, snapshot) = (format!("ami-{whose}"), format!("snap-{whose}"));
-        let mut made = world.image(&image, &[(tag::SELF, &image), (key, value)]);
-        made.snapshots = vec![snapshot.clone()];
-        let stored = world.snapshot(&snapshot, &[(tag::SELF, &snapshot), (key, value)]);
-        let known = world.known(HOME);
-        known.images.push(made);
-        known.snapshots.push(stored);
-        for id in [&image, &snapshot] {
-            world.refuses(write(HOME, id, "a", "b"), 1, because);
-            world.refuses(write(HOME, id, tag::SELF, id), 1, because);
-            world.refuses(unwrite(HOME, id, &["a"]), 1, because);
-        }
-        world.refuses(deregister(HOME, &image), 1, because);
-        world.refuses(delete(HOME, &snapshot), 1, because);
-
-        // Nor is what it left behind, when its image is gone.
-        world.known(HOME).images.retain(|one| one.id != image);
-        world.refuses(delete(HOME, &snapshot), 1, because);
-    }
-}
-
-#[test]
 fn a_seal_names_its_bearer() {
     let world = world();
     world.refuses(
