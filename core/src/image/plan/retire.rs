@@ -198,9 +198,6 @@ pub(super) fn deregister(view: &View<'_>, owned: &Owned<'_>, why: Why) -> Step {
             progress: reader.image.progress,
         });
     }
-    if let Some(until) = locks_a_capture_until(view, owned) {
-        return step.waiting_for(WaitsFor::ConsistencyWindow { until });
-    }
     if owned.is_registered() {
         return step;
     }
@@ -215,19 +212,6 @@ pub(super) fn deregister(view: &View<'_>, owned: &Owned<'_>, why: Why) -> Step {
         return step.waiting_for(WaitsFor::SealedSnapshots(owned.image.id.clone()));
     }
     step
-}
-
-/// Until when the image's name is what keeps its revision from being captured twice: while the record of the
-/// capture is young, a process that was just started, and that a list shows no sibling yet, may repeat the call
-/// (invariant 8).
-fn locks_a_capture_until(view: &View<'_>, owned: &Owned<'_>) -> Option<Timestamp> {
-    let desired = view.desired;
-    let captured = desired.captured.as_ref()?;
-    let until = captured.at + desired.consistency_window;
-    let is_the_lock = captured.revision == desired.revision
-        && owned.is_of(&desired.revision)
-        && *owned.place == desired.source_place();
-    (is_the_lock && !desired.is_being_deleted() && view.now < until).then_some(until)
 }
 
 /// Whether each snapshot of the image is sealed, or not ours to delete: with the seal of another, or
