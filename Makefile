@@ -15,7 +15,7 @@ build_control_plane := tests/cluster/controlplane/build
 
 .PHONY: help
 help: ## Print this
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 .PHONY: demo
 demo: ## Watch Amity at work: a real API server, a simulated EC2 (KEEP=1 leaves it running)
@@ -29,6 +29,13 @@ test: ## Run all tests: plans, simulations, a real control plane, other people's
 	@$(build_both)
 	KUBEBUILDER_ASSETS="$$($(build_control_plane))" cargo test --workspace --locked --no-fail-fast
 	EC2SIM=$(programs)/ec2sim tests/clients/run
+
+.PHONY: kill-test
+kill-test: ## Kill or stop the leader N times in the middle of roll-outs (N=200; SEED=... repeats a run)
+	@$(call require,cargo go cc)
+	@$(build_both)
+	AMITY_KILLS="$(or $(N),200)" AMITY_KILLS_SEED="$(SEED)" KUBEBUILDER_ASSETS="$$($(build_control_plane))" \
+		cargo test --workspace --locked --test cluster -- --nocapture kills:: outages::
 
 .PHONY: lint
 lint: ## Check format, warnings, generated files, and dependencies (where cargo-deny is installed)

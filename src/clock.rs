@@ -1,6 +1,8 @@
 //! The time, handed to whoever needs it: the computer's, or one that follows tokio's clock, so that a
 //! simulation can let a day pass in a moment.
 
+use std::time::Duration;
+
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
@@ -12,6 +14,14 @@ pub struct Clock(Option<Virtual>);
 struct Virtual {
     start: Timestamp,
     at: Instant,
+}
+
+/// A moment by both clocks of a computer: one that goes on evenly but may stand still while the computer
+/// sleeps, and the time of day, which may be set.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment {
+    instant: Instant,
+    time: Timestamp,
 }
 
 impl Clock {
@@ -40,9 +50,29 @@ impl Clock {
         }
     }
 
+    /// This very moment.
+    pub fn moment(&self) -> Moment {
+        Moment {
+            instant: Instant::now(),
+            time: self.now(),
+        }
+    }
+
+    /// How much has passed since `then` at the most: by the clock that went further.
+    pub fn at_most_since(&self, then: Moment) -> Duration {
+        let by_time_of_day = self.now().duration_since(then.time);
+        let by_time_of_day = Duration::try_from(by_time_of_day).unwrap_or_default();
+        self.at_least_since(then).max(by_time_of_day)
+    }
+
+    /// How much has passed since `then` at the least: by the clock that nobody sets.
+    pub fn at_least_since(&self, then: Moment) -> Duration {
+        then.instant.elapsed()
+    }
+
     /// Sleeps until `time`; not at all when that has passed.
     pub async fn sleep_until(&self, time: Timestamp) {
-        if let Ok(left) = std::time::Duration::try_from(time.duration_since(self.now())) {
+        if let Ok(left) = Duration::try_from(time.duration_since(self.now())) {
             tokio::time::sleep(left).await;
         }
     }
@@ -50,8 +80,6 @@ impl Clock {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[tokio::test(start_paused = true)]
@@ -67,5 +95,24 @@ mod tests {
             .sleep_until(start + SignedDuration::from_hours(2))
             .await;
         assert_eq!(clock.now(), start + SignedDuration::from_hours(2));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_time_of_day_that_is_set_back_takes_nothing_off_what_has_passed() {
+        let clock = Clock::virtual_from(Timestamp::UNIX_EPOCH);
+        let mut then = clock.moment();
+        then.time += SignedDuration::from_hours(1);
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        assert_eq!(clock.at_most_since(then), Duration::from_secs(3));
+        assert_eq!(clock.at_least_since(then), Duration::from_secs(3));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_computer_that_slept_knows_how_long_at_the_most_and_at_the_least() {
+        let clock = Clock::virtual_from(Timestamp::UNIX_EPOCH);
+        let mut then = clock.moment();
+        then.time -= SignedDuration::from_hours(1);
+        assert_eq!(clock.at_most_since(then), Duration::from_hours(1));
+        assert_eq!(clock.at_least_since(then), Duration::ZERO);
     }
 }

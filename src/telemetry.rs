@@ -14,6 +14,7 @@ use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
@@ -54,6 +55,7 @@ pub struct Metrics {
     reconciles: Family<Outcome, Counter>,
     invariants_broken: Counter,
     status_writes: Counter,
+    leads: Gauge,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -78,6 +80,11 @@ impl Metrics {
         self.status_writes.inc();
     }
 
+    /// From now on this process is the one of all replicas that acts, or not.
+    pub fn leads(&self, leads: bool) {
+        self.leads.set(i64::from(leads));
+    }
+
     /// The registry that shows them all, under the prefix `amity`.
     pub fn registry(&self) -> Registry {
         let mut registry = Registry::with_prefix("amity");
@@ -97,11 +104,16 @@ impl Metrics {
             "Plans that were refused because they would have broken an invariant",
             self.invariants_broken.clone(),
         );
+        registry.register(
+            "leader",
+            "1 while this replica acts, 0 while it stands by",
+            self.leads.clone(),
+        );
         registry
     }
 }
 
-/// Whether the process is ready: it has read the cluster and reconciles.
+/// Whether the process is ready: it has read the cluster and reconciles, or it stands by and could.
 #[derive(Clone, Debug, Default)]
 pub struct Readiness(Arc<AtomicBool>);
 
@@ -123,7 +135,7 @@ struct Served {
     registry: Arc<Registry>,
 }
 
-/// Serves `/healthz` (the process answers), `/readyz` (it reconciles) and `/metrics` until it is dropped.
+/// Serves `/healthz` (the process answers), `/readyz` (it reconciles, or could take over) and `/metrics` until it is dropped.
 ///
 /// # Errors
 /// The address cannot be listened on.

@@ -73,6 +73,7 @@ impl Front {
         let record = CallRecord {
             time: world.now,
             account: world.account_of(&asked.caller),
+            access_key_id: asked.caller.access_key_id.clone(),
             region: asked.caller.region.clone(),
             action: asked.action().to_owned(),
             outcome: answer.error.clone().unwrap_or_else(|| "ok".to_owned()),

@@ -16,6 +16,8 @@ pub struct CallRecord {
     pub time: Timestamp,
     /// The caller's account; none if its access key is unknown.
     pub account: Option<String>,
+    /// The caller's access key id; none if the request is not signed.
+    pub access_key_id: Option<String>,
     /// The region of the signature.
     pub region: String,
     /// The action.

@@ -1,15 +1,17 @@
-//! EC2 on a port: the API on every path, and two pages about it under `/_ec2sim/`.
+//! EC2 on a port: the API on every path, and under `/_ec2sim/` two pages about it and its clock.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::State;
+use axum::extract::{Query, State};
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Json, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use jiff::{SignedDuration, Timestamp};
+use serde::Deserialize;
+use serde_json::json;
 use tokio::net::TcpListener;
 
 use crate::front::Front;
@@ -40,11 +42,32 @@ impl FastClock {
         let passed = SignedDuration::try_from(passed).unwrap_or(SignedDuration::MAX);
         self.start.checked_add(passed).unwrap_or(Timestamp::MAX)
     }
+
+    /// Shows so much more from now on.
+    pub fn advance(&mut self, by: SignedDuration) {
+        self.start = self.start.checked_add(by).unwrap_or(Timestamp::MAX);
+    }
 }
 
 struct Shared {
     front: Front,
-    clock: FastClock,
+    clock: Mutex<FastClock>,
+}
+
+impl Shared {
+    fn now(&self) -> Timestamp {
+        self.clock().now()
+    }
+
+    fn clock(&self) -> std::sync::MutexGuard<'_, FastClock> {
+        self.clock.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[derive(Deserialize)]
+struct Advance {
+    /// Seconds.
+    advance: u32,
 }
 
 /// Serves until the task is dropped.
@@ -52,10 +75,12 @@ struct Shared {
 /// # Errors
 /// Where the listener fails.
 pub async fn serve(listener: TcpListener, front: Front, clock: FastClock) -> std::io::Result<()> {
+    let clock = Mutex::new(clock);
     let shared = Arc::new(Shared { front, clock });
     let router = Router::new()
         .route("/_ec2sim/calls", get(calls))
         .route("/_ec2sim/world", get(world))
+        .route("/_ec2sim/clock", post(advance))
         .fallback(api)
         .with_state(shared);
     axum::serve(listener, router).await
@@ -67,8 +92,15 @@ async fn calls(State(shared): State<Arc<Shared>>) -> Response {
 
 async fn world(State(shared): State<Arc<Shared>>) -> Response {
     let mut world = shared.front.world();
-    world.advance(shared.clock.now());
+    world.advance(shared.now());
     Json(world.to_json()).into_response()
+}
+
+async fn advance(State(shared): State<Arc<Shared>>, Query(by): Query<Advance>) -> Response {
+    shared
+        .clock()
+        .advance(SignedDuration::from_secs(by.advance.into()));
+    Json(json!({"now": shared.now()})).into_response()
 }
 
 async fn api(
@@ -83,7 +115,7 @@ async fn api(
     }
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let answer = shared.front.answer(
-        shared.clock.now(),
+        shared.now(),
         HttpRequest {
             authorization: header("authorization"),
             security_token: header("x-amz-security-token"),

@@ -15,12 +15,16 @@ use std::sync::Arc;
 
 use super::budget::Budget;
 use super::calls::{self, EC2Calls};
-use super::error::Failure;
+use super::error::{Class, Failure};
+use super::fence::Fence;
 use super::inventory::{CopySlot, Inventory};
 use super::session::Sessions;
 
 /// How often a copy looks for a slot of its own accord.
 const LOOKS_FOR_A_SLOT: SignedDuration = SignedDuration::from_mins(1);
+
+/// How soon it is asked again whether this process may act: its lease is renewed more often than it runs out.
+const ASKS_WHETHER_IT_MAY: SignedDuration = SignedDuration::from_secs(2);
 
 /// Performs steps.
 #[derive(Clone, Debug)]
@@ -28,6 +32,7 @@ pub struct Effects {
     sessions: Arc<Sessions>,
     inventory: Arc<Inventory>,
     budget: Arc<Budget>,
+    fence: Fence,
 }
 
 /// What came of a step.
@@ -71,12 +76,18 @@ pub enum Answer {
 }
 
 impl Effects {
-    /// Effects through `sessions`, told to `inventory`, held back by `budget`.
-    pub fn new(sessions: Arc<Sessions>, inventory: Arc<Inventory>, budget: Arc<Budget>) -> Self {
+    /// Effects through `sessions`, told to `inventory`, held back by `budget`, and sent only while `fence` is open.
+    pub fn new(
+        sessions: Arc<Sessions>,
+        inventory: Arc<Inventory>,
+        budget: Arc<Budget>,
+        fence: Fence,
+    ) -> Self {
         Self {
             sessions,
             inventory,
             budget,
+            fence,
         }
     }
 
@@ -97,6 +108,10 @@ impl Effects {
         };
         if let Some(refusal) = self.budget.remembers(desired, &asked) {
             return outcome(Err(refusal));
+        }
+        // From here to the call nothing waits.
+        if !self.fence.is_open() {
+            return outcome(Err(self.may_not_act(desired, place, &asked)));
         }
         let slot = match self.copy_slot(desired, place, &step.action, &asked) {
             Ok(slot) => slot,
@@ -133,6 +148,18 @@ impl Effects {
                 outcome(result.map_err(|_| refusal))
             }
         }
+    }
+
+    /// Puts off what may not be sent, because another replica might act before it is answered. Nobody refused
+    /// it: it counts for no back-off.
+    fn may_not_act(&self, desired: &Desired, place: &Place, asked: &Asked) -> Refusal {
+        let message = format!(
+            "{} in {} (account {}) waits until this replica of Amity has renewed its lease, which it cannot while \
+             the API server does not answer; it is sent by itself",
+            asked.action, place.region, place.account
+        );
+        let soon = ASKS_WHETHER_IT_MAY;
+        self.budget.hold(desired, asked, message, soon)
     }
 
     /// The slots that a copy needs, or why it is put off. The object is woken when there are some; it looks now
@@ -172,7 +199,15 @@ impl Effects {
         if action.creates() {
             self.inventory.will_create(&desired.identity.object);
         }
-        send(&session.ec2(&place.region), self.sessions.calls(), action).await
+        let (ec2, calls) = (session.ec2(&place.region), self.sessions.calls());
+        let answer = self
+            .fence
+            .in_time(send(&ec2, calls, action, &self.fence))
+            .await;
+        answer.unwrap_or_else(|| {
+            calls.record(action.name(), Class::Unknown.label());
+            Err(Failure::unknown("AWS did not answer in time"))
+        })
     }
 }
 
@@ -234,7 +269,12 @@ fn guard(action: &Action) -> Result<(), Failure> {
     }
 }
 
-async fn send(ec2: &Ec2, calls: &EC2Calls, action: &Action) -> Result<Answer, Failure> {
+async fn send(
+    ec2: &Ec2,
+    calls: &EC2Calls,
+    action: &Action,
+    fence: &Fence,
+) -> Result<Answer, Failure> {
     let name = action.name();
     match action {
         Action::CreateImage {
@@ -255,7 +295,13 @@ async fn send(ec2: &Ec2, calls: &EC2Calls, action: &Action) -> Result<Answer, Fa
                 .set_tag_specifications(Some(from_birth(tags)));
             made(
                 name,
-                calls::send(calls, name, request.send()).await?.image_id(),
+                calls::send(
+                    calls,
+                    name,
+                    request.customize().interceptor(fence.clone()).send(),
+                )
+                .await?
+                .image_id(),
             )
         }
         Action::RegisterImage {
@@ -271,7 +317,13 @@ async fn send(ec2: &Ec2, calls: &EC2Calls, action: &Action) -> Result<Answer, Fa
                 .tag_specifications(tagging(ResourceType::Image, tags));
             made(
                 name,
-                calls::send(calls, name, request.send()).await?.image_id(),
+                calls::send(
+                    calls,
+                    name,
+                    request.customize().interceptor(fence.clone()).send(),
+                )
+                .await?
+                .image_id(),
             )
         }
         Action::CopyImage {
@@ -293,7 +345,13 @@ async fn send(ec2: &Ec2, calls: &EC2Calls, action: &Action) -> Result<Answer, Fa
                 .set_tag_specifications(Some(from_birth(tags)));
             made(
                 name,
-                calls::send(calls, name, request.send()).await?.image_id(),
+                calls::send(
+                    calls,
+                    name,
+                    request.customize().interceptor(fence.clone()).send(),
+                )
+                .await?
+                .image_id(),
             )
         }
         Action::CreateTags { id, tags } => {
@@ -301,9 +359,13 @@ async fn send(ec2: &Ec2, calls: &EC2Calls, action: &Action) -> Result<Answer, Fa
                 .create_tags()
                 .resources(id)
                 .set_tags(Some(ec2_tags(tags)));
-            calls::send(calls, name, request.send())
-                .await
-                .map(|_| Answer::Changed)
+            calls::send(
+                calls,
+                name,
+                request.customize().interceptor(fence.clone()).send(),
+            )
+            .await
+            .map(|_| Answer::Changed)
         }
         Action::DeleteTags { id, keys } => {
             // A key without a value is deleted whatever its value is (EC2 API, "DeleteTags").
@@ -312,17 +374,35 @@ async fn send(ec2: &Ec2, calls: &EC2Calls, action: &Action) -> Result<Answer, Fa
                 .map(|key| Tag::builder().key(key).build())
                 .collect();
             let request = ec2.delete_tags().resources(id).set_tags(Some(keys));
-            calls::send(calls, name, request.send())
-                .await
-                .map(|_| Answer::Changed)
+            calls::send(
+                calls,
+                name,
+                request.customize().interceptor(fence.clone()).send(),
+            )
+            .await
+            .map(|_| Answer::Changed)
         }
         Action::DeregisterImage { id } => {
             let request = ec2.deregister_image().image_id(id);
-            gone(calls::send(calls, name, request.send()).await)
+            gone(
+                calls::send(
+                    calls,
+                    name,
+                    request.customize().interceptor(fence.clone()).send(),
+                )
+                .await,
+            )
         }
         Action::DeleteSnapshot { id } => {
             let request = ec2.delete_snapshot().snapshot_id(id);
-            gone(calls::send(calls, name, request.send()).await)
+            gone(
+                calls::send(
+                    calls,
+                    name,
+                    request.customize().interceptor(fence.clone()).send(),
+                )
+                .await,
+            )
         }
         Action::StoreFinalizer
         | Action::RecordCapture { .. }

@@ -9,6 +9,7 @@
 //! | [`session`] | how is an account reached, and is it the right one? |
 //! | [`inventory`] | what has EC2, including what we wrote and it does not show yet? |
 //! | [`effect`] | how is a step performed, and what came of it? |
+//! | [`fence`] | may this process still act? |
 //! | [`budget`] | when may something be asked, and asked again that was refused? |
 //! | [`error`] | what does an answer of AWS mean? |
 //! | [`calls`] | how many calls were made? |
@@ -17,6 +18,7 @@ pub mod budget;
 pub mod calls;
 pub mod effect;
 pub mod error;
+pub mod fence;
 pub mod inventory;
 pub mod session;
 

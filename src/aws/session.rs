@@ -35,8 +35,9 @@ use crate::clock::Clock;
 use answers::WholeAnswers;
 use role::RoleCredentials;
 
-/// How long one call may take. The SDK's own default is for ever.
-const CALL_TIMEOUT: Duration = Duration::from_mins(1);
+/// How long one call may take. The SDK's own default is for ever. What changes EC2 may have less time
+/// ([`super::fence`]).
+pub const CALL_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// How long one call may take together with getting credentials for it.
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(75);

@@ -19,7 +19,9 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     #[expect(clippy::doc_markdown, reason = "help prints it as it stands")]
-    /// Run the controller: one replica at a time.
+    /// Run the controller.
+    ///
+    /// Of several replicas one acts and the others stand by: they agree by the Lease amity.
     ///
     /// The cluster is the one of the kubeconfig (KUBECONFIG), or else the one that the process runs in. AWS
     /// credentials are found as by every AWS client; AWS_ENDPOINT_URL stands for AWS where it is set.

@@ -1,14 +1,19 @@
 //! `amity run`: the controller as a process.
 
+use std::hash::{BuildHasher, RandomState};
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use jiff::SignedDuration;
 
 use super::Error;
 use crate::aws;
-use crate::controller::{self, Settings};
+use crate::controller::{self, Settings, lease};
 use crate::telemetry::{self, LogFormat};
+
+/// The shortest lease.
+const SHORTEST_LEASE: Duration = Duration::from_secs(4);
 
 /// The flags of `amity run`.
 #[derive(Debug, Args)]
@@ -41,6 +46,29 @@ pub struct Run {
         value_parser = clap::value_parser!(u16).range(1..)
     )]
     copy_slots: u16,
+
+    /// What this replica is called in the Lease and in logs, such as the name of its pod.
+    #[arg(
+        long,
+        env = "AMITY_REPLICA",
+        default_value = "amity",
+        value_name = "NAME"
+    )]
+    replica: String,
+
+    /// The namespace of the Lease amity, by which one of several replicas is chosen to act.
+    #[arg(
+        long,
+        env = "AMITY_LEASE_NAMESPACE",
+        default_value = "amity-system",
+        value_name = "NAMESPACE"
+    )]
+    lease_namespace: String,
+
+    /// How long another replica waits for one that fell silent, such as 60s. What changes EC2 must be answered
+    /// within half of it, and within a minute.
+    #[arg(long, env = "AMITY_LEASE_DURATION", default_value = "60s", value_name = "TIME", value_parser = lease_duration)]
+    lease_duration: Duration,
 
     /// How many objects are reconciled at a time.
     // Most of them wait for an answer, and a region that falls silent keeps them waiting for a minute.
@@ -94,6 +122,11 @@ impl Run {
             take_over_from: self.take_over_from,
             concurrency: self.concurrency,
             listen: self.listen,
+            lease: lease::Settings {
+                namespace: self.lease_namespace,
+                holder: holder(&self.replica),
+                duration: self.lease_duration,
+            },
             aws: aws::Settings {
                 consistency_window: self.consistency_window,
                 rest_interval: self.rest_interval,
@@ -135,6 +168,24 @@ fn duration(text: &str) -> Result<SignedDuration, String> {
     }
 }
 
+/// Shorter ones leave no time to renew them, and are counted in whole seconds by the API server.
+fn lease_duration(text: &str) -> Result<Duration, String> {
+    let parsed = text.parse::<SignedDuration>().ok();
+    let whole = parsed.filter(|duration| duration.subsec_nanos() == 0);
+    let duration = whole.and_then(|duration| Duration::try_from(duration).ok());
+    let longest = Duration::from_hours(1);
+    duration
+        .filter(|duration| (SHORTEST_LEASE..=longest).contains(duration))
+        .ok_or_else(|| "write whole seconds, at least 4s and at most 1h, such as 60s".to_owned())
+}
+
+/// A name that no other process has, not even the one before it in the same pod.
+fn holder(replica: &str) -> String {
+    // Its keys are random, from the operating system.
+    let random = RandomState::new().hash_one(std::process::id());
+    format!("{replica}_{random:016x}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -152,5 +203,20 @@ mod tests {
         assert_eq!(duration("10m"), Ok(SignedDuration::from_mins(10)));
         assert!(duration("0s").is_err());
         assert!(duration("soon").is_err());
+    }
+
+    #[test]
+    fn a_lease_lasts_some_seconds_at_least() {
+        assert_eq!(lease_duration("60s"), Ok(Duration::from_mins(1)));
+        for wrong in ["3s", "4500ms", "-60s", "2h", "long"] {
+            assert!(lease_duration(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn no_two_processes_hold_the_lease_by_the_same_name() {
+        let first = holder("amity-7d4b9c-x2x7v");
+        assert!(first.starts_with("amity-7d4b9c-x2x7v_"), "{first}");
+        assert_ne!(holder("amity-7d4b9c-x2x7v"), first);
     }
 }

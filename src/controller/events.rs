@@ -8,6 +8,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use kube::{Client, Resource};
 
+use super::objects::in_time;
 use crate::aws::effect::Outcome;
 
 /// A note longer than 1,024 characters is refused by the API server.
@@ -50,7 +51,8 @@ impl Events {
 
     /// An event that cannot be written is logged, and nothing else: it is never a reason to stop.
     async fn publish(&self, image: &MachineImage, event: Event) {
-        if let Err(error) = self.0.publish(&event, &image.object_ref(&())).await {
+        let object = image.object_ref(&());
+        if let Err(error) = in_time(self.0.publish(&event, &object)).await {
             tracing::debug!(object = image.key(), %error, "an event could not be written");
         }
     }

@@ -4,6 +4,8 @@
 //! | --- | --- |
 //! | [`reconcile`] | one reconcile of a `MachineImage` |
 //! | [`accounts`] | one reconcile of an `AwsAccount` |
+//! | `replica` | stands by until it may act, acts, and stands by again |
+//! | [`lease`] | which of several replicas may act |
 //! | `process` | what a reconcile has of the process: caches and failures |
 //! | [`objects`] | writes to Kubernetes |
 //! | [`events`] | tells about transitions |
@@ -12,9 +14,11 @@
 
 pub mod accounts;
 pub mod events;
+pub mod lease;
 pub mod objects;
 mod process;
 pub mod reconcile;
+mod replica;
 
 use std::future::ready;
 use std::net::SocketAddr;
@@ -23,7 +27,6 @@ use std::time::Duration;
 
 use amity_core::account::Claims;
 use amity_core::api::{AwsAccount, MachineImage};
-use amity_core::image::desired::Installation;
 use futures::{FutureExt, Stream, StreamExt, stream};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::core::{DeserializeGuard, PartialObjectMeta};
@@ -35,12 +38,15 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use self::events::Events;
-use self::objects::{Error, Objects};
+use self::objects::{Error, Objects, in_time};
 use self::process::{FIRST_BACKOFF, Process};
 use self::reconcile::Context;
+use self::replica::Replica;
+pub use self::replica::control;
 use crate::aws;
 use crate::aws::budget::Budget;
 use crate::aws::effect::Effects;
+use crate::aws::fence::Fence;
 use crate::aws::inventory::Inventory;
 use crate::aws::session::Sessions;
 use crate::clock::Clock;
@@ -60,6 +66,8 @@ pub struct Settings {
     pub concurrency: u16,
     /// Where health and metrics are served.
     pub listen: SocketAddr,
+    /// By what one of several replicas is chosen to act.
+    pub lease: lease::Settings,
     /// What concerns AWS.
     pub aws: aws::Settings,
 }
@@ -117,33 +125,28 @@ fn stop_signal() -> std::io::Result<impl Future<Output = ()> + Send + Sync> {
     })
 }
 
-/// Watches and reconciles until `stop`.
-async fn control(
-    client: Client,
-    settings: Settings,
-    sessions: Arc<Sessions>,
-    clock: Clock,
-    metrics: Metrics,
-    readiness: Readiness,
+/// Watches and reconciles until `stop`, while this replica is the one that may.
+async fn lead(
+    replica: Replica,
+    fence: Fence,
     stop: impl Future<Output = ()> + Send + Sync + Clone + 'static,
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    let installation = Installation {
-        owner: settings.owner.clone(),
-        cluster: cluster_uid(&client).await?,
-        take_over_from: settings.take_over_from,
-        consistency_window: settings.aws.consistency_window,
-    };
-    tracing::info!(
-        owner = installation.owner,
-        cluster = installation.cluster,
-        "starting"
-    );
+    let Replica {
+        installation,
+        concurrency,
+        aws,
+        client,
+        sessions,
+        clock,
+        metrics,
+        readiness,
+    } = replica;
     let budget = Arc::new(Budget::new(clock.clone()));
     let inventory = Inventory::new(
         sessions.clone(),
-        settings.owner,
+        installation.owner.clone(),
         clock.clone(),
-        settings.aws,
+        aws,
         budget.clone(),
     );
     let (wake_accounts, mut gone) = mpsc::channel(1);
@@ -153,7 +156,7 @@ async fn control(
     )
     .reconcile_all_on(stream::poll_fn(move |cx| gone.poll_recv(cx)));
     let (namespaces, touched_namespaces) = namespaces(client.clone());
-    let images = image_controller(&client, settings.concurrency).reconcile_on(
+    let images = image_controller(&client, concurrency).reconcile_on(
         inventory
             .differences()
             .filter_map(|key| ready(object_ref(&key))),
@@ -166,7 +169,7 @@ async fn control(
         client: client.clone(),
         cx: Context {
             installation,
-            effects: Effects::new(sessions.clone(), inventory.clone(), budget),
+            effects: Effects::new(sessions.clone(), inventory.clone(), budget, fence),
             inventory: inventory.clone(),
             objects: Objects::new(client.clone(), metrics.clone()),
             events: Events::new(client),
@@ -218,7 +221,7 @@ where
 
 async fn cluster_uid(client: &Client) -> Result<String, Box<dyn std::error::Error + Send + Sync>> {
     let namespaces: Api<Namespace> = Api::all(client.clone());
-    let kube_system = namespaces.get_metadata("kube-system").await?;
+    let kube_system = in_time(namespaces.get_metadata("kube-system")).await?;
     kube_system
         .metadata
         .uid

@@ -34,8 +34,8 @@ pub enum Error {
     #[error("{}", words_of(.0))]
     Kubernetes(#[from] kube::Error),
     /// It did not answer in time.
-    #[error("the API server did not answer within {} s", TIMEOUT.as_secs())]
-    Timeout,
+    #[error("the API server did not answer within {} s", .0.as_secs_f32())]
+    Timeout(Duration),
 }
 
 impl Error {
@@ -225,8 +225,16 @@ fn post_params() -> PostParams {
 pub(super) async fn in_time<T>(
     call: impl Future<Output = Result<T, kube::Error>>,
 ) -> Result<T, Error> {
-    match tokio::time::timeout(TIMEOUT, call).await {
+    within(TIMEOUT, call).await
+}
+
+/// The same with another limit.
+pub(super) async fn within<T>(
+    limit: Duration,
+    call: impl Future<Output = Result<T, kube::Error>>,
+) -> Result<T, Error> {
+    match tokio::time::timeout(limit, call).await {
         Ok(answer) => Ok(answer?),
-        Err(_) => Err(Error::Timeout),
+        Err(_) => Err(Error::Timeout(limit)),
     }
 }

@@ -9,6 +9,7 @@ use amity::aws::Settings;
 use amity::aws::budget::Budget;
 use amity::aws::calls::EC2Calls;
 use amity::aws::effect::{Effects, Outcome};
+use amity::aws::fence::Fence;
 use amity::aws::inventory::Inventory;
 use amity::aws::session::Sessions;
 use amity::clock::Clock;
@@ -42,6 +43,7 @@ pub struct Lab {
     pub effects: Effects,
     pub calls: EC2Calls,
     pub clock: Clock,
+    budget: Arc<Budget>,
     ec2: InProcess,
     world: Arc<Mutex<World>>,
     faults: Faults,
@@ -108,18 +110,31 @@ impl Lab {
             Settings::default(),
             Arc::clone(&budget),
         );
-        let effects = Effects::new(Arc::clone(&sessions), Arc::clone(&inventory), budget);
+        let effects = Effects::new(
+            Arc::clone(&sessions),
+            Arc::clone(&inventory),
+            Arc::clone(&budget),
+            Fence::absent(),
+        );
         Self {
             sessions,
             inventory,
             effects,
             calls,
             clock,
+            budget,
             ec2,
             world,
             faults,
             running: None,
         }
+    }
+
+    /// The same with a fence.
+    pub fn fenced(mut self, fence: Fence) -> Self {
+        let (sessions, inventory) = (Arc::clone(&self.sessions), Arc::clone(&self.inventory));
+        self.effects = Effects::new(sessions, inventory, Arc::clone(&self.budget), fence);
+        self
     }
 
     /// Lets the inventory run over the default account, and waits until every place was read.

@@ -3,6 +3,7 @@
 mod answers;
 mod asked;
 mod effects;
+mod fence;
 mod holdings;
 mod inventory;
 mod lab;

@@ -157,7 +157,7 @@ fn more_deletions_than_are_likely_to_be_meant_wait_for_a_word() {
     // Everything is deleted before the controller sees the first of it, and when EC2's lists show everybody
     // all of it: what a list does not show yet does not count among what goes.
     alone.lab.until_read_three_times("111122223333");
-    alone.lab.amity.kill9();
+    alone.lab.kill();
     let all = ["delete", "machineimages", "--all", "--wait=false"];
     let kubectl = alone.lab.existing("crowd").kubectl;
     kubectl.run(&all).unwrap().ok().unwrap();

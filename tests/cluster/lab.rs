@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{LazyLock, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use amity_core::api::{AwsAccount, MachineImage, conditions};
@@ -63,6 +63,34 @@ impl Cluster {
         };
         cluster.apply_account();
         cluster
+    }
+
+    /// What the Lease says.
+    fn lease(&self) -> Value {
+        let path = "/apis/coordination.k8s.io/v1/namespaces/amity-system/leases/amity";
+        let lease: Option<Value> = self.reader.get(path).unwrap();
+        lease.unwrap_or_default()["spec"].take()
+    }
+
+    /// Waits until the Lease is renewed.
+    pub fn until_renewed(&self) {
+        let before = self.lease();
+        eventually(PATIENCE, "the Lease is renewed", || {
+            let now = self.lease();
+            let is_renewed = now["renewTime"] != before["renewTime"];
+            is_renewed.then_some(()).ok_or(now.to_string())
+        })
+        .unwrap();
+    }
+
+    /// Waits until somebody holds the Lease of whom `look` finds something.
+    pub fn until_held<T>(&self, what: &str, look: impl Fn(&str) -> Option<T>) -> T {
+        let held = eventually(PATIENCE, &format!("the Lease is held by {what}"), || {
+            let lease = self.lease();
+            let holder = lease["holderIdentity"].as_str().unwrap_or_default();
+            look(holder).ok_or(lease.to_string())
+        });
+        held.unwrap()
     }
 
     /// Makes the `AwsAccount` that the tests use.
@@ -134,14 +162,20 @@ impl Lab {
         static SHARED: OnceLock<Lab> = OnceLock::new();
         static CLUSTER: OnceLock<Cluster> = OnceLock::new();
         SHARED.get_or_init(|| {
-            let mut lab = Self::start(CLUSTER.get_or_init(|| Cluster::on(ControlPlane::shared())));
+            let cluster = CLUSTER.get_or_init(|| Cluster::on(ControlPlane::shared()));
+            let mut lab = Self::start(cluster, &[], &[]);
             lab.amity.wait_ready().unwrap();
             lab
         })
     }
 
-    /// Starts a controller and its EC2; it need not be ready yet.
-    fn start(cluster: &'static Cluster) -> Self {
+    /// Starts a controller, with further arguments and variables in its environment, and its EC2; it need not be
+    /// ready yet.
+    pub fn start(
+        cluster: &'static Cluster,
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Self {
         let world = world_file();
         let ec2 = Ec2Sim::start(
             &binary("ec2sim"),
@@ -149,7 +183,7 @@ impl Lab {
         )
         .unwrap();
         let before = ec2.holdings().unwrap().of_users();
-        let amity = start_controller(cluster, &ec2, &[]);
+        let amity = start_controller(cluster, &ec2, arguments, environment);
         Self {
             ec2,
             amity,
@@ -158,11 +192,23 @@ impl Lab {
         }
     }
 
-    /// Starts the controller anew with further arguments.
+    /// Kills the controller and starts it anew with further arguments.
     pub fn restart_with(&mut self, arguments: &[&str]) {
-        self.amity.kill9();
-        self.amity = start_controller(self.cluster, &self.ec2, arguments);
+        self.kill();
+        self.amity = start_controller(self.cluster, &self.ec2, arguments, &[]);
         self.amity.wait_ready().unwrap();
+    }
+
+    /// Kills the controller (SIGKILL) and starts it again; it need not be ready yet.
+    pub fn kill_and_restart(&mut self) {
+        self.kill();
+        self.amity.restart().unwrap();
+    }
+
+    /// Kills the controller (SIGKILL), and says that it is dead: the next one need not wait for its lease.
+    pub fn kill(&mut self) {
+        self.amity.kill9();
+        self.cluster.control_plane.free_lease().unwrap();
     }
 
     /// What a user of the account with this key does in us-east-1, and EC2's answer.
@@ -252,20 +298,24 @@ impl Lab {
     }
 }
 
-fn start_controller(cluster: &Cluster, ec2: &Ec2Sim, arguments: &[&str]) -> Amity {
-    let settings = [
-        "--owner-id",
-        "tests",
-        "--consistency-window",
-        "3s",
-        "--rest-interval",
-        "2s",
+/// Starts a controller with further arguments, and variables in its environment.
+pub fn start_controller(
+    cluster: &Cluster,
+    ec2: &Ec2Sim,
+    arguments: &[&str],
+    environment: &[(&str, &str)],
+) -> Amity {
+    let usually = [
+        ("AMITY_OWNER_ID", "tests"),
+        ("AMITY_CONSISTENCY_WINDOW", "3s"),
+        ("AMITY_REST_INTERVAL", "2s"),
     ];
-    Amity::start(
+    Amity::start_with(
         &binary("amity"),
         cluster.control_plane.controller_kubeconfig(),
         &ec2.endpoint(),
-        &[&settings, arguments].concat(),
+        arguments,
+        &[&usually, environment].concat(),
     )
     .unwrap()
 }
@@ -277,6 +327,33 @@ pub fn element(xml: &str, name: &str) -> String {
     text.unwrap_or_else(|| panic!("no {name} in {xml}"))
         .0
         .to_owned()
+}
+
+/// A cluster for one test at a time.
+#[derive(Default)]
+pub struct Stage {
+    turn: Mutex<()>,
+    control_plane: OnceLock<ControlPlane>,
+    cluster: OnceLock<Cluster>,
+}
+
+impl Stage {
+    /// Waits for the turn of whoever asks, and gives a cluster in which nothing is left of earlier tests.
+    pub fn cleared(&'static self) -> (MutexGuard<'static, ()>, &'static Cluster) {
+        let turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let cluster = self.cluster();
+        remove_everything(cluster);
+        cluster.apply_account();
+        cluster.control_plane.free_lease().unwrap();
+        (turn, cluster)
+    }
+
+    fn cluster(&'static self) -> &'static Cluster {
+        self.cluster.get_or_init(|| {
+            let start = || ControlPlane::start(&control_plane_assets().unwrap()).unwrap();
+            Cluster::on(self.control_plane.get_or_init(start))
+        })
+    }
 }
 
 /// A lab for one test at a time.
@@ -295,33 +372,19 @@ impl Alone {
 
     /// Waits for its turn, and starts the controller when the cluster was prepared.
     pub fn prepared(prepare: impl FnOnce(&Kubectl)) -> Self {
-        static TURN: Mutex<()> = Mutex::new(());
-        static CONTROL_PLANE: OnceLock<ControlPlane> = OnceLock::new();
-        static CLUSTER: OnceLock<Cluster> = OnceLock::new();
-        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-        let cluster = CLUSTER.get_or_init(|| {
-            Cluster::on(
-                CONTROL_PLANE
-                    .get_or_init(|| ControlPlane::start(&control_plane_assets().unwrap()).unwrap()),
-            )
-        });
-        remove_everything(cluster);
-        cluster.apply_account();
+        static STAGE: LazyLock<Stage> = LazyLock::new(Stage::default);
+        let (turn, cluster) = STAGE.cleared();
         prepare(cluster.control_plane.kubectl());
         Self {
-            lab: Lab::start(cluster),
+            lab: Lab::start(cluster, &[], &[]),
             _turn: turn,
         }
     }
 
     /// The cluster is lost with all that it knew, and another one is built in its place, over the same EC2.
     pub fn rebuild_cluster(&mut self) {
-        static CLUSTER: OnceLock<Cluster> = OnceLock::new();
-        static CONTROL_PLANE: OnceLock<ControlPlane> = OnceLock::new();
-        self.lab.cluster = CLUSTER.get_or_init(|| {
-            let assets = control_plane_assets().unwrap();
-            Cluster::on(CONTROL_PLANE.get_or_init(|| ControlPlane::start(&assets).unwrap()))
-        });
+        static STAGE: LazyLock<Stage> = LazyLock::new(Stage::default);
+        self.lab.cluster = STAGE.cluster();
         self.lab.restart_with(&[]);
     }
 }
@@ -376,7 +439,8 @@ fn world_file() -> tempfile::NamedTempFile {
 
 const INSTANCES: usize = 60;
 
-fn instance_id(number: usize) -> String {
+/// The instances in us-east-1, from 1.
+pub fn instance_id(number: usize) -> String {
     format!("i-{number:017x}")
 }
 

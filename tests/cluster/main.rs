@@ -10,13 +10,21 @@
 //! | [`accounts`] | an `AwsAccount` and what it holds |
 //! | [`mending`] | what stands in the way is said, and goes on by itself once it is mended |
 //! | [`process`] | the process itself: killed, stopped, started early, left alone |
+//! | [`replicas`] | two of it: one acts, the other takes over |
+//! | [`fleet`] | ten images in four regions, under two replicas, and what must be true of them in the end |
+//! | [`kills`] | the leader killed and stopped at random moments, as often as you like |
+//! | [`outages`] | what befalls the cluster itself in the middle of a roll-out |
 //! | [`succession`] | another cluster, and objects of another version |
 
 mod accounts;
+mod fleet;
 mod keeping;
+mod kills;
 mod lab;
 mod life;
 mod mending;
+mod outages;
 mod process;
+mod replicas;
 mod sources;
 mod succession;

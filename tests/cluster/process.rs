@@ -93,7 +93,7 @@ fn kill_at(lab: &mut Lab, moments: &[usize]) {
                 done => Err(done.to_string()),
             }
         });
-        lab.amity.restart().unwrap();
+        lab.kill_and_restart();
     }
     lab.amity.wait_ready().unwrap();
 }
@@ -222,6 +222,7 @@ fn metrics_are_served() {
         "amity_reconciles_total{outcome=\"ok\"}",
         "amity_status_writes_total",
         "amity_invariants_broken_total 0",
+        "amity_leader 1",
     ] {
         assert!(metrics.contains(line), "{line} is not in:\n{metrics}");
     }
@@ -275,12 +276,21 @@ fn the_rights_of_the_manifest_are_enough_and_no_more() {
         answer.and_then(Output::ok).is_ok()
     };
     assert!(may(&["patch", "machineimages.amity.dev", "-A"]));
+    assert!(may(&["update", "leases/amity", "-n", "amity-system"]));
     for question in [
         ["delete", "machineimages.amity.dev", "-A"],
         ["create", "machineimages.amity.dev", "-A"],
         ["update", "awsaccounts.amity.dev", "-A"],
         ["get", "secrets", "-A"],
         ["create", "pods", "-A"],
+        ["create", "leases", "-A"],
+    ] {
+        assert!(!may(&question), "{question:?}");
+    }
+    for question in [
+        ["update", "leases/another", "-n", "amity-system"],
+        ["delete", "leases/amity", "-n", "amity-system"],
+        ["update", "leases/amity", "-n", "default"],
     ] {
         assert!(!may(&question), "{question:?}");
     }

@@ -7,6 +7,7 @@ use std::time::SystemTime;
 use amity::aws;
 use amity::aws::budget::Budget;
 use amity::aws::effect::Effects;
+use amity::aws::fence::Fence;
 use amity::aws::inventory::Inventory;
 use amity::aws::session::Sessions;
 use amity::clock::Clock;
@@ -83,7 +84,7 @@ impl Process {
         let client = cluster.client();
         let cx = Context {
             installation,
-            effects: Effects::new(sessions.clone(), inventory.clone(), budget),
+            effects: Effects::new(sessions.clone(), inventory.clone(), budget, Fence::absent()),
             inventory,
             objects: Objects::new(client.clone(), metrics.clone()),
             events: Events::new(client),

@@ -61,5 +61,30 @@ async fn calls_and_world_are_readable() {
         "{}",
         answers[1]
     );
+    assert!(answers[1].contains(&format!("\"accessKeyId\":\"{HOME}\"")));
     assert!(answers[2].contains(GOLDEN));
+}
+
+#[tokio::test]
+async fn the_clock_can_be_advanced() {
+    let advance =
+        "POST /_ec2sim/clock?advance=3600 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    let requests = [
+        post("Action=DescribeRegions"),
+        advance.to_owned(),
+        post("Action=DescribeRegions"),
+        get("/_ec2sim/calls"),
+    ];
+    let calls = answers(&requests).await.pop().expect("the calls");
+    let (_, calls) = calls.split_once("\r\n\r\n").expect("a body");
+    let calls: Vec<serde_json::Value> = serde_json::from_str(calls).expect("calls");
+    let time = |call: &serde_json::Value| -> Timestamp {
+        call["time"]
+            .as_str()
+            .expect("a time")
+            .parse()
+            .expect("a time")
+    };
+    let passed = time(&calls[1]).duration_since(time(&calls[0])).as_secs();
+    assert!((3600..3660).contains(&passed), "{passed} s");
 }

@@ -117,6 +117,12 @@ impl Amity {
         self.process.kill9();
     }
 
+    /// Whether it says that it is the one of all replicas that acts. What cannot be asked does not lead.
+    pub fn leads(&self) -> bool {
+        self.metrics()
+            .is_ok_and(|metrics| metrics.lines().any(|line| line == "amity_leader 1"))
+    }
+
     /// Asks it to stop (SIGTERM), as the kubelet does, and answers how it ended.
     ///
     /// # Errors

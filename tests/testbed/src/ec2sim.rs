@@ -92,7 +92,20 @@ impl Ec2Sim {
         post_form(&self.endpoint(), &authorization, &form)
     }
 
-    /// The log of calls: time, account, region, action, outcome of each.
+    /// Lets so much of EC2's time pass at once.
+    ///
+    /// # Errors
+    /// [`Error::Http`]
+    pub fn advance(&self, time: Duration) -> Result<(), Error> {
+        let url = format!(
+            "{}/_ec2sim/clock?advance={}",
+            self.endpoint(),
+            time.as_secs()
+        );
+        post_form(&url, "", &[]).map(drop)
+    }
+
+    /// The log of calls: time, account, access key, region, action, outcome of each.
     ///
     /// # Errors
     /// [`Error::Http`]

@@ -69,9 +69,14 @@ struct Device {
 
 /// One call that reached EC2.
 #[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Call {
+    /// When, by EC2's clock.
+    pub time: String,
     /// Whose credentials they were; none where nobody has them.
     pub account: Option<String>,
+    /// The access key that signed it.
+    pub access_key_id: Option<String>,
     /// The region that was asked.
     pub region: String,
     /// The action.

@@ -41,7 +41,7 @@ mod process;
 mod reader;
 
 pub use amity::Amity;
-pub use control_plane::{CONTROLLER_NAMESPACE, CONTROLLER_USER, ControlPlane};
+pub use control_plane::{Backup, CONTROLLER_NAMESPACE, CONTROLLER_USER, ControlPlane};
 pub use ec2sim::Ec2Sim;
 pub use error::Error;
 pub use eventually::eventually;

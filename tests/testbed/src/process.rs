@@ -98,14 +98,29 @@ impl Process {
         let _ = self.child.wait();
     }
 
+    /// Stops the program where it is (SIGSTOP), as a node without processor time does.
+    ///
+    /// # Errors
+    /// Where it cannot be signalled.
+    pub fn pause(&self) -> Result<(), Error> {
+        self.signal(Signal::STOP)
+    }
+
+    /// Lets a program go on that was stopped (SIGCONT).
+    ///
+    /// # Errors
+    /// Where it cannot be signalled.
+    pub fn resume(&self) -> Result<(), Error> {
+        self.signal(Signal::CONT)
+    }
+
     /// Asks the program to stop (SIGTERM) and waits for it.
     ///
     /// # Errors
     /// [`Error::NotSeen`], with the end of the log, where it still runs after `deadline`.
     pub fn terminate(&mut self, deadline: Duration) -> Result<ExitStatus, Error> {
         if self.ended().is_none() {
-            kill_process(Pid::from_child(&self.child), Signal::TERM)
-                .map_err(|errno| Error::io("cannot send SIGTERM")(errno.into()))?;
+            self.signal(Signal::TERM)?;
         }
         let what = format!("{} stops after SIGTERM", self.program);
         eventually(deadline, &what, || {
@@ -121,6 +136,11 @@ impl Process {
             .find_map(|line| line.strip_prefix("VmRSS:"))?;
         let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
         Some(kibibytes * 1024)
+    }
+
+    fn signal(&self, signal: Signal) -> Result<(), Error> {
+        kill_process(Pid::from_child(&self.child), signal)
+            .map_err(|errno| Error::io(format!("cannot signal {}", self.program))(errno.into()))
     }
 
     fn spawn(command: &mut Command, errors: File, log: &Path) -> Result<Self, Error> {

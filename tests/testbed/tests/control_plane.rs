@@ -93,15 +93,34 @@ fn a_refusal_is_an_error_that_says_why() {
 }
 
 #[test]
+fn a_backup_brings_back_what_was_and_nothing_later() -> Result<(), Box<dyn Error>> {
+    let cluster = ControlPlane::start(&amity_testbed::control_plane_assets()?)?;
+    cluster.namespace("before")?;
+    let backup = cluster.back_up()?;
+    cluster.namespace("after")?;
+
+    cluster.restart_api_server(|| {
+        let answer = cluster.kubectl().run(&["get", "--raw", "/readyz"]);
+        assert!(answer.is_ok_and(|answer| !answer.status.success()));
+    })?;
+    cluster.kubectl().get_json(&["namespace", "after"])?;
+
+    cluster.restore(&backup)?;
+
+    cluster.kubectl().get_json(&["namespace", "before"])?;
+    let error = cluster.kubectl().get_json(&["namespace", "after"]);
+    assert!(error.unwrap_err().to_string().contains("not found"));
+    cluster.namespace("later")?;
+    Ok(())
+}
+
+#[test]
 fn a_control_plane_that_is_dropped_answers_no_more() -> Result<(), Box<dyn Error>> {
     let start = Instant::now();
     let cluster = ControlPlane::start(&amity_testbed::control_plane_assets()?)?;
     println!("ready after {:.1} s", start.elapsed().as_secs_f32());
-    for (program, process) in cluster.processes() {
-        println!(
-            "{program}: {:?} MiB",
-            process.resident_memory().map(|bytes| bytes >> 20)
-        );
+    for (program, memory) in cluster.resident_memory() {
+        println!("{program}: {:?} MiB", memory.map(|bytes| bytes >> 20));
     }
     let kubectl = cluster.kubectl().clone();
     kubectl.run(&["get", "--raw", "/readyz"])?.ok()?;

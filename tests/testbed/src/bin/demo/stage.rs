@@ -67,6 +67,9 @@ impl Stage {
             "5s",
             "--rest-interval",
             "10s",
+            // Amity that is killed is to be waited for no longer than this when it starts again.
+            "--lease-duration",
+            "6s",
         ];
         let mut amity = Amity::start(
             &binary("amity"),
