@@ -15,8 +15,10 @@
 //! | [`kills`] | the leader killed and stopped at random moments, as often as you like |
 //! | [`outages`] | what befalls the cluster itself in the middle of a roll-out |
 //! | [`succession`] | another cluster, and objects of another version |
+//! | [`conversation`] | kubesim, on which the simulations stand, answers as the real API server does |
 
 mod accounts;
+mod conversation;
 mod fleet;
 mod keeping;
 mod kills;

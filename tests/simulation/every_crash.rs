@@ -42,41 +42,46 @@ fn tell(crash_at: Option<(usize, bool)>) -> Result<(Ending, usize), String> {
         let knobs = world.knobs_mut();
         (knobs.base_milliseconds, knobs.milliseconds_per_gib) = (20_000, 1_000);
         (knobs.max_read_lag_seconds, knobs.failed_copies_per_mille) = (10, 0);
-        let universe = Universe::new(world, 7);
+        fastrand::seed(7);
+        let universe = Universe::new(world, 7, 1);
         *lock(&universe.crash_at) = crash_at;
-        let before = oracles::foreign(&universe);
-        let (mut ending, mut expected) = (Ending::new(), Expected::default());
-        for spec in [spec("first"), spec("second")] {
-            universe.apply(&spec);
-            let matches = |universe: &Universe| {
-                let mut expected = expected.clone();
-                let nothing_is_used = Images::new();
-                oracles::is_ready(universe)
-                    && oracles::matches(universe, &spec, &mut expected, &nothing_is_used).is_ok()
-            };
-            if !universe.run_until(SETTLES_WITHIN, matches).await {
-                let status = universe.object().and_then(|image| image.status.clone());
-                return Err(format!("EC2 does not match: {}", oracles::explain(status)));
-            }
-            oracles::matches(&universe, &spec, &mut expected, &Images::new())?;
-            oracles::no_more_than_one_capture(&universe)?;
-            ending.push(oracles::ours(&universe));
-        }
-        universe.delete();
-        if !universe
-            .run_until(SETTLES_WITHIN, |universe| universe.object().is_none())
-            .await
-        {
-            return Err("the object does not go".to_owned());
-        }
-        oracles::nothing_is_left(&universe)?;
-        oracles::unharmed(&universe, &before)?;
-        if universe.invariants_broken() > 0 {
-            return Err("a plan broke an invariant".to_owned());
-        }
-        let effects = lock(&universe.effects).len();
-        Ok((ending, effects))
+        universe.live(chapters(&universe)).await
     })
+}
+
+async fn chapters(universe: &Universe) -> Result<(Ending, usize), String> {
+    let before = oracles::foreign(universe);
+    let (mut ending, mut expected) = (Ending::new(), Expected::default());
+    for spec in [spec("first"), spec("second")] {
+        universe.apply(&spec);
+        let matches = |universe: &Universe| {
+            let mut expected = expected.clone();
+            let nothing_is_used = Images::new();
+            oracles::is_ready(universe)
+                && oracles::matches(universe, &spec, &mut expected, &nothing_is_used).is_ok()
+        };
+        if !universe.run_until(SETTLES_WITHIN, matches).await {
+            let status = universe.object().and_then(|image| image.status);
+            return Err(format!("EC2 does not match: {}", oracles::explain(status)));
+        }
+        oracles::matches(universe, &spec, &mut expected, &Images::new())?;
+        oracles::no_more_than_one_capture(universe)?;
+        ending.push(oracles::ours(universe));
+    }
+    universe.delete();
+    if !universe
+        .run_until(SETTLES_WITHIN, |universe| universe.object().is_none())
+        .await
+    {
+        return Err("the object does not go".to_owned());
+    }
+    oracles::nothing_is_left(universe)?;
+    oracles::unharmed(universe, &before)?;
+    if universe.invariants_broken() > 0 {
+        return Err("a plan broke an invariant".to_owned());
+    }
+    let effects = lock(&universe.effects).len();
+    Ok((ending, effects))
 }
 
 fn spec(rebuild: &str) -> Value {

@@ -82,6 +82,11 @@ impl Expected {
         self.superseded = superseded;
     }
 
+    /// The object was deleted, and nothing of it is left.
+    pub fn all_is_gone(&mut self) {
+        (self.current, self.superseded) = (None, Vec::new());
+    }
+
     /// The contents that a revert publishes again.
     pub fn retained(&self) -> Vec<Content> {
         self.superseded

@@ -207,7 +207,7 @@ fn settle(sick: Option<Sickness>) -> (Fleet, BTreeMap<&'static str, BTreeSet<Str
     specs.sort_by_key(|(number, ..)| *number);
     let troubles = sick.map(|(sick, _)| [(SICK, sick), (BUSY, Trouble::Throttles(900))]);
     let begins_after = sick.map_or(Duration::ZERO, |(_, begins_after)| begins_after);
-    let fleet = Fleet::new(land.world(), accounts, 1000, |ec2| {
+    let fleet = Fleet::new(land.world(), &accounts, 1000, |ec2| {
         Troubled::new(ec2, troubles.into_iter().flatten(), begins_after)
     });
     let mut keys: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();

@@ -1,4 +1,5 @@
-//! The real reconcile, the real SDK and ec2sim under a paused clock.
+//! The whole controller, from its lease to its effects, with kube's client over kubesim and the AWS SDK over ec2sim,
+//! under a paused clock.
 //!
 //! | file | what is told |
 //! | --- | --- |
@@ -7,21 +8,22 @@
 //! | `isolation` | many objects, and trouble that concerns only some of them |
 //! | `at_rest` | many objects for a day in which nothing happens: what that costs |
 //!
-//! `universe` is what a story with one object is told in, `fleet` that of many; both have a `process` of the
-//! controller between a `cluster` and ec2sim.
+//! `universe` is what a story with one object is told in, with one or two `replica`s and a `gate` that lets one request
+//! after the other through; `fleet` is that of many objects.
 
 mod at_rest;
 mod chance;
-mod cluster;
 mod every_crash;
 mod expected;
 mod fleet;
+mod gate;
 mod hands;
 mod isolation;
 mod landscape;
 mod oracles;
 mod plot;
 mod process;
+mod replica;
 mod story;
 mod trouble;
 mod universe;

@@ -17,6 +17,19 @@ pub fn is_ready(universe: &Universe) -> bool {
     universe.object().is_some_and(|image| says_ready(&image))
 }
 
+/// A capture was asked for, left no image, and is not asked for again by itself.
+pub fn awaits_rebuild(universe: &Universe) -> bool {
+    universe.object().is_some_and(|image| {
+        image.status.as_ref().is_some_and(|status| {
+            image.metadata.generation == Some(status.observed_generation)
+                && status
+                    .conditions
+                    .iter()
+                    .any(|one| one.type_ == "Stalled" && one.reason == "CaptureFailed")
+        })
+    })
+}
+
 /// The same of any object.
 pub fn says_ready(image: &MachineImage) -> bool {
     image.status.as_ref().is_some_and(|status| {

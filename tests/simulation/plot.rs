@@ -59,6 +59,11 @@ impl Plot {
         self.past = retained;
     }
 
+    /// The user wants it made anew.
+    pub fn rebuild(&mut self) {
+        self.spec["rebuild"] = json!(format!("again {}", self.chance.next()));
+    }
+
     /// The user changes something, and says what.
     pub fn change(&mut self) -> &'static str {
         let chance = self.chance.clone();

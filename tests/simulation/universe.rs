@@ -1,31 +1,35 @@
-//! One object in a world where things go wrong: processes that live one after the other, crashes, lost and
-//! broken answers, throttling.
+//! A cluster and an EC2 in which things go wrong, and the replicas of the controller between them: crashes, lost and
+//! broken answers, throttling, watches that are cut off.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use amity::aws;
 use amity::clock::Clock;
-use amity::controller::reconcile::{Referred, reconcile};
 use amity::telemetry::Metrics;
-use amity_core::api::{AwsAccount, MachineImage};
-use amity_core::image::desired::Installation;
+use amity_core::api::MachineImage;
 use ec2sim::{CallSummary, Fault, InProcess, World};
-use futures::StreamExt;
+use http::{Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full};
 use jiff::SignedDuration;
-use serde_json::Value;
+use k8s_openapi::api::core::v1::Namespace;
+use kube::Client;
+use kube::client::Body;
+use kubesim::{Kubernetes, Summary};
+use serde_json::{Value, json};
 use tokio::sync::Notify;
+use tokio::task::JoinSet;
 
 use crate::chance::Chance;
-use crate::cluster::{Accident, Cluster};
-use crate::process::{Process, installation, invariants_broken, lock};
+use crate::gate::Gate;
+use crate::process::{invariants_broken, lock};
+use crate::replica;
 
 /// The account of every story.
 pub const ACCOUNT: &str = "111122223333";
 
 /// The object of every story.
-const OBJECT: &str = "images/web";
+const OBJECT: (&str, &str) = ("images", "web");
 
 /// How late EC2's reads may be in these stories.
 pub const WINDOW: SignedDuration = SignedDuration::from_mins(10);
@@ -46,114 +50,227 @@ pub struct Rates {
     pub lost: u64,
     pub throttle: u64,
     pub broken: u64,
+    /// What the API server answers none of, or otherwise than it should.
+    pub cluster: u64,
+    /// Whether it is away, and answers nothing.
+    pub cluster_is_away: bool,
+    /// The replica, if any, that reaches nothing.
+    pub cut_off: Option<usize>,
 }
 
-/// What outlives a process: EC2, the cluster, and what is wrong with the world.
+/// How long a replica is waited for that fell silent: the default of `--lease-duration`, or longer. Most of what is
+/// asked of the cluster is its renewal.
+const LEASE_DURATIONS: [Duration; 3] = [
+    Duration::from_mins(1),
+    Duration::from_mins(4),
+    Duration::from_mins(4),
+];
+
+/// Everything that outlives a process.
 pub struct Universe {
     pub world: Arc<Mutex<World>>,
-    pub cluster: Cluster,
+    pub kubernetes: Mutex<Kubernetes>,
     pub clock: Clock,
     pub chance: Chance,
+    pub gate: Gate,
     pub rates: Arc<Mutex<Rates>>,
-    pub crash: Arc<Notify>,
+    /// What ends the process of each replica.
+    crash: Vec<Arc<Notify>>,
     /// The one effect, by number, around which the process crashes: before EC2 does it, or after.
     pub crash_at: Arc<Mutex<Option<(usize, bool)>>>,
     pub effects: Arc<Mutex<Vec<String>>>,
     /// How often the operator has a place read in which nothing goes on.
     pub rest_interval: Duration,
-    /// The uid of the cluster, and that of the one whose images are taken over.
-    pub cluster_uid: Mutex<(String, Option<String>)>,
+    pub lease_duration: Duration,
+    /// The uid of the cluster whose images are taken over.
+    pub take_over_from: Mutex<Option<String>>,
     /// The images that others made or made theirs, whatever tags they carry.
     pub strangers: Mutex<BTreeSet<String>>,
-    /// What users did, each before the effect of a number.
+    /// What users did and what happened to processes, each before the effect of a number.
     pub notes: Mutex<Vec<(usize, String)>>,
     /// What each process counted.
-    counted: Mutex<Vec<Metrics>>,
-    account: AwsAccount,
+    pub counted: Mutex<Vec<Metrics>>,
+    /// Woken when something may be otherwise than before.
+    changed: Notify,
+    clusters: Mutex<u64>,
+    pub seed: u64,
 }
 
 impl Universe {
-    pub fn new(world: World, seed: u64) -> Self {
-        let chance = Chance::new(seed);
-        let rates = Arc::new(Mutex::new(Rates::default()));
-        let crash = Arc::new(Notify::new());
-        let accidents = {
-            let (chance, rates, crash) = (chance.clone(), rates.clone(), crash.clone());
-            move || {
-                let rate = lock(&rates).crash;
-                if !chance.per_mille(rate) {
-                    return Accident::None;
-                }
-                crash.notify_one();
-                *chance.pick(&[Accident::CrashBefore, Accident::CrashAfter])
-            }
-        };
-        Self {
+    /// A universe in which so many replicas run until it is dropped.
+    pub fn new(world: World, seed: u64, replicas: usize) -> Arc<Self> {
+        let clock = Clock::virtual_from("2026-06-01T00:00:00Z".parse().expect("a time"));
+        let universe = Arc::new(Self {
             world: Arc::new(Mutex::new(world)),
-            cluster: Cluster::new(accidents),
-            clock: Clock::virtual_from("2026-06-01T00:00:00Z".parse().expect("a time")),
-            chance,
-            rates,
-            crash,
+            kubernetes: Mutex::new(cluster(&clock, seed)),
+            clock,
+            chance: Chance::new(seed),
+            gate: Gate::default(),
+            rates: Arc::default(),
+            crash: (0..replicas).map(|_| Arc::default()).collect(),
             crash_at: Arc::default(),
             effects: Arc::default(),
             rest_interval: *Chance::new(seed).pick(&REST_INTERVALS),
-            cluster_uid: Mutex::new(("cluster-0".to_owned(), None)),
+            lease_duration: *Chance::new(!seed).pick(&LEASE_DURATIONS),
+            take_over_from: Mutex::default(),
             strangers: Mutex::default(),
             notes: Mutex::default(),
             counted: Mutex::default(),
-            account: serde_json::from_value(serde_json::json!({
-                "apiVersion": "amity.dev/v1alpha1",
-                "kind": "AwsAccount",
-                "metadata": {"name": "default"},
-                "spec": {
-                    "accountId": ACCOUNT,
-                    "grants": {
-                        "capture": [{"namespaces": {"all": true}}],
-                        "snapshots": [{"namespaces": {"all": true}}],
-                        "sourceOwners": [{"namespaces": {"all": true}, "owners": ["self", "amazon"]}],
-                    },
-                },
-            }))
-            .expect("an AwsAccount"),
+            changed: Notify::new(),
+            clusters: Mutex::new(0),
+            seed,
+        });
+        universe.apply_manifest(&account());
+        universe
+    }
+
+    /// Lets the replicas run while a story is told.
+    pub async fn live<T>(self: &Arc<Self>, story: impl Future<Output = T>) -> T {
+        let mut tasks = JoinSet::new();
+        tasks.spawn(self.gate.clone().keep());
+        for (number, crash) in self.crash.iter().enumerate() {
+            tasks.spawn(replica::keep(self.clone(), number, crash.clone()));
         }
+        let told = story.await;
+        tasks.shutdown().await;
+        told
     }
 
     pub fn set_rates(&self, rates: Rates) {
         *lock(&self.rates) = rates;
     }
 
-    /// The user applies the object.
-    pub fn apply(&self, spec: &Value) {
-        self.cluster.apply(OBJECT, spec);
+    /// Nothing goes wrong any more.
+    pub fn heal(&self) {
+        self.set_rates(Rates::default());
+        lock(&self.kubernetes).release_watches();
     }
 
-    /// Notes among the effects what a user did, and to which spec.
-    pub fn note(&self, what: &str, spec: &Value) {
-        let note = format!("{} {what}: {spec}", self.clock.now());
+    /// From now on, until all is healed, nobody is told what changes in the cluster.
+    pub fn hold_watches(&self) {
+        self.note("watches are held up");
+        lock(&self.kubernetes).hold_watches();
+    }
+
+    /// The cluster as it is now, as a backup.
+    pub fn back_up(&self) -> kubesim::Snapshot {
+        lock(&self.kubernetes).snapshot()
+    }
+
+    /// The cluster is as it was.
+    pub fn restore(&self, backup: &kubesim::Snapshot) {
+        self.note("the cluster is restored from a backup");
+        lock(&self.kubernetes).restore(backup);
+    }
+
+    /// The user deletes the namespace with all that is in it.
+    pub fn delete_namespace(&self) {
+        let deleted = lock(&self.kubernetes).delete::<Namespace>(None, OBJECT.0);
+        deleted.expect("the namespace is there");
+        self.changed.notify_one();
+    }
+
+    /// Whether the namespace is there.
+    pub fn has_namespace(&self) -> bool {
+        let namespace: Option<Namespace> = lock(&self.kubernetes).get(None, OBJECT.0);
+        namespace.is_some()
+    }
+
+    /// The user makes the namespace again.
+    pub fn create_namespace(&self) {
+        let name = OBJECT.0;
+        self.apply_manifest(
+            &json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}),
+        );
+    }
+
+    /// The keeper of the account grants everything, or nothing.
+    pub fn grant(&self, everything: bool) {
+        let mut account = account();
+        if !everything {
+            account["spec"]["grants"] = json!({});
+        }
+        self.apply_manifest(&account);
+    }
+
+    /// The user applies the object.
+    pub fn apply(&self, spec: &Value) {
+        self.apply_manifest(&json!({
+            "apiVersion": "amity.dev/v1alpha1",
+            "kind": "MachineImage",
+            "metadata": {"namespace": OBJECT.0, "name": OBJECT.1},
+            "spec": spec,
+        }));
+    }
+
+    fn apply_manifest(&self, manifest: &Value) {
+        let applied = lock(&self.kubernetes).apply(manifest);
+        applied.unwrap_or_else(|refusal| panic!("{refusal:?}: {manifest}"));
+        self.changed.notify_one();
+    }
+
+    /// Notes among the effects what happened.
+    pub fn note(&self, what: &str) {
+        let note = format!("{} {what}", self.clock.now());
         lock(&self.notes).push((lock(&self.effects).len(), note));
     }
 
     /// The user deletes it.
     pub fn delete(&self) {
-        self.cluster.delete(OBJECT, self.clock.now());
+        let deleted = lock(&self.kubernetes).delete::<MachineImage>(Some(OBJECT.0), OBJECT.1);
+        deleted.expect("the object is there");
+        self.changed.notify_one();
     }
 
     /// Somebody deletes its status.
     pub fn wipe_status(&self) {
-        self.cluster.wipe_status(OBJECT);
+        let wiped = lock(&self.kubernetes).wipe_status::<MachineImage>(Some(OBJECT.0), OBJECT.1);
+        wiped.expect("the object is there");
     }
 
-    /// The cluster is lost and built anew from Git, as one with another uid.
-    pub fn rebuild_cluster(&self) {
-        self.cluster.rebuild(OBJECT);
-        let mut uid = lock(&self.cluster_uid);
-        *uid = (format!("{}+", uid.0), None);
+    /// The cluster is lost and built anew from Git, as one with another uid. Gives the uid of the one before.
+    pub fn rebuild_cluster(&self) -> String {
+        let uid = |kubernetes: &Kubernetes| {
+            let namespace: Namespace = kubernetes
+                .get(None, "kube-system")
+                .expect("a namespace of that name");
+            namespace.metadata.uid.expect("a uid")
+        };
+        let spec = self.object().map(|image| image.spec);
+        let before = {
+            let mut number = lock(&self.clusters);
+            *number += 1;
+            let mut kubernetes = lock(&self.kubernetes);
+            let before = uid(&kubernetes);
+            kubernetes.drop_watches();
+            *kubernetes = cluster(&self.clock, self.seed.wrapping_add(*number * 0x9E37_79B9));
+            assert_ne!(before, uid(&kubernetes), "another cluster has another uid");
+            before
+        };
+        self.apply_manifest(&account());
+        if let Some(spec) = spec {
+            self.apply(&serde_json::to_value(&spec).expect("a spec"));
+        }
+        *lock(&self.take_over_from) = None;
+        self.crash_all();
+        before
+    }
+
+    /// Every process ends, and another one starts.
+    pub fn crash_all(&self) {
+        for crash in &self.crash {
+            crash.notify_one();
+        }
+    }
+
+    /// How many replicas there are.
+    pub fn replicas(&self) -> usize {
+        self.crash.len()
     }
 
     /// The object as it is now.
-    pub fn object(&self) -> Option<Arc<MachineImage>> {
-        self.cluster.get(OBJECT)
+    pub fn object(&self) -> Option<MachineImage> {
+        lock(&self.kubernetes).get(Some(OBJECT.0), OBJECT.1)
     }
 
     /// How many plans of all processes so far would have broken an invariant.
@@ -161,116 +278,181 @@ impl Universe {
         lock(&self.counted).iter().map(invariants_broken).sum()
     }
 
-    /// Runs the controller, one life after the other, until `done` says so. False: it did not within `limit`.
+    /// How often a status of an image was written.
+    pub fn status_writes(&self) -> u64 {
+        let writes = lock(&self.kubernetes).writes();
+        writes
+            .get("machineimages/status")
+            .copied()
+            .unwrap_or_default()
+    }
+
+    /// Lets time pass until `done` says so. False: it did not within `limit`.
     pub async fn run_until(&self, limit: Duration, done: impl Fn(&Self) -> bool) -> bool {
         let story = async {
-            loop {
-                tokio::select! {
-                    biased;
-                    () = self.life(&done) => return,
-                    () = self.crash.notified() => {}
-                }
+            while !done(self) {
+                self.changed.notified().await;
             }
         };
         tokio::time::timeout(limit, story).await.is_ok()
     }
 
-    /// One life: it ends when `done`.
-    async fn life(&self, done: &impl Fn(&Self) -> bool) {
-        let settings = aws::Settings {
-            consistency_window: WINDOW,
-            rest_interval: SignedDuration::try_from(self.rest_interval).expect("a duration"),
-            ..aws::Settings::default()
-        };
-        let accounts = std::slice::from_ref(&self.account);
-        let (cluster, take_over_from) = lock(&self.cluster_uid).clone();
-        let installation = Installation {
-            take_over_from,
-            ..installation(&cluster, settings)
-        };
-        let process = Process::start(
-            self.http(),
-            &self.cluster,
-            &self.clock,
-            settings,
-            installation,
-            accounts,
-        );
-        lock(&self.counted).push(process.cx.metrics.clone());
-        let referred = Referred {
-            unusable: None,
-            account: Some(self.account.clone()),
-            namespace_labels: BTreeMap::new(),
-        };
-        let inventory = process.cx.inventory.clone();
-        let mut differences = Box::pin(inventory.differences());
-        let reconciles = async {
-            while !done(self) {
-                let mut look_again_in = Duration::from_secs(5);
-                if let Some(image) = self.object() {
-                    // Boxed: the compiler gives up on a future that deep. A stale copy or a lost write is met
-                    // again at the next look.
-                    let outcome = Box::pin(reconcile(&image, &referred, &process.cx)).await;
-                    look_again_in = outcome.unwrap_or(look_again_in);
-                }
-                tokio::select! {
-                    biased;
-                    _ = differences.next() => {}
-                    () = tokio::time::sleep(look_again_in) => {}
-                }
-            }
-        };
-        tokio::select! {
-            biased;
-            () = reconciles => {}
-            () = Box::pin(inventory.run()) => {}
-        }
+    /// Lets so much time pass.
+    pub async fn pass(&self, time: Duration) {
+        tokio::time::sleep(time).await;
     }
 
-    fn http(&self) -> InProcess {
-        let clock = self.clock.clone();
+    /// EC2 as a replica reaches it.
+    pub fn ec2(self: &Arc<Self>, replica: usize) -> InProcess {
+        let (clock, universe) = (self.clock.clone(), self.clone());
         InProcess::new(self.world.clone(), move || clock.now())
-            .with_faults(self.faults())
+            .with_faults(move |call: &CallSummary| universe.fault(replica, call))
             .with_latency(|_| Duration::from_millis(120))
     }
 
-    fn faults(&self) -> impl Fn(&CallSummary) -> Fault + Send + Sync + 'static {
-        let crash_at = self.crash_at.clone();
-        let (chance, rates, crash, effects) = (
-            self.chance.clone(),
-            self.rates.clone(),
-            self.crash.clone(),
-            self.effects.clone(),
-        );
-        move |call| {
-            let rates = *lock(&rates);
-            let sts = matches!(call.action.as_str(), "GetCallerIdentity" | "AssumeRole");
-            if !call.is_read() && !sts {
-                let number = note(&effects, call);
-                let chosen = lock(&crash_at)
-                    .filter(|(at, _)| *at == number)
-                    .map(|(_, effect)| effect);
-                let by_chance = || chance.per_mille(rates.crash).then(|| chance.per_mille(500));
-                if let Some(effect) = chosen.or_else(by_chance) {
-                    crash.notify_one();
-                    return Fault::Hang { effect };
-                }
-            }
-            match () {
-                () if chance.per_mille(rates.lost) => {
-                    *chance.pick(&[Fault::LostRequest, Fault::LostAnswer])
-                }
-                () if chance.per_mille(rates.throttle) => Fault::Throttle,
-                () if chance.per_mille(rates.broken) => *chance.pick(&[
-                    Fault::InternalError { effect: true },
-                    Fault::InternalError { effect: false },
-                    Fault::Truncated,
-                    Fault::Hang { effect: true },
-                ]),
-                () => Fault::None,
+    fn fault(&self, replica: usize, call: &CallSummary) -> Fault {
+        let (rates, chance) = (*lock(&self.rates), &self.chance);
+        if rates.cut_off == Some(replica) {
+            return Fault::LostRequest;
+        }
+        let sts = matches!(call.action.as_str(), "GetCallerIdentity" | "AssumeRole");
+        if !call.is_read() && !sts {
+            self.changed.notify_one();
+            let number = note(&self.effects, call);
+            let chosen = lock(&self.crash_at)
+                .filter(|(at, _)| *at == number)
+                .map(|(_, effect)| effect);
+            let by_chance = || chance.per_mille(rates.crash).then(|| chance.per_mille(500));
+            if let Some(effect) = chosen.or_else(by_chance) {
+                self.crash[replica].notify_one();
+                return Fault::Hang { effect };
             }
         }
+        match () {
+            () if chance.per_mille(rates.lost) => {
+                *chance.pick(&[Fault::LostRequest, Fault::LostAnswer])
+            }
+            () if chance.per_mille(rates.throttle) => Fault::Throttle,
+            () if chance.per_mille(rates.broken) => *chance.pick(&[
+                Fault::InternalError { effect: true },
+                Fault::InternalError { effect: false },
+                Fault::Truncated,
+                Fault::Hang { effect: true },
+            ]),
+            () => Fault::None,
+        }
     }
+
+    /// The cluster as a replica reaches it.
+    pub fn client(self: &Arc<Self>, replica: usize) -> Client {
+        let universe = self.clone();
+        // A process goes on with the cluster that it began with.
+        let kubernetes = lock(&self.kubernetes).clone();
+        let service = tower::service_fn(move |request: Request<Body>| {
+            let (universe, kubernetes) = (universe.clone(), kubernetes.clone());
+            async move { universe.ask(replica, kubernetes, request).await }
+        });
+        Client::new(service, "default")
+    }
+
+    async fn ask(
+        &self,
+        replica: usize,
+        kubernetes: Kubernetes,
+        request: Request<Body>,
+    ) -> Result<Response<kubesim::Body>, tower::BoxError> {
+        let (parts, body) = request.into_parts();
+        let body = body.collect_bytes().await?;
+        let request = Request::from_parts(parts, Body::from(body.clone()));
+        let summary = Summary::of(&request);
+        let is_event = summary
+            .as_ref()
+            .is_some_and(|asked| asked.resource == "events");
+        let (method, uri) = (request.method(), request.uri());
+        let what = if is_event {
+            // The computer's time is in the rest, and in the name.
+            let event: Value = serde_json::from_slice(&body).unwrap_or_default();
+            format!("{method} event {} {}", event["reason"], event["note"])
+        } else {
+            format!("{method} {uri} {}", String::from_utf8_lossy(&body))
+        };
+        self.gate.turn(format!("kubernetes {replica} {what}")).await;
+        let (rates, chance) = (*lock(&self.rates), &self.chance);
+        if rates.cluster_is_away || rates.cut_off == Some(replica) {
+            return Err("the API server cannot be reached".into());
+        }
+        let writes = summary.as_ref().is_some_and(|asked| asked.verb.writes()) && !is_event;
+        if writes && chance.per_mille(rates.crash) {
+            self.crash[replica].notify_one();
+            if chance.per_mille(500) {
+                kubernetes.answer(request).await;
+            }
+            return std::future::pending().await;
+        }
+        if chance.per_mille(rates.cluster) {
+            return match chance.next() % 4 {
+                0 => Err("the connection was reset".into()),
+                1 => {
+                    kubernetes.answer(request).await;
+                    Err("the connection was reset".into())
+                }
+                2 => Ok(refused(StatusCode::TOO_MANY_REQUESTS, "TooManyRequests")),
+                _ => {
+                    if chance.per_mille(300) {
+                        kubernetes.compact();
+                    }
+                    kubernetes.drop_watches();
+                    Ok(refused(StatusCode::INTERNAL_SERVER_ERROR, "InternalError"))
+                }
+            };
+        }
+        let answer = kubernetes.answer(request).await;
+        if writes {
+            self.changed.notify_one();
+        }
+        Ok(answer)
+    }
+}
+
+/// A new cluster, with our resources and without objects.
+pub fn cluster(clock: &Clock, seed: u64) -> Kubernetes {
+    let clock = clock.clone();
+    let kubernetes = Kubernetes::new(seed, move || clock.now());
+    for (_, definition) in amity_core::api::crds() {
+        kubernetes.define(&definition);
+    }
+    for name in ["amity-system", OBJECT.0] {
+        let namespace =
+            json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
+        kubernetes.apply(&namespace).expect("a namespace");
+    }
+    kubernetes
+}
+
+fn account() -> Value {
+    json!({
+        "apiVersion": "amity.dev/v1alpha1",
+        "kind": "AwsAccount",
+        "metadata": {"name": "default"},
+        "spec": {
+            "accountId": ACCOUNT,
+            "grants": {
+                "capture": [{"namespaces": {"all": true}}],
+                "snapshots": [{"namespaces": {"all": true}}],
+                "sourceOwners": [{"namespaces": {"all": true}, "owners": ["self", "amazon"]}],
+            },
+        },
+    })
+}
+
+fn refused(status: StatusCode, reason: &str) -> Response<kubesim::Body> {
+    let body = json!({
+        "kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": reason, "message": reason,
+        "code": status.as_u16(),
+    });
+    let mut response = Response::new(Full::from(body.to_string()).boxed_unsync());
+    *response.status_mut() = status;
+    response
 }
 
 /// Notes an effect; gives how many there were before.

@@ -32,6 +32,15 @@ pub(crate) fn post_form(
     text(url, request.send_form(form.iter().copied()))
 }
 
+/// The JSON that answers a JSON.
+///
+/// # Errors
+/// As [`get_json`].
+pub(crate) fn post_json(url: &str, body: &Value) -> Result<Value, Error> {
+    let request = agent().post(url).header("content-type", "application/json");
+    parsed(url, &text(url, request.send(body.to_string()))?)
+}
+
 fn agent() -> Agent {
     Agent::from(
         Agent::config_builder()
@@ -65,8 +74,11 @@ fn text(url: &str, answer: Result<Response<Body>, ureq::Error>) -> Result<String
 /// # Errors
 /// As [`get_text`], and [`Error::Http`] for what is not JSON.
 pub fn get_json(url: &str) -> Result<Value, Error> {
-    let body = get_text(url)?;
-    serde_json::from_str(&body).map_err(|error| Error::Http {
+    parsed(url, &get_text(url)?)
+}
+
+fn parsed(url: &str, body: &str) -> Result<Value, Error> {
+    serde_json::from_str(body).map_err(|error| Error::Http {
         url: url.to_owned(),
         reason: error.to_string(),
     })

@@ -80,8 +80,13 @@ impl Parts {
         Ok(api_server)
     }
 
+    /// Where etcd answers clients.
+    pub(super) fn etcd_address(&self) -> String {
+        format!("http://127.0.0.1:{}", self.etcd_port)
+    }
+
     fn start_etcd(&self) -> Result<Process, Error> {
-        let address = format!("http://127.0.0.1:{}", self.etcd_port);
+        let address = self.etcd_address();
         self.start(
             "etcd",
             &[
@@ -101,7 +106,7 @@ impl Parts {
         self.start(
             "kube-apiserver",
             &[
-                format!("--etcd-servers=http://127.0.0.1:{}", self.etcd_port),
+                format!("--etcd-servers={}", self.etcd_address()),
                 "--bind-address=127.0.0.1".to_owned(),
                 format!("--secure-port={}", self.api_port),
                 format!("--cert-dir={}", self.certificates.display()),

@@ -1,13 +1,16 @@
-//! What befalls a control plane: its API server is killed, and its data are those of a while ago.
+//! What befalls a control plane: its API server is killed, its past is forgotten, and its data are those of a while
+//! ago.
 
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::ControlPlane;
 use crate::Error;
+use crate::http::post_json;
 
 /// What etcd held at some moment.
 #[derive(Debug)]
@@ -24,6 +27,20 @@ impl ControlPlane {
         meanwhile();
         programs.api_server = self.parts.start_api_server(&mut programs.etcd)?;
         Ok(())
+    }
+
+    /// Makes etcd forget all that was before now, as the API server makes it every five minutes.
+    ///
+    /// # Errors
+    /// [`Error::Http`] where it refuses.
+    pub fn compact_etcd(&self) -> Result<(), Error> {
+        let address = self.parts.etcd_address();
+        let ask =
+            |action: &str, body: &Value| post_json(&format!("{address}/v3/kv/{action}"), body);
+        // Any key will do: each answer says which revision it is of.
+        let answer = ask("range", &json!({"key": "AA=="}))?;
+        let revision = answer["header"]["revision"].clone();
+        ask("compaction", &json!({"revision": revision})).map(drop)
     }
 
     /// Copies what etcd holds. It stands still meanwhile, so that the copy is what it would find after a crash.

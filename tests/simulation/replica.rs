@@ -1,0 +1,124 @@
+//! A replica of the controller: the real one, from its lease to its effects, one life after the other.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use amity::aws;
+use amity::aws::session::Sessions;
+use amity::controller::{self, Settings, lease};
+use amity::telemetry::{Metrics, Readiness};
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use ec2sim::InProcess;
+use tokio::sync::Notify;
+
+use crate::gate::Gate;
+use crate::process::{lock, sdk_config};
+use crate::universe::Universe;
+
+/// How long it takes until a process that ended runs again: twice as long each time that it ends by itself, as the
+/// kubelet does it.
+const STARTS_WITHIN: (Duration, Duration) = (Duration::from_secs(5), Duration::from_mins(5));
+
+/// Lives, crashes, and lives again, for ever.
+pub async fn keep(universe: Arc<Universe>, number: usize, crash: Arc<Notify>) {
+    let mut life = 0;
+    let mut starts_within = STARTS_WITHIN.0;
+    loop {
+        life += 1;
+        let metrics = Metrics::default();
+        lock(&universe.counted).push(metrics.clone());
+        let clock = universe.clock.clone();
+        let http = Ec2 {
+            replica: number,
+            gate: universe.gate.clone(),
+            ec2: universe.ec2(number),
+        };
+        let sessions = Sessions::over(
+            &sdk_config(http, &clock),
+            clock.clone(),
+            metrics.ec2_calls.clone(),
+        );
+        let controlled = controller::control(
+            universe.client(number),
+            settings(&universe, format!("replica-{number}-{life}")),
+            Arc::new(sessions),
+            clock,
+            metrics,
+            Readiness::default(),
+            std::future::pending(),
+        );
+        // A task of its own: what it holds is gone with it, wherever it is.
+        let mut process = tokio::task::JoinSet::new();
+        process.spawn(async move { controlled.await.map_err(|error| error.to_string()) });
+        tokio::select! {
+            biased;
+            () = crash.notified() => {
+                universe.note(&format!("replica {number} crashes"));
+                starts_within = STARTS_WITHIN.0;
+            }
+            ended = process.join_next() => {
+                universe.note(&format!("replica {number} ends: {ended:?}"));
+                starts_within = STARTS_WITHIN.1.min(2 * starts_within);
+            }
+        }
+        process.shutdown().await;
+        tokio::time::sleep(starts_within).await;
+    }
+}
+
+fn settings(universe: &Universe, holder: String) -> Settings {
+    Settings {
+        owner: "simulation".to_owned(),
+        take_over_from: lock(&universe.take_over_from).clone(),
+        concurrency: 32,
+        listen: ([127, 0, 0, 1], 0).into(),
+        lease: lease::Settings {
+            namespace: "amity-system".to_owned(),
+            holder,
+            duration: universe.lease_duration,
+        },
+        aws: aws::Settings {
+            consistency_window: crate::universe::WINDOW,
+            rest_interval: jiff::SignedDuration::try_from(universe.rest_interval)
+                .expect("a duration"),
+            ..aws::Settings::default()
+        },
+    }
+}
+
+/// EC2 as one replica reaches it: through the gate.
+#[derive(Clone, Debug)]
+struct Ec2 {
+    replica: usize,
+    gate: Gate,
+    ec2: InProcess,
+}
+
+impl HttpConnector for Ec2 {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let Self { replica, gate, ec2 } = self.clone();
+        // Credential=KEY/DATE/REGION/SERVICE/aws4_request
+        let authorization = request.headers().get("authorization").unwrap_or_default();
+        let region = authorization.split('/').nth(2).unwrap_or_default();
+        let body = request.body().bytes().unwrap_or_default();
+        let what = format!("ec2 {replica} {region} {}", String::from_utf8_lossy(body));
+        HttpConnectorFuture::new(async move {
+            gate.turn(what).await;
+            ec2.call(request).await
+        })
+    }
+}
+
+impl HttpClient for Ec2 {
+    fn http_connector(
+        &self,
+        _: &HttpConnectorSettings,
+        _: &RuntimeComponents,
+    ) -> SharedHttpConnector {
+        SharedHttpConnector::new(self.clone())
+    }
+}
