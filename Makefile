@@ -30,6 +30,13 @@ test: ## Run all tests: plans, simulations, a real control plane, other people's
 	KUBEBUILDER_ASSETS="$$($(build_control_plane))" cargo test --workspace --locked --no-fail-fast
 	EC2SIM=$(programs)/ec2sim tests/clients/run
 
+.PHONY: simulate
+simulate: ## Tell SEEDS=1000 stories in which everything goes wrong, or that of SEED=17
+	@$(call require,cargo cc)
+	$(cargo_build)
+	$(if $(SEED),SEED=$(SEED),SEEDS=$(or $(SEEDS),1000)) cargo test --workspace --locked --test simulation -- --nocapture --exact \
+		story::whatever_happens_ec2_matches_in_the_end_and_nothing_is_lost_or_doubled
+
 .PHONY: kill-test
 kill-test: ## Kill or stop the leader N times in the middle of roll-outs (N=200; SEED=... repeats a run)
 	@$(call require,cargo go cc)

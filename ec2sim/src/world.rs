@@ -123,6 +123,11 @@ impl World {
         &self.accounts
     }
 
+    /// An account, to be changed.
+    pub fn account_mut(&mut self, id: &str) -> Option<&mut Account> {
+        self.accounts.get_mut(id)
+    }
+
     /// The settings of an account in a region, to be changed.
     pub fn place_mut(&mut self, account: &str, region: &str) -> Option<&mut Place> {
         Some(

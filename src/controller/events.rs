@@ -29,22 +29,23 @@ impl Events {
         ))
     }
 
-    /// Tells what was done, and how `status` differs from the one that `image` has.
-    pub async fn tell(
-        &self,
-        image: &MachineImage,
-        status: &MachineImageStatus,
-        outcomes: &[Outcome],
-    ) {
+    /// Tells what was done.
+    pub async fn tell_of_effects(&self, image: &MachineImage, outcomes: &[Outcome]) {
         for outcome in outcomes {
             if let Some(event) = effect(outcome) {
                 self.publish(image, event).await;
             }
         }
-        if let Some(event) = published(image.status.as_ref(), status) {
-            self.publish(image, event).await;
-        }
-        if let Some(event) = worse(image.status.as_ref(), status) {
+    }
+
+    /// Tells how `status`, which was written, differs from the one that `image` has. One that could not be written is
+    /// not told of, or it would be told of at every attempt.
+    pub async fn tell_of_status(&self, image: &MachineImage, status: &MachineImageStatus) {
+        let news = [
+            published(image.status.as_ref(), status),
+            worse(image.status.as_ref(), status),
+        ];
+        for event in news.into_iter().flatten() {
             self.publish(image, event).await;
         }
     }

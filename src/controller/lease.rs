@@ -30,9 +30,6 @@ use crate::clock::{Clock, Moment};
 /// What the Lease is called.
 pub const NAME: &str = "amity";
 
-/// However long a lease is, one that is released shall be taken soon.
-const LOOKS_AT_LEAST: Duration = Duration::from_secs(2);
-
 /// How often a release is tried.
 const RELEASE_TRIES: usize = 3;
 
@@ -64,7 +61,7 @@ impl Settings {
 
     /// How often a standby looks, and how soon a failed renewal is tried again.
     fn look(&self) -> Duration {
-        (self.duration / 30).min(LOOKS_AT_LEAST)
+        self.duration / 30
     }
 
     /// For how long a renewal surely holds. The clocks of two machines do not run at quite the same rate.
@@ -105,11 +102,13 @@ impl Candidate {
         let mut seen = Seen::default();
         let mut told = String::new();
         loop {
+            let mut pause = self.settings.look();
             let news = match self.try_to_acquire(&mut seen).await {
                 Ok(Ok(leadership)) => return leadership,
                 Ok(Err(holder)) => format!("{holder} leads"),
                 Err(error) if is_conflict(&error) => "another was quicker".to_owned(),
                 Err(error) => {
+                    pause = self.settings.renewal();
                     let namespace = &self.settings.namespace;
                     format!("Lease {namespace}/{NAME} cannot be had: {error}")
                 }
@@ -118,7 +117,7 @@ impl Candidate {
                 tracing::info!("standing by: {news}");
                 told = news;
             }
-            tokio::time::sleep(self.settings.look()).await;
+            tokio::time::sleep(pause).await;
         }
     }
 

@@ -39,7 +39,7 @@ use tokio::sync::mpsc;
 
 use self::events::Events;
 use self::objects::{Error, Objects, in_time};
-use self::process::{FIRST_BACKOFF, Process};
+use self::process::Process;
 use self::reconcile::Context;
 use self::replica::Replica;
 pub use self::replica::control;
@@ -185,6 +185,7 @@ async fn lead(
         images: images.store(),
         namespaces,
         failures: Mutex::default(),
+        stale: Mutex::default(),
         wake_accounts,
     });
     let account_events = accounts
@@ -338,6 +339,13 @@ async fn reconcile_image(
     if !process.knows_what_images_refer_to() {
         return Ok(Action::requeue(BEFORE_THE_REST));
     }
+    let Some(image) = process.current(image.clone()).await? else {
+        process.forget(
+            image.meta().namespace.as_deref().unwrap_or_default(),
+            &image.name_any(),
+        );
+        return Ok(Action::await_change());
+    };
     let image = match &image.0 {
         Ok(image) => image,
         Err(invalid) => {
@@ -360,18 +368,16 @@ async fn reconcile_image(
     Ok(Action::requeue(look_again_in))
 }
 
-/// A stale copy is replaced by the watch in a moment; anything else is tried again, ever more slowly.
+/// Tried again, ever more slowly.
 #[expect(clippy::needless_pass_by_value, reason = "the signature is kube's")]
 fn after_error<K: Resource>(object: Arc<K>, error: &Error, process: Arc<Process>) -> Action {
-    if error.is_stale() {
-        return Action::requeue(FIRST_BACKOFF);
-    }
-    let name = object.meta().name.as_deref().unwrap_or_default();
-    let key = object.meta().namespace.as_ref().map_or_else(
-        || name.to_owned(),
-        |namespace| format!("{namespace}/{name}"),
-    );
+    let key = process::key_of(object.as_ref());
     let backoff = process.backoff(&key);
-    tracing::warn!(object = key, %error, retry_in = ?backoff, "could not write to Kubernetes");
+    if error.is_stale() {
+        process.found_stale(object.as_ref());
+        tracing::debug!(object = key, %error, retry_in = ?backoff, "was decided from a stale copy");
+    } else {
+        tracing::warn!(object = key, %error, retry_in = ?backoff, "could not write to Kubernetes");
+    }
     Action::requeue(backoff)
 }

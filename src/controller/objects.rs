@@ -130,18 +130,18 @@ impl Objects {
     pub async fn replace_status(
         &self,
         image: &MachineImage,
-        status: MachineImageStatus,
+        status: &MachineImageStatus,
         now: Timestamp,
     ) -> Result<(), Error> {
         if let Some(before) = &image.status
-            && (*before == status
-                || differs_only_in_progress(before, &status) && self.wrote_lately(image, now))
+            && (before == status
+                || differs_only_in_progress(before, status) && self.wrote_lately(image, now))
         {
             return Ok(());
         }
         let api: Api<MachineImage> = Api::namespaced(self.client.clone(), image.namespace());
         let replacement = MachineImage {
-            status: Some(status),
+            status: Some(status.clone()),
             ..image.clone()
         };
         in_time(api.replace_status(image.name(), &post_params(), &replacement)).await?;

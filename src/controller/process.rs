@@ -9,7 +9,7 @@ use futures::FutureExt;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::core::PartialObjectMeta;
 use kube::runtime::reflector::{ObjectRef, Store};
-use kube::{Api, Client, ResourceExt};
+use kube::{Api, Client, Resource, ResourceExt};
 use tokio::sync::mpsc;
 
 use super::objects::{Error, in_time};
@@ -19,7 +19,7 @@ use crate::aws::session::Sessions;
 use crate::telemetry::Readiness;
 
 /// The first wait after an error of Kubernetes'; it doubles up to [`LONGEST_BACKOFF`].
-pub(super) const FIRST_BACKOFF: Duration = Duration::from_millis(500);
+const FIRST_BACKOFF: Duration = Duration::from_millis(500);
 
 /// The longest wait after an error of Kubernetes'.
 const LONGEST_BACKOFF: Duration = Duration::from_mins(2);
@@ -33,6 +33,8 @@ pub(super) struct Process {
     pub(super) images: Store<Guarded<MachineImage>>,
     pub(super) namespaces: Store<PartialObjectMeta<Namespace>>,
     pub(super) failures: Mutex<BTreeMap<String, u32>>,
+    /// The resource version of each object whose copy in the cache was found to be older than the object.
+    pub(super) stale: Mutex<BTreeMap<String, String>>,
     /// Wakes the accounts: what an image asked for is nobody's any more.
     pub(super) wake_accounts: mpsc::Sender<()>,
 }
@@ -99,12 +101,45 @@ impl Process {
         }
     }
 
+    /// The object as it is now, none if it is gone: the copy in the cache or, where a write found that one to be stale,
+    /// what the API server has. The watch may be held up for hours, and nothing is decided from what was.
+    pub(super) async fn current(
+        &self,
+        cached: Arc<Guarded<MachineImage>>,
+    ) -> Result<Option<Arc<Guarded<MachineImage>>>, Error> {
+        if !self.is_stale(&cached) {
+            return Ok(Some(cached));
+        }
+        let namespace = cached.meta().namespace.as_deref().unwrap_or_default();
+        let api = Api::<Guarded<MachineImage>>::namespaced(self.client.clone(), namespace);
+        let found = in_time(api.get_opt(&cached.name_any())).await?;
+        Ok(found.map(Arc::new))
+    }
+
+    fn is_stale(&self, cached: &Guarded<MachineImage>) -> bool {
+        let stale = self.stale.lock().unwrap_or_else(PoisonError::into_inner);
+        let version = stale.get(&key_of(cached));
+        version.is_some() && version == cached.meta().resource_version.as_ref()
+    }
+
+    /// This copy of an object is older than the object.
+    pub(super) fn found_stale(&self, object: &impl Resource) {
+        let mut stale = self.stale.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(version) = object.meta().resource_version.clone() {
+            stale.insert(key_of(object), version);
+        }
+    }
+
     /// Forgets an image that is gone from the cluster.
     pub(super) fn forget(&self, namespace: &str, name: &str) {
         let key = format!("{namespace}/{name}");
         self.cx.inventory.forget(&key);
         self.cx.objects.forget(&key);
         self.succeeded(&key);
+        self.stale
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&key);
         // Where the channel is full they are woken anyway.
         let _ = self.wake_accounts.try_send(());
     }
@@ -124,4 +159,14 @@ impl Process {
             .saturating_mul(2_u32.saturating_pow(*count - 1))
             .min(LONGEST_BACKOFF)
     }
+}
+
+/// `namespace/name`, or the name of what is in no namespace.
+pub(super) fn key_of(object: &impl Resource) -> String {
+    let name = object.meta().name.as_deref().unwrap_or_default();
+    let namespace = object.meta().namespace.as_ref();
+    namespace.map_or_else(
+        || name.to_owned(),
+        |namespace| format!("{namespace}/{name}"),
+    )
 }

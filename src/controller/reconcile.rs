@@ -82,10 +82,11 @@ pub async fn reconcile(
     let performed = perform(image, &desired, &plan, cx).await?;
     if !performed.changed_the_object {
         let status = report(image, &desired, &observed, &plan, cx.clock.now());
-        cx.events.tell(image, &status, &performed.outcomes).await;
+        cx.events.tell_of_effects(image, &performed.outcomes).await;
         cx.objects
-            .replace_status(image, status, cx.clock.now())
+            .replace_status(image, &status, cx.clock.now())
             .await?;
+        cx.events.tell_of_status(image, &status).await;
     }
     remember(image, &plan, cx);
     Ok(look_again_in(&plan, &performed, cx))
@@ -193,8 +194,9 @@ fn look_again_in(plan: &Plan, performed: &Performed, cx: &Context) -> Duration {
     let until = until
         .and_then(|left| Duration::try_from(left).ok())
         .unwrap_or(WHILE_WAITING);
-    let is_recorded_now =
-        |waits_for: &Option<WaitsFor>| matches!(waits_for, Some(WaitsFor::Record(_)));
+    let is_recorded_now = |waits_for: &Option<WaitsFor>| {
+        matches!(waits_for, Some(WaitsFor::Record(_) | WaitsFor::Told(_)))
+    };
     let longest = match plan.wants_listed().next() {
         _ if plan
             .steps

@@ -20,7 +20,7 @@ use crate::clock::Clock;
 use crate::telemetry::{Metrics, Readiness};
 
 /// How often a standby that is not ready looks whether it is.
-const UNTIL_READY: Duration = Duration::from_secs(2);
+const UNTIL_READY: Duration = Duration::from_secs(5);
 
 /// Stands by until the lease is had, then watches and reconciles, until `stop`: then reconciles that are under way
 /// are finished, and the lease is released.

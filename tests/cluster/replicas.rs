@@ -165,8 +165,8 @@ fn when_the_leader_is_killed_the_other_takes_over_within_the_lease() {
 
 #[test]
 fn when_the_leader_is_told_to_stop_the_other_takes_over_at_once() {
-    // It would be long to wait for.
-    let mut replicas = Replicas::ready(&["--lease-duration", "10m"]);
+    // It would be long to wait for, and a standby looks every ten seconds.
+    let mut replicas = Replicas::ready(&["--lease-duration", "5m"]);
     let (leader, name) = replicas.leader();
     apply_some(&replicas.lab.namespace("stopped-leader"));
     replicas.until_writes(leader, 0);

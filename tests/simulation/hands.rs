@@ -4,21 +4,22 @@
 use ec2sim::state::{ImageState, InstanceState, LaunchTemplate};
 use ec2sim::{Caller, Request};
 
+use crate::cast::{Account, Key};
 use crate::plot::UPSTREAM;
-use crate::process::{ACCESS_KEY, lock};
-use crate::universe::{ACCOUNT, Universe};
+use crate::process::lock;
+use crate::universe::Universe;
 
-/// The instance that others are made like.
-const INSTANCE: (&str, &str) = ("us-east-1", "i-0a1b2c3d4e5f60718");
+/// Where the sources are.
+const SOURCES_IN: &str = "us-east-1";
 
 /// An image of ours, by region and id.
 pub type Ours = (String, String);
 
 /// Somebody launches an instance from the image, or puts it into a launch template.
-pub fn use_image(universe: &Universe, (region, image): &Ours) {
+pub fn use_image(universe: &Universe, account: &Account, (region, image): &Ours) {
     let digits = image.trim_start_matches("ami-").to_owned();
     let mut world = lock(&universe.world);
-    let like = world.regions()[INSTANCE.0].instances[INSTANCE.1].clone();
+    let like = world.regions()[SOURCES_IN].instances[account.instance].clone();
     let place = world.regions_mut().get_mut(region).expect("a region");
     if universe.chance.per_mille(500) {
         let id = format!("i-{digits}");
@@ -26,6 +27,7 @@ pub fn use_image(universe: &Universe, (region, image): &Ours) {
             id: id.clone(),
             image: image.clone(),
             reboots: Vec::new(),
+            state: InstanceState::Running,
             ..like
         };
         place.instances.insert(id, instance);
@@ -33,7 +35,7 @@ pub fn use_image(universe: &Universe, (region, image): &Ours) {
         let id = format!("lt-{digits}");
         let template = LaunchTemplate {
             id: id.clone(),
-            owner: ACCOUNT.to_owned(),
+            owner: account.id.to_owned(),
             name: format!("of-{image}"),
             versions: [(1, Some(image.clone())), (2, None)].into(),
         };
@@ -64,14 +66,68 @@ pub fn publish_upstream(universe: &Universe) {
     place.images.insert(image.id.clone(), image);
 }
 
-/// Somebody deregisters an image of ours.
-pub fn deregister(universe: &Universe, (region, image): &Ours) {
-    call(universe, region, "DeregisterImage", &[("ImageId", image)]);
+/// Somebody deregisters an image.
+pub fn deregister(universe: &Universe, account: &Account, (region, image): &Ours) {
+    call(
+        universe,
+        account,
+        region,
+        "DeregisterImage",
+        &[("ImageId", image)],
+    );
+}
+
+/// Somebody takes a deregistered image out of the Recycle Bin.
+pub fn restore(universe: &Universe, (region, image): &Ours) {
+    let mut world = lock(&universe.world);
+    let place = world.regions_mut().get_mut(region).expect("a region");
+    let image = place.images.get_mut(image).expect("an image");
+    image.deregistered = None;
+}
+
+/// Deregistered images of an account are kept for a while from now on, or no longer.
+pub fn recycle(universe: &Universe, account: &Account, region: &str, days: u64) {
+    let mut world = lock(&universe.world);
+    let place = world.place_mut(account.id, region).expect("an account");
+    place.recycle_bin_days = days;
+}
+
+/// Somebody terminates the instance that an account's objects are made from.
+pub fn terminate_instance(universe: &Universe, account: &Account) {
+    let id = [("InstanceId.1", account.instance)];
+    call(universe, account, SOURCES_IN, "TerminateInstances", &id);
+}
+
+/// The account gives up a region, or has it again.
+pub fn enable(universe: &Universe, account: &Account, region: &str, enabled: bool) {
+    let mut world = lock(&universe.world);
+    let opted_in = &mut world.account_mut(account.id).expect("an account").opted_in;
+    if enabled {
+        opted_in.insert(region.to_owned());
+    } else {
+        opted_in.remove(region);
+    }
+}
+
+/// Somebody registers an image of a name that we are going to want. Gives its id.
+pub fn take_name(universe: &Universe, account: &Account, name: &str) -> Ours {
+    let parameters = [
+        ("Name", name),
+        ("RootDeviceName", "/dev/xvda"),
+        ("Architecture", "x86_64"),
+        ("BlockDeviceMapping.1.DeviceName", "/dev/xvda"),
+        ("BlockDeviceMapping.1.Ebs.SnapshotId", account.snapshot),
+    ];
+    let made = call(universe, account, SOURCES_IN, "RegisterImage", &parameters);
+    let [image] = made.as_slice() else {
+        panic!("not one image: {made:?}")
+    };
+    (SOURCES_IN.to_owned(), image.clone())
 }
 
 /// Somebody takes all our tags from an image of ours: it is theirs from now on.
-pub fn strip_tags(universe: &Universe, (region, image): &Ours) {
-    let tags = lock(&universe.world).regions()[region].tags(image, ACCOUNT);
+pub fn strip_tags(universe: &Universe, account: &Account, (region, image): &Ours) {
+    let tags = lock(&universe.world).regions()[region].tags(image, account.id);
     let keys: Vec<_> = tags
         .into_keys()
         .enumerate()
@@ -79,50 +135,53 @@ pub fn strip_tags(universe: &Universe, (region, image): &Ours) {
         .collect();
     let mut parameters = vec![("ResourceId.1", image.as_str())];
     parameters.extend(keys.iter().map(|(name, key)| (name.as_str(), key.as_str())));
-    call(universe, region, "DeleteTags", &parameters);
+    call(universe, account, region, "DeleteTags", &parameters);
     lock(&universe.strangers).insert(image.clone());
 }
 
 /// Somebody copies an image of ours with all its tags.
-pub fn copy_with_tags(universe: &Universe, (region, image): &Ours) {
+pub fn copy_with_tags(universe: &Universe, account: &Account, (region, image): &Ours) {
     let parameters = [
         ("SourceImageId", image.as_str()),
         ("SourceRegion", region),
         ("Name", "a copy of somebody's"),
         ("CopyImageTags", "true"),
     ];
-    let made = call(universe, region, "CopyImage", &parameters);
+    let made = call(universe, account, region, "CopyImage", &parameters);
     lock(&universe.strangers).extend(made);
 }
 
 /// Gives the ids of what was made.
 fn call(
     universe: &Universe,
+    account: &Account,
     region: &str,
     action: &str,
     parameters: &[(&str, &str)],
 ) -> Vec<String> {
-    let caller = Caller::ec2(ACCESS_KEY, region);
+    universe.note(&format!("by hand: {action} {parameters:?} in {region}"));
+    let caller = Caller::ec2(account.access_key, region);
     let request = Request::new(action, parameters);
     let answer = lock(&universe.world).call(universe.clock.now(), &caller, &request);
     assert_eq!(answer.error, None, "{action}: {}", answer.body);
     answer.made
 }
 
-/// The images of ours that can be launched, in order.
-pub fn published(universe: &Universe) -> Vec<Ours> {
+/// The images of an object that can be launched, in order.
+pub fn published(universe: &Universe, key: &Key) -> Vec<Ours> {
     let world = lock(&universe.world);
     let strangers = lock(&universe.strangers);
+    let object = key.to_string();
     let all = world.regions().iter().flat_map(|(region, place)| {
         place
             .images
             .values()
             .filter(|image| image.state == ImageState::Available && image.deregistered.is_none())
-            .filter(|image| !strangers.contains(&image.id))
+            .filter(|image| image.owner == key.account.id && !strangers.contains(&image.id))
             .filter(|image| {
-                place
-                    .tags(&image.id, ACCOUNT)
-                    .contains_key("amity.dev/published")
+                let tags = place.tags(&image.id, key.account.id);
+                tags.contains_key("amity.dev/published")
+                    && tags.get("amity.dev/object") == Some(&object)
             })
             .map(|image| (region.clone(), image.id.clone()))
     });

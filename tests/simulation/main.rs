@@ -3,15 +3,18 @@
 //!
 //! | file | what is told |
 //! | --- | --- |
-//! | `story` | one object, and chance: whatever happens, EC2 matches in the end |
+//! | `story` | one object or twenty, and chance: whatever happens, EC2 matches in the end |
+//! | `sabotage` | a broken controller, and that each oracle tells |
 //! | `every_crash` | one story with a crash before and after each of its effects |
 //! | `isolation` | many objects, and trouble that concerns only some of them |
 //! | `at_rest` | many objects for a day in which nothing happens: what that costs |
 //!
-//! `universe` is what a story with one object is told in, with one or two `replica`s and a `gate` that lets one request
-//! after the other through; `fleet` is that of many objects.
+//! A story is a `tale` of a `cast` whose users write what the `plot` says, while the `hands` of others are at work in
+//! EC2; the `oracles` say whether it is as `expected`. It is told in a `universe` with one or two `replica`s and a `gate`
+//! that lets one request after the other through. `fleet` is the universe of the tests with many objects.
 
 mod at_rest;
+mod cast;
 mod chance;
 mod every_crash;
 mod expected;
@@ -24,7 +27,9 @@ mod oracles;
 mod plot;
 mod process;
 mod replica;
+mod sabotage;
 mod story;
+mod tale;
 mod trouble;
 mod universe;
 

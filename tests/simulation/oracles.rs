@@ -5,27 +5,33 @@ use std::collections::{BTreeMap, BTreeSet};
 use amity_core::api::{MachineImage, MachineImageStatus};
 use serde_json::{Value, json};
 
+use crate::cast::Key;
 use crate::expected::{Expected, Images, wanted};
 use crate::hands::Ours;
 use crate::process::lock;
-use crate::universe::{ACCOUNT, Universe};
+use crate::universe::Universe;
 
 const OWNER: &str = "amity.dev/owner";
 
 /// `Ready` is true, for the generation that the user wrote.
-pub fn is_ready(universe: &Universe) -> bool {
-    universe.object().is_some_and(|image| says_ready(&image))
+pub fn is_ready(universe: &Universe, key: &Key) -> bool {
+    universe.object(key).is_some_and(|image| says_ready(&image))
 }
 
 /// A capture was asked for, left no image, and is not asked for again by itself.
-pub fn awaits_rebuild(universe: &Universe) -> bool {
-    universe.object().is_some_and(|image| {
+pub fn awaits_rebuild(universe: &Universe, key: &Key) -> bool {
+    is_stalled(universe, key, "CaptureFailed")
+}
+
+/// The user has to do something, for the generation that the user wrote.
+pub fn is_stalled(universe: &Universe, key: &Key, reason: &str) -> bool {
+    universe.object(key).is_some_and(|image| {
         image.status.as_ref().is_some_and(|status| {
             image.metadata.generation == Some(status.observed_generation)
                 && status
                     .conditions
                     .iter()
-                    .any(|one| one.type_ == "Stalled" && one.reason == "CaptureFailed")
+                    .any(|one| one.type_ == "Stalled" && one.reason == reason)
         })
     })
 }
@@ -61,6 +67,7 @@ pub fn explain(status: Option<MachineImageStatus>) -> String {
 
 /// An image or snapshot in the simulator's state.
 struct Item {
+    account: String,
     region: String,
     id: String,
     is_image: bool,
@@ -76,6 +83,12 @@ impl Item {
 
     fn is_ours(&self) -> bool {
         self.tag(OWNER).is_some() && !self.is_strange
+    }
+
+    fn is_of(&self, key: &Key) -> bool {
+        self.is_ours()
+            && self.account == key.account.id
+            && self.tag("amity.dev/object") == Some(key.to_string().as_str())
     }
 
     fn revision(&self) -> String {
@@ -101,20 +114,19 @@ fn items(universe: &Universe) -> Vec<Item> {
     let world = lock(&universe.world).to_json();
     let strangers = lock(&universe.strangers);
     let mut items = Vec::new();
-    let regions = world["accounts"][ACCOUNT]["regions"]
-        .as_object()
-        .cloned()
-        .unwrap_or_default();
-    for (region, place) in regions {
-        for (kind, is_image) in [("images", true), ("snapshots", false)] {
-            for (id, value) in place[kind].as_object().cloned().unwrap_or_default() {
-                items.push(Item {
-                    region: region.clone(),
-                    is_strange: strangers.contains(&id),
-                    id,
-                    is_image,
-                    value,
-                });
+    for (account, has) in world["accounts"].as_object().into_iter().flatten() {
+        for (region, place) in has["regions"].as_object().into_iter().flatten() {
+            for (kind, is_image) in [("images", true), ("snapshots", false)] {
+                for (id, value) in place[kind].as_object().into_iter().flatten() {
+                    items.push(Item {
+                        account: account.clone(),
+                        region: region.clone(),
+                        is_strange: strangers.contains(id),
+                        id: id.clone(),
+                        is_image,
+                        value: value.clone(),
+                    });
+                }
             }
         }
     }
@@ -125,6 +137,7 @@ fn items(universe: &Universe) -> Vec<Item> {
 /// every snapshot of ours in use. `used` is what somebody uses, by region and revision.
 pub fn matches(
     universe: &Universe,
+    key: &Key,
     spec: &Value,
     expected: &mut Expected,
     used: &Images,
@@ -133,7 +146,7 @@ pub fn matches(
     let wanted = wanted(spec);
     let images: Vec<_> = items
         .iter()
-        .filter(|item| item.is_image && item.is_ours() && !item.is_gone())
+        .filter(|item| item.is_image && item.is_of(key) && !item.is_gone())
         .collect();
     let published: Vec<_> = images
         .iter()
@@ -206,10 +219,11 @@ fn no_stray_snapshot(items: &[Item]) -> Result<(), String> {
 /// `known`: never two origins in one revision.
 pub fn one_origin_each(
     universe: &Universe,
+    key: &Key,
     known: &mut BTreeMap<String, String>,
 ) -> Result<(), String> {
     let items = items(universe);
-    let ours = |item: &&Item| item.is_image && item.is_ours() && !item.is_gone();
+    let ours = |item: &&Item| item.is_image && item.is_of(key) && !item.is_gone();
     for image in items.iter().filter(ours) {
         let origin = origin_of(image, &items);
         let known = known
@@ -265,6 +279,33 @@ pub fn all_live(universe: &Universe, images: impl Iterator<Item = Ours>) -> Resu
     Ok(())
 }
 
+/// The instance was restarted for the image of that name once, if that was asked for, and else not at all.
+pub fn restarts_as_asked(
+    universe: &Universe,
+    key: &Key,
+    spec: &Value,
+    name: &str,
+) -> Result<(), String> {
+    let asked = usize::from(spec["source"]["instance"]["reboot"] == "Once");
+    let world = lock(&universe.world);
+    for place in world.regions().values() {
+        let instance = place.instances.get(key.account.instance);
+        let restarts = instance.into_iter().flat_map(|instance| &instance.reboots);
+        let for_it = restarts.filter(|restart| {
+            let image = place.images.get(&restart.image);
+            image.is_some_and(|image| image.name == name)
+        });
+        let count = for_it.count();
+        if count > asked {
+            return Err(format!(
+                "{} was restarted {count} times for {name} instead of {asked}",
+                key.account.instance
+            ));
+        }
+    }
+    Ok(())
+}
+
 /// An instance is captured once for each revision, and restarted no more often.
 pub fn no_more_than_one_capture(universe: &Universe) -> Result<(), String> {
     let mut captures: BTreeMap<String, Vec<String>> = BTreeMap::new();
@@ -274,6 +315,7 @@ pub fn no_more_than_one_capture(universe: &Universe) -> Result<(), String> {
     {
         // Tags of an image that is gone may be gone, too; its name says the revision.
         let name = image.value["name"].as_str().unwrap_or_default().to_owned();
+        let name = format!("{name} in {}", image.account);
         captures.entry(name).or_default().push(image.id.clone());
     }
     match captures.iter().find(|(_, images)| images.len() > 1) {
@@ -282,10 +324,10 @@ pub fn no_more_than_one_capture(universe: &Universe) -> Result<(), String> {
     }
 }
 
-/// No image of ours is left, and no snapshot but those of images that are somebody else's by now.
-pub fn nothing_is_left(universe: &Universe) -> Result<(), String> {
+/// No image of the object is left, and no snapshot but those of images that are somebody else's by now.
+pub fn nothing_is_left(universe: &Universe, key: &Key) -> Result<(), String> {
     let items = items(universe);
-    let is_left = |item: &&Item| item.is_image && item.is_ours() && !item.is_gone();
+    let is_left = |item: &&Item| item.is_image && item.is_of(key) && !item.is_gone();
     match items.iter().find(is_left) {
         Some(item) => Err(format!(
             "{} in {} is left: {}",
@@ -297,17 +339,13 @@ pub fn nothing_is_left(universe: &Universe) -> Result<(), String> {
 
 /// Everything that is not ours.
 pub fn foreign(universe: &Universe) -> Value {
-    let home = items(universe)
+    let others = items(universe)
         .into_iter()
         .filter(|item| !item.is_ours() && !item.is_gone());
-    let home: Vec<_> = home
-        .map(|item| json!([item.region, item.id, item.value]))
+    let others: Vec<_> = others
+        .map(|item| json!([item.account, item.region, item.id, item.value]))
         .collect();
-    let mut world = lock(&universe.world).to_json();
-    if let Some(accounts) = world["accounts"].as_object_mut() {
-        accounts.remove(ACCOUNT);
-    }
-    json!({"home": home, "others": world["accounts"]})
+    json!(others)
 }
 
 /// The foreign world is byte for byte as before.

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::cast::Account;
 use crate::chance::Chance;
 use crate::regions;
 
@@ -10,11 +11,22 @@ pub const UPSTREAM: (&str, &str) = ("us-east-1", "al2023");
 
 /// What the user has written, and wrote before.
 pub struct Plot {
-    chance: Chance,
+    account: &'static Account,
+    /// What there is to make images from.
+    pub sources: Vec<Kind>,
     /// The spec as it is now.
     pub spec: Value,
     /// `source` and `rebuild` of specs that were published, the latest last.
     past: Vec<Content>,
+}
+
+/// What an image is made from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Instance,
+    Snapshot,
+    Image,
+    Upstream,
 }
 
 /// What makes a revision.
@@ -34,9 +46,11 @@ impl Content {
 }
 
 impl Plot {
-    pub fn new(chance: &Chance) -> Self {
+    pub fn new(chance: &Chance, account: &'static Account) -> Self {
+        use Kind::{Image, Instance, Snapshot, Upstream};
+        let sources = vec![Instance, Instance, Instance, Snapshot, Image, Upstream];
         let mut spec = json!({
-            "source": source(chance),
+            "source": source(*chance.pick(&sources), account, chance),
             "regions": regions(chance.pick::<&[&str]>(&[
                 &["us-east-1", "eu-west-1", "ap-northeast-1"],
                 &["eu-west-1", "ap-northeast-1"],
@@ -48,7 +62,8 @@ impl Plot {
             spec["retention"] = retention;
         }
         Self {
-            chance: chance.clone(),
+            account,
+            sources,
             spec,
             past: Vec::new(),
         }
@@ -60,13 +75,31 @@ impl Plot {
     }
 
     /// The user wants it made anew.
-    pub fn rebuild(&mut self) {
-        self.spec["rebuild"] = json!(format!("again {}", self.chance.next()));
+    pub fn rebuild(&mut self, chance: &Chance) {
+        self.spec["rebuild"] = json!(format!("again {}", chance.next()));
+    }
+
+    /// What the spec is made from.
+    pub fn kind(&self) -> Kind {
+        let source = &self.spec["source"];
+        match () {
+            () if !source["instance"].is_null() => Kind::Instance,
+            () if !source["snapshot"].is_null() => Kind::Snapshot,
+            () if source["image"]["imageId"].is_null() => Kind::Upstream,
+            () => Kind::Image,
+        }
+    }
+
+    /// There is no such source any more; the user makes it of another one.
+    pub fn source_is_gone(&mut self, kind: Kind, chance: &Chance) {
+        self.sources.retain(|other| *other != kind);
+        self.spec["source"] = source(*chance.pick(&self.sources), self.account, chance);
+        self.rebuild(chance);
     }
 
     /// The user changes something, and says what.
-    pub fn change(&mut self) -> &'static str {
-        let chance = self.chance.clone();
+    pub fn change(&mut self, chance: &Chance) -> &'static str {
+        let (sources, account) = (&self.sources, self.account);
         let new_rebuild = || json!(format!("again {}", chance.next()));
         let choice = chance.next() % 8;
         let spec = &mut self.spec;
@@ -81,7 +114,8 @@ impl Plot {
                 "rebuilt"
             }
             (1 | 3, _) => {
-                (spec["source"], spec["rebuild"]) = (source(&chance), new_rebuild());
+                let other = source(*chance.pick(sources), account, chance);
+                (spec["source"], spec["rebuild"]) = (other, new_rebuild());
                 "made from another source"
             }
             (4, _) => {
@@ -96,7 +130,7 @@ impl Plot {
                 "tagged"
             }
             (6, _) => {
-                spec["retention"] = retention(&chance).unwrap_or_else(|| json!({"revisions": 0}));
+                spec["retention"] = retention(chance).unwrap_or_else(|| json!({"revisions": 0}));
                 spec["rebuild"] = new_rebuild();
                 "retained otherwise"
             }
@@ -110,24 +144,29 @@ impl Plot {
     }
 }
 
-fn source(chance: &Chance) -> Value {
-    let instance = |reboot: &str| json!({"region": "us-east-1", "instanceId": "i-0a1b2c3d4e5f60718", "reboot": reboot});
-    match chance.next() % 6 {
-        0 => json!({"instance": instance("Once")}),
-        1 => json!({"instance": instance("Never")}),
-        2 => {
-            let mut instance = instance("Never");
-            instance["volumes"] = json!("RootOnly");
+fn source(kind: Kind, account: &Account, chance: &Chance) -> Value {
+    match kind {
+        Kind::Instance => {
+            let mut instance = json!({
+                "region": "us-east-1",
+                "instanceId": account.instance,
+                "reboot": chance.pick(&["Once", "Never"]),
+            });
+            if chance.per_mille(300) {
+                instance["volumes"] = json!("RootOnly");
+            }
             json!({"instance": instance})
         }
-        3 => json!({"snapshot": {
+        Kind::Snapshot => json!({"snapshot": {
             "region": "us-east-1",
-            "snapshotId": "snap-0bac0bac0bac0bac0",
+            "snapshotId": account.snapshot,
             "rootDeviceName": "/dev/xvda",
             "architecture": "x86_64",
         }}),
-        4 => json!({"image": {"region": "us-east-1", "imageId": "ami-0feedfacefeedface"}}),
-        _ => json!({"image": {"region": UPSTREAM.0, "owner": "amazon", "name": UPSTREAM.1}}),
+        Kind::Image => json!({"image": {"region": "us-east-1", "imageId": account.image}}),
+        Kind::Upstream => {
+            json!({"image": {"region": UPSTREAM.0, "owner": "amazon", "name": UPSTREAM.1}})
+        }
     }
 }
 

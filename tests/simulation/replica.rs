@@ -1,5 +1,6 @@
 //! A replica of the controller: the real one, from its lease to its effects, one life after the other.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,13 +11,16 @@ use amity::telemetry::{Metrics, Readiness};
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
 };
-use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::body::SdkBody;
 use ec2sim::InProcess;
+use http_body_util::BodyExt;
 use tokio::sync::Notify;
 
-use crate::gate::Gate;
 use crate::process::{lock, sdk_config};
+use crate::sabotage::OnTheWire;
 use crate::universe::Universe;
 
 /// How long it takes until a process that ended runs again: twice as long each time that it ends by itself, as the
@@ -34,8 +38,8 @@ pub async fn keep(universe: Arc<Universe>, number: usize, crash: Arc<Notify>) {
         let clock = universe.clock.clone();
         let http = Ec2 {
             replica: number,
-            gate: universe.gate.clone(),
             ec2: universe.ec2(number),
+            universe: universe.clone(),
         };
         let sessions = Sessions::over(
             &sdk_config(http, &clock),
@@ -58,6 +62,7 @@ pub async fn keep(universe: Arc<Universe>, number: usize, crash: Arc<Notify>) {
             biased;
             () = crash.notified() => {
                 universe.note(&format!("replica {number} crashes"));
+                lock(&universe.troubles).crashes += 1;
                 starts_within = STARTS_WITHIN.0;
             }
             ended = process.join_next() => {
@@ -91,23 +96,55 @@ fn settings(universe: &Universe, holder: String) -> Settings {
 }
 
 /// EC2 as one replica reaches it: through the gate.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 struct Ec2 {
     replica: usize,
-    gate: Gate,
+    universe: Arc<Universe>,
     ec2: InProcess,
 }
 
+impl fmt::Debug for Ec2 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ec2")
+            .field("replica", &self.replica)
+            .finish_non_exhaustive()
+    }
+}
+
 impl HttpConnector for Ec2 {
-    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let Self { replica, gate, ec2 } = self.clone();
+    fn call(&self, mut request: HttpRequest) -> HttpConnectorFuture {
+        let (universe, ec2) = (self.universe.clone(), self.ec2.clone());
+        let replica = self.replica;
         // Credential=KEY/DATE/REGION/SERVICE/aws4_request
         let authorization = request.headers().get("authorization").unwrap_or_default();
-        let region = authorization.split('/').nth(2).unwrap_or_default();
-        let body = request.body().bytes().unwrap_or_default();
-        let what = format!("ec2 {replica} {region} {}", String::from_utf8_lossy(body));
+        let region = authorization
+            .split('/')
+            .nth(2)
+            .unwrap_or_default()
+            .to_owned();
         HttpConnectorFuture::new(async move {
-            gate.turn(what).await;
+            // What changes EC2 is only given out while the replica may act.
+            let body = std::mem::replace(request.body_mut(), SdkBody::taken());
+            let body = body
+                .collect()
+                .await
+                .map_err(|error| ConnectorError::other(error, None))?;
+            let body = String::from_utf8_lossy(&body.to_bytes()).into_owned();
+            universe
+                .gate
+                .turn(format!("ec2 {replica} {region} {body}"))
+                .await;
+            let sabotage = *lock(&universe.sabotage);
+            let body = match sabotage.map(|one| one.of(&universe, &region, &body)) {
+                None => body,
+                Some(OnTheWire::Asks(body)) => body,
+                Some(OnTheWire::Answers(answer)) => {
+                    let answer = http::Response::new(SdkBody::from(answer));
+                    return HttpResponse::try_from(answer)
+                        .map_err(|error| ConnectorError::other(error.into(), None));
+                }
+            };
+            *request.body_mut() = SdkBody::from(body);
             ec2.call(request).await
         })
     }

@@ -1,13 +1,14 @@
 //! A cluster and an EC2 in which things go wrong, and the replicas of the controller between them: crashes, lost and
 //! broken answers, throttling, watches that are cut off.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use amity::clock::Clock;
 use amity::telemetry::Metrics;
-use amity_core::api::MachineImage;
+use amity_core::api::{AwsAccount, MachineImage};
+use ec2sim::state::ImageState;
 use ec2sim::{CallSummary, Fault, InProcess, World};
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
@@ -20,27 +21,25 @@ use serde_json::{Value, json};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
+use crate::cast::{Account, Key, NAMESPACES};
 use crate::chance::Chance;
 use crate::gate::Gate;
 use crate::process::{invariants_broken, lock};
 use crate::replica;
+use crate::sabotage::Sabotage;
 
-/// The account of every story.
-pub const ACCOUNT: &str = "111122223333";
-
-/// The object of every story.
-const OBJECT: (&str, &str) = ("images", "web");
+/// How often the cluster may be written to in ten minutes, for each object and replica: a roll-out in which everything
+/// goes wrong takes a third of it.
+const BUSY: u64 = 300;
 
 /// How late EC2's reads may be in these stories.
 pub const WINDOW: SignedDuration = SignedDuration::from_mins(10);
 
-/// How often a place at rest is read, by the seed: the default of `--rest-interval`, or more seldom. Most of
-/// what a story costs is these readings.
-const REST_INTERVALS: [Duration; 4] = [
+/// How often a place at rest is read, by the seed: the default of `--rest-interval`, or more seldom.
+const REST_INTERVALS: [Duration; 3] = [
     Duration::from_mins(5),
-    Duration::from_mins(30),
-    Duration::from_hours(1),
-    Duration::from_hours(1),
+    Duration::from_mins(8),
+    Duration::from_mins(15),
 ];
 
 /// How often, in a thousand, each thing goes wrong.
@@ -66,6 +65,24 @@ const LEASE_DURATIONS: [Duration; 3] = [
     Duration::from_mins(4),
 ];
 
+/// What happens when an effect arrives at EC2.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Accident {
+    /// The process crashes, and EC2 does nothing.
+    CrashBefore,
+    /// The process crashes, and EC2 does it.
+    CrashAfter,
+    StatusDeleted,
+}
+
+/// How much went wrong.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Troubles {
+    /// Answers of EC2 and of the cluster that were lost, broken or refused.
+    pub faults: u64,
+    pub crashes: u64,
+}
+
 /// Everything that outlives a process.
 pub struct Universe {
     pub world: Arc<Mutex<World>>,
@@ -76,12 +93,24 @@ pub struct Universe {
     pub rates: Arc<Mutex<Rates>>,
     /// What ends the process of each replica.
     crash: Vec<Arc<Notify>>,
-    /// The one effect, by number, around which the process crashes: before EC2 does it, or after.
-    pub crash_at: Arc<Mutex<Option<(usize, bool)>>>,
+    /// The one effect, by number, at which there is an accident.
+    pub accident: Mutex<Option<(usize, Accident)>>,
     pub effects: Arc<Mutex<Vec<String>>>,
     /// How often the operator has a place read in which nothing goes on.
     pub rest_interval: Duration,
     pub lease_duration: Duration,
+    /// The objects that users have, or had.
+    pub objects: Vec<Key>,
+    /// What is wrong with the controller.
+    pub sabotage: Mutex<Option<Sabotage>>,
+    /// Images that came back beside what replaced them.
+    pub restored: Mutex<BTreeSet<String>>,
+    /// The first time that something was wrong which must never be, even for a moment.
+    pub wrong: Mutex<Option<String>>,
+    /// What went wrong so far.
+    pub troubles: Mutex<Troubles>,
+    /// How often the cluster was written to, by ten minutes of the story.
+    busy: Mutex<BTreeMap<i64, u64>>,
     /// The uid of the cluster whose images are taken over.
     pub take_over_from: Mutex<Option<String>>,
     /// The images that others made or made theirs, whatever tags they carry.
@@ -97,8 +126,8 @@ pub struct Universe {
 }
 
 impl Universe {
-    /// A universe in which so many replicas run until it is dropped.
-    pub fn new(world: World, seed: u64, replicas: usize) -> Arc<Self> {
+    /// A universe of so many objects, in which so many replicas run until it is dropped.
+    pub fn new(world: World, seed: u64, replicas: usize, objects: usize) -> Arc<Self> {
         let clock = Clock::virtual_from("2026-06-01T00:00:00Z".parse().expect("a time"));
         let universe = Arc::new(Self {
             world: Arc::new(Mutex::new(world)),
@@ -108,10 +137,16 @@ impl Universe {
             gate: Gate::default(),
             rates: Arc::default(),
             crash: (0..replicas).map(|_| Arc::default()).collect(),
-            crash_at: Arc::default(),
+            accident: Mutex::default(),
             effects: Arc::default(),
             rest_interval: *Chance::new(seed).pick(&REST_INTERVALS),
             lease_duration: *Chance::new(!seed).pick(&LEASE_DURATIONS),
+            objects: (0..objects).map(Key::of_many).collect(),
+            sabotage: Mutex::default(),
+            restored: Mutex::default(),
+            wrong: Mutex::default(),
+            troubles: Mutex::default(),
+            busy: Mutex::default(),
             take_over_from: Mutex::default(),
             strangers: Mutex::default(),
             notes: Mutex::default(),
@@ -120,8 +155,13 @@ impl Universe {
             clusters: Mutex::new(0),
             seed,
         });
-        universe.apply_manifest(&account());
+        universe.grant(true);
         universe
+    }
+
+    /// The accounts that the objects are in.
+    pub fn accounts(&self) -> BTreeSet<&'static Account> {
+        self.objects.iter().map(|key| key.account).collect()
     }
 
     /// Lets the replicas run while a story is told.
@@ -163,44 +203,50 @@ impl Universe {
         lock(&self.kubernetes).restore(backup);
     }
 
-    /// The user deletes the namespace with all that is in it.
-    pub fn delete_namespace(&self) {
-        let deleted = lock(&self.kubernetes).delete::<Namespace>(None, OBJECT.0);
+    /// The user deletes a namespace with all that is in it.
+    pub fn delete_namespace(&self, name: &str) {
+        let deleted = lock(&self.kubernetes).delete::<Namespace>(None, name);
         deleted.expect("the namespace is there");
         self.changed.notify_one();
     }
 
-    /// Whether the namespace is there.
-    pub fn has_namespace(&self) -> bool {
-        let namespace: Option<Namespace> = lock(&self.kubernetes).get(None, OBJECT.0);
+    /// Whether a namespace is there.
+    pub fn has_namespace(&self, name: &str) -> bool {
+        let namespace: Option<Namespace> = lock(&self.kubernetes).get(None, name);
         namespace.is_some()
     }
 
-    /// The user makes the namespace again.
-    pub fn create_namespace(&self) {
-        let name = OBJECT.0;
+    /// The user makes a namespace again.
+    pub fn create_namespace(&self, name: &str) {
         self.apply_manifest(
             &json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}),
         );
     }
 
-    /// The keeper of the account grants everything, or nothing.
+    /// The keepers of the accounts grant everything, or nothing.
     pub fn grant(&self, everything: bool) {
-        let mut account = account();
-        if !everything {
-            account["spec"]["grants"] = json!({});
+        for account in self.accounts() {
+            self.apply_manifest(&account.manifest(everything));
         }
-        self.apply_manifest(&account);
     }
 
-    /// The user applies the object.
-    pub fn apply(&self, spec: &Value) {
-        self.apply_manifest(&json!({
-            "apiVersion": "amity.dev/v1alpha1",
-            "kind": "MachineImage",
-            "metadata": {"namespace": OBJECT.0, "name": OBJECT.1},
-            "spec": spec,
-        }));
+    /// The keeper of an account deletes it.
+    pub fn delete_account(&self, account: &Account) {
+        let deleted = lock(&self.kubernetes).delete::<AwsAccount>(None, account.name);
+        deleted.expect("the account is there");
+        self.changed.notify_one();
+    }
+
+    /// Whether an account is there.
+    pub fn has_account(&self, account: &Account) -> bool {
+        let account: Option<AwsAccount> = lock(&self.kubernetes).get(None, account.name);
+        account.is_some()
+    }
+
+    /// The user applies an object.
+    pub fn apply(&self, key: &Key, spec: &Value) {
+        self.note(&format!("{key}: {spec}"));
+        self.apply_manifest(&key.manifest(spec));
     }
 
     fn apply_manifest(&self, manifest: &Value) {
@@ -215,17 +261,21 @@ impl Universe {
         lock(&self.notes).push((lock(&self.effects).len(), note));
     }
 
-    /// The user deletes it.
-    pub fn delete(&self) {
-        let deleted = lock(&self.kubernetes).delete::<MachineImage>(Some(OBJECT.0), OBJECT.1);
+    /// The user deletes an object.
+    pub fn delete(&self, key: &Key) {
+        let deleted = lock(&self.kubernetes).delete::<MachineImage>(Some(key.namespace), &key.name);
         deleted.expect("the object is there");
         self.changed.notify_one();
     }
 
-    /// Somebody deletes its status.
-    pub fn wipe_status(&self) {
-        let wiped = lock(&self.kubernetes).wipe_status::<MachineImage>(Some(OBJECT.0), OBJECT.1);
-        wiped.expect("the object is there");
+    /// Somebody deletes the status of every object.
+    pub fn wipe_statuses(&self) {
+        self.note("the statuses are deleted");
+        let kubernetes = lock(&self.kubernetes);
+        for key in &self.objects {
+            // It may be gone.
+            let _ = kubernetes.wipe_status::<MachineImage>(Some(key.namespace), &key.name);
+        }
     }
 
     /// The cluster is lost and built anew from Git, as one with another uid. Gives the uid of the one before.
@@ -236,7 +286,11 @@ impl Universe {
                 .expect("a namespace of that name");
             namespace.metadata.uid.expect("a uid")
         };
-        let spec = self.object().map(|image| image.spec);
+        let specs: Vec<_> = self
+            .objects
+            .iter()
+            .filter_map(|key| Some((key, self.object(key)?.spec)))
+            .collect();
         let before = {
             let mut number = lock(&self.clusters);
             *number += 1;
@@ -247,9 +301,9 @@ impl Universe {
             assert_ne!(before, uid(&kubernetes), "another cluster has another uid");
             before
         };
-        self.apply_manifest(&account());
-        if let Some(spec) = spec {
-            self.apply(&serde_json::to_value(&spec).expect("a spec"));
+        self.grant(true);
+        for (key, spec) in specs {
+            self.apply(key, &serde_json::to_value(&spec).expect("a spec"));
         }
         *lock(&self.take_over_from) = None;
         self.crash_all();
@@ -268,9 +322,9 @@ impl Universe {
         self.crash.len()
     }
 
-    /// The object as it is now.
-    pub fn object(&self) -> Option<MachineImage> {
-        lock(&self.kubernetes).get(Some(OBJECT.0), OBJECT.1)
+    /// An object as it is now.
+    pub fn object(&self, key: &Key) -> Option<MachineImage> {
+        lock(&self.kubernetes).get(Some(key.namespace), &key.name)
     }
 
     /// How many plans of all processes so far would have broken an invariant.
@@ -306,7 +360,13 @@ impl Universe {
     pub fn ec2(self: &Arc<Self>, replica: usize) -> InProcess {
         let (clock, universe) = (self.clock.clone(), self.clone());
         InProcess::new(self.world.clone(), move || clock.now())
-            .with_faults(move |call: &CallSummary| universe.fault(replica, call))
+            .with_faults(move |call: &CallSummary| {
+                let fault = universe.fault(replica, call);
+                if !matches!(fault, Fault::None) {
+                    universe.went_wrong();
+                }
+                fault
+            })
             .with_latency(|_| Duration::from_millis(120))
     }
 
@@ -319,9 +379,17 @@ impl Universe {
         if !call.is_read() && !sts {
             self.changed.notify_one();
             let number = note(&self.effects, call);
-            let chosen = lock(&self.crash_at)
-                .filter(|(at, _)| *at == number)
-                .map(|(_, effect)| effect);
+            self.is_not_told_of(call);
+            self.is_single(&call.region);
+            let accident = lock(&self.accident).filter(|(at, _)| *at == number);
+            let chosen = match accident {
+                Some((_, Accident::StatusDeleted)) => {
+                    self.wipe_statuses();
+                    None
+                }
+                Some((_, accident)) => Some(accident == Accident::CrashAfter),
+                None => None,
+            };
             let by_chance = || chance.per_mille(rates.crash).then(|| chance.per_mille(500));
             if let Some(effect) = chosen.or_else(by_chance) {
                 self.crash[replica].notify_one();
@@ -340,6 +408,111 @@ impl Universe {
                 Fault::Hang { effect: true },
             ]),
             () => Fault::None,
+        }
+    }
+
+    /// What is deregistered must not be what somebody is told to launch at this moment.
+    fn is_not_told_of(&self, call: &CallSummary) {
+        if call.action != "DeregisterImage" {
+            return;
+        }
+        for object in self.objects.iter().filter_map(|key| self.object(key)) {
+            let is_wanted = object.metadata.deletion_timestamp.is_none()
+                && object
+                    .spec
+                    .regions
+                    .iter()
+                    .any(|region| region.name == call.region);
+            let regions = object.status.iter().flat_map(|status| &status.regions);
+            let told = regions
+                .filter(|region| region.name == call.region)
+                .filter_map(|region| region.published_image_id.as_ref())
+                .find(|id| call.ids.contains(id));
+            if let (true, Some(id)) = (is_wanted, told) {
+                self.is_wrong(format!(
+                    "{} {id} in {} is deregistered while the status says that it is published",
+                    call.time, call.region
+                ));
+            }
+        }
+    }
+
+    /// At most one image of a revision of an object lives in a place.
+    fn is_single(&self, region: &str) {
+        let mut there = BTreeMap::new();
+        let world = lock(&self.world);
+        let (strangers, restored) = (lock(&self.strangers), lock(&self.restored));
+        let Some(place) = world.regions().get(region) else {
+            return;
+        };
+        for image in place.images.values() {
+            let lives = image.deregistered.is_none()
+                && matches!(image.state, ImageState::Available | ImageState::Pending);
+            if !lives || strangers.contains(&image.id) || restored.contains(&image.id) {
+                continue;
+            }
+            let mut tags = place.tags(&image.id, &image.owner);
+            let key = ["amity.dev/object", "amity.dev/revision"].map(|key| tags.remove(key));
+            let [Some(object), Some(revision)] = key else {
+                continue;
+            };
+            if let Some(other) = there.insert((object, revision), &image.id) {
+                let now = self.clock.now();
+                self.is_wrong(format!(
+                    "{now} {other} and {} in {region} are live at once, of one revision",
+                    image.id
+                ));
+            }
+        }
+    }
+
+    /// An image that a status names as published in a region.
+    pub fn told_in(&self, region: &str) -> Option<String> {
+        let objects = self
+            .objects
+            .iter()
+            .filter_map(|key| self.object(key)?.status);
+        let mut regions = objects.flat_map(|status| status.regions);
+        regions.find_map(|one| one.published_image_id.filter(|_| one.name == region))
+    }
+
+    /// A request is done once more, past everything that goes wrong.
+    pub fn repeat_by_hand(&self, region: &str, body: &str) {
+        let pairs: Vec<_> = form_urlencoded::parse(body.as_bytes())
+            .into_owned()
+            .collect();
+        let action = pairs
+            .iter()
+            .find(|(name, _)| name == "Action")
+            .map(|(_, action)| action);
+        let parameters: Vec<_> = pairs
+            .iter()
+            .filter(|(name, _)| name != "Action" && name != "Version")
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .collect();
+        let request = ec2sim::Request::new(action.expect("an action"), &parameters);
+        let caller = ec2sim::Caller::ec2(crate::process::ACCESS_KEY, region);
+        lock(&self.world).call(self.clock.now(), &caller, &request);
+    }
+
+    fn went_wrong(&self) {
+        lock(&self.troubles).faults += 1;
+    }
+
+    fn is_wrong(&self, what: String) {
+        lock(&self.wrong).get_or_insert(what);
+    }
+
+    /// Nothing loops hot: so much is written in ten minutes for each object and replica, and no more.
+    fn is_busy(&self) {
+        let now = self.clock.now();
+        let mut busy = lock(&self.busy);
+        let writes = busy.entry(now.as_second() / 600).or_default();
+        *writes += 1;
+        if *writes == BUSY * (self.objects.len() * self.replicas()) as u64 {
+            self.is_wrong(format!(
+                "{now} more than {writes} writes to the cluster in ten minutes"
+            ));
         }
     }
 
@@ -368,6 +541,9 @@ impl Universe {
         let is_event = summary
             .as_ref()
             .is_some_and(|asked| asked.resource == "events");
+        let is_lease = summary
+            .as_ref()
+            .is_some_and(|asked| asked.resource == "leases");
         let (method, uri) = (request.method(), request.uri());
         let what = if is_event {
             // The computer's time is in the rest, and in the name.
@@ -379,9 +555,14 @@ impl Universe {
         self.gate.turn(format!("kubernetes {replica} {what}")).await;
         let (rates, chance) = (*lock(&self.rates), &self.chance);
         if rates.cluster_is_away || rates.cut_off == Some(replica) {
+            self.went_wrong();
             return Err("the API server cannot be reached".into());
         }
-        let writes = summary.as_ref().is_some_and(|asked| asked.verb.writes()) && !is_event;
+        let changes = summary.as_ref().is_some_and(|asked| asked.verb.writes());
+        if changes && !is_lease {
+            self.is_busy();
+        }
+        let writes = changes && !is_event;
         if writes && chance.per_mille(rates.crash) {
             self.crash[replica].notify_one();
             if chance.per_mille(500) {
@@ -390,6 +571,7 @@ impl Universe {
             return std::future::pending().await;
         }
         if chance.per_mille(rates.cluster) {
+            self.went_wrong();
             return match chance.next() % 4 {
                 0 => Err("the connection was reset".into()),
                 1 => {
@@ -421,28 +603,12 @@ pub fn cluster(clock: &Clock, seed: u64) -> Kubernetes {
     for (_, definition) in amity_core::api::crds() {
         kubernetes.define(&definition);
     }
-    for name in ["amity-system", OBJECT.0] {
+    for name in ["amity-system"].into_iter().chain(NAMESPACES) {
         let namespace =
             json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
         kubernetes.apply(&namespace).expect("a namespace");
     }
     kubernetes
-}
-
-fn account() -> Value {
-    json!({
-        "apiVersion": "amity.dev/v1alpha1",
-        "kind": "AwsAccount",
-        "metadata": {"name": "default"},
-        "spec": {
-            "accountId": ACCOUNT,
-            "grants": {
-                "capture": [{"namespaces": {"all": true}}],
-                "snapshots": [{"namespaces": {"all": true}}],
-                "sourceOwners": [{"namespaces": {"all": true}, "owners": ["self", "amazon"]}],
-            },
-        },
-    })
 }
 
 fn refused(status: StatusCode, reason: &str) -> Response<kubesim::Body> {

@@ -74,6 +74,8 @@ pub struct Desired {
     pub source: Source,
     /// What the status says that a source given by its name was resolved to for this revision.
     pub pinned: Option<Reference>,
+    /// The image of each place that the status names as published: somebody may be launching it at this moment.
+    pub told: BTreeMap<Place, String>,
     /// The places that shall have the image, in the spec's order.
     pub places: Vec<Place>,
     /// The AMI name of that revision.
@@ -164,6 +166,7 @@ impl Desired {
             account_name: spec.account_name.clone(),
             source: Source::of(&spec.source),
             pinned: pinned(image, &revision),
+            told: told(image, &place),
             discarded: annotation(DISCARDED)
                 .and_then(Discarded::parse)
                 .filter(|discarded| discarded.revision == revision),
@@ -286,6 +289,15 @@ fn pinned(image: &MachineImage, revision: &Revision) -> Option<Reference> {
         .find(|(of, _)| *of == revision.as_str());
     let said = said?.1.parse().ok().filter(Reference::is_image);
     said.filter(|pinned: &Reference| pinned.region == region)
+}
+
+/// What the status names as published, of the account that the spec names.
+fn told(image: &MachineImage, place: impl Fn(&str) -> Place) -> BTreeMap<Place, String> {
+    let regions = image.status.iter().flat_map(|status| &status.regions);
+    regions
+        .filter(|region| region.account_name == image.spec.account_name)
+        .filter_map(|region| Some((place(&region.name), region.published_image_id.clone()?)))
+        .collect()
 }
 
 /// What of the spec's references forbids to make anything.

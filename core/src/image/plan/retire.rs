@@ -39,6 +39,7 @@ pub(crate) fn retire(view: &View<'_>, plan: &mut Plan) {
                 view.unreadable().is_empty() && takes_the_place(view, owned);
             only_stands_in_the_way.then_some(()).ok_or(waits_for)
         });
+        let may_go = may_go.and_then(|()| nobody_is_told_to_launch_it(view, owned));
         plan.steps.push(match may_go {
             Ok(()) => step,
             Err(waits_for) => step.waiting_for(waits_for),
@@ -177,6 +178,17 @@ fn nothing_else_may_need_it(view: &View<'_>) -> Result<(), WaitsFor> {
     }
     if !view.is_published_everywhere() {
         return Err(WaitsFor::Published(view.desired.revision.clone()));
+    }
+    Ok(())
+}
+
+/// Whoever reads the status may be launching what it names, which may be long out of date: the API server may have been
+/// away, or have refused it. Where the place is wanted, an image goes only when the status names its successor.
+fn nobody_is_told_to_launch_it(view: &View<'_>, owned: &Owned<'_>) -> Result<(), WaitsFor> {
+    let desired = view.desired;
+    let is_told = desired.told.get(owned.place) == Some(&owned.image.id);
+    if is_told && desired.wants(owned.place) {
+        return Err(WaitsFor::Told(owned.image.id.clone()));
     }
     Ok(())
 }

@@ -361,6 +361,8 @@ pub enum WaitsFor {
     Source,
     /// What the source was resolved to is written into the status.
     Record(Reference),
+    /// The status names another image than this one as published.
+    Told(String),
     /// Fewer copies are under way to the region.
     CopySlot,
     /// EC2 says who uses the image.
@@ -442,6 +444,7 @@ impl fmt::Display for WaitsFor {
             Self::Proof(id) => write!(f, "EC2 to show what {id} was made from"),
             Self::Source => f.write_str("the source to be read"),
             Self::Record(origin) => write!(f, "the status to say that the source is {origin}"),
+            Self::Told(id) => write!(f, "the status to name another image than {id}"),
             Self::CopySlot => {
                 f.write_str("a copy slot: as many copies as EC2 allows are under way")
             }

@@ -1,0 +1,121 @@
+//! Who is in a story: the accounts, and the objects of users in them.
+
+use std::fmt;
+
+use serde_json::{Value, json};
+
+/// An account, and what is in it to make images from.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Account {
+    /// What the `AwsAccount` is called.
+    pub name: &'static str,
+    pub id: &'static str,
+    /// With which the people of the account act.
+    pub access_key: &'static str,
+    pub instance: &'static str,
+    pub snapshot: &'static str,
+    pub image: &'static str,
+}
+
+/// The controller has the credentials of the first; the others are reached by a role.
+pub static ACCOUNTS: [Account; 3] = [
+    Account {
+        name: "default",
+        id: "111122223333",
+        access_key: crate::process::ACCESS_KEY,
+        instance: "i-0a1b2c3d4e5f60718",
+        snapshot: "snap-0bac0bac0bac0bac0",
+        image: "ami-0feedfacefeedface",
+    },
+    Account {
+        name: "staging",
+        id: "222233334444",
+        access_key: "AKIAEC2SIMOTHER00002",
+        instance: "i-0a1b2c3d4e5f60002",
+        snapshot: "snap-0bac0bac0bac00002",
+        image: "ami-0feedfacefeed0002",
+    },
+    Account {
+        name: "production",
+        id: "333344445555",
+        access_key: "AKIAEC2SIMOTHER00003",
+        instance: "i-0a1b2c3d4e5f60003",
+        snapshot: "snap-0bac0bac0bac00003",
+        image: "ami-0feedfacefeed0003",
+    },
+];
+
+impl Account {
+    /// The `AwsAccount`, in which every namespace may do everything, or nothing.
+    pub fn manifest(&self, grants_everything: bool) -> Value {
+        let grants = json!({
+            "capture": [{"namespaces": {"all": true}}],
+            "snapshots": [{"namespaces": {"all": true}}],
+            "sourceOwners": [{"namespaces": {"all": true}, "owners": ["self", "amazon"]}],
+        });
+        let mut manifest = json!({
+            "apiVersion": "amity.dev/v1alpha1",
+            "kind": "AwsAccount",
+            "metadata": {"name": self.name},
+            "spec": {
+                "accountId": self.id,
+                "grants": if grants_everything { grants } else { json!({}) },
+            },
+        });
+        if self.name != ACCOUNTS[0].name {
+            let role = format!("arn:aws:iam::{}:role/amity", self.id);
+            manifest["spec"]["assumeRole"] = json!({"roleArn": role});
+        }
+        manifest
+    }
+}
+
+/// A `MachineImage` of a story.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Key {
+    pub namespace: &'static str,
+    pub name: String,
+    pub account: &'static Account,
+}
+
+/// The namespaces of all stories.
+pub const NAMESPACES: [&str; 2] = ["images", "teams"];
+
+impl Key {
+    /// The object of stories with one.
+    pub fn only() -> Self {
+        Self::of_many(0)
+    }
+
+    /// The one of a number: accounts and namespaces take turns.
+    pub fn of_many(number: usize) -> Self {
+        Self {
+            namespace: NAMESPACES[number / ACCOUNTS.len() % NAMESPACES.len()],
+            name: if number == 0 {
+                "web".to_owned()
+            } else {
+                format!("web-{number}")
+            },
+            account: &ACCOUNTS[number % ACCOUNTS.len()],
+        }
+    }
+
+    /// What the user applies.
+    pub fn manifest(&self, spec: &Value) -> Value {
+        let mut manifest = json!({
+            "apiVersion": "amity.dev/v1alpha1",
+            "kind": "MachineImage",
+            "metadata": {"namespace": self.namespace, "name": self.name},
+            "spec": spec,
+        });
+        manifest["spec"]["accountName"] = self.account.name.into();
+        manifest
+    }
+}
+
+/// As the tag `amity.dev/object` has it.
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
+}

@@ -1,0 +1,700 @@
+//! A story from its beginning to its end: objects are applied, changed and deleted while things go wrong, and after
+//! each chapter, once they stop going wrong, EC2 must match.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use amity_core::api::MachineImage;
+use amity_core::image::identity::Revision;
+use serde_json::{Value, json};
+
+use crate::cast::Key;
+use crate::chance::Chance;
+use crate::expected::Expected;
+use crate::hands::{self, Ours};
+use crate::oracles;
+use crate::plot::{Kind, Plot};
+use crate::process::lock;
+use crate::story::SETTLES_WITHIN;
+use crate::universe::{Rates, Universe};
+
+/// How long EC2's reads lag behind, with a margin.
+const LAGS_FOR: Duration = Duration::from_mins(15);
+
+/// How long somebody else's copy takes at most.
+const COPIED_WITHIN: Duration = Duration::from_hours(1);
+
+/// How long the controller is watched at rest after each change.
+const RESTS_FOR: Duration = Duration::from_mins(20);
+
+/// How long it is watched at rest after the last one: a day in one story of fifty, else an hour.
+fn rests_long(seed: u64) -> Duration {
+    Duration::from_hours(if seed % 50 == 0 { 24 } else { 1 })
+}
+
+/// Something that may be left out of a story.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Cut {
+    /// The change of that number.
+    Change(usize),
+    Hands,
+    Use,
+    Crashes,
+    LostAnswers,
+    Throttling,
+    BrokenAnswers,
+    ClusterErrors,
+    ClusterAway,
+    CutOffReplica,
+    HeldWatches,
+    Backups,
+    Upstream,
+}
+
+/// What is left out.
+#[derive(Clone, Debug, Default)]
+pub struct Cuts(BTreeSet<Cut>);
+
+/// How many changes there are in a story.
+const CHANGES: usize = 3;
+
+impl Cut {
+    /// The biggest first.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let changes = (0..CHANGES).rev().map(Self::Change);
+        changes.chain([
+            Self::Hands,
+            Self::Use,
+            Self::Crashes,
+            Self::LostAnswers,
+            Self::Throttling,
+            Self::BrokenAnswers,
+            Self::ClusterErrors,
+            Self::ClusterAway,
+            Self::CutOffReplica,
+            Self::HeldWatches,
+            Self::Backups,
+            Self::Upstream,
+        ])
+    }
+}
+
+impl Cuts {
+    pub fn with(&self, cut: Cut) -> Self {
+        let mut cuts = self.0.clone();
+        cuts.insert(cut);
+        Self(cuts)
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn keep(&self, of: Cut) -> bool {
+        !self.0.contains(&of)
+    }
+}
+
+/// What is known of a story so far.
+struct Tale<'a> {
+    universe: &'a Universe,
+    cuts: &'a Cuts,
+    /// That of this chapter, so that a chapter that is left out changes no other.
+    chance: Chance,
+    actors: Vec<Actor>,
+    /// Everything that is not ours.
+    foreign: Value,
+}
+
+/// An object, and what is known of it.
+struct Actor {
+    key: Key,
+    plot: Plot,
+    expected: Expected,
+    /// What each revision was made from.
+    origins: BTreeMap<String, String>,
+    used: Vec<Used>,
+}
+
+/// An image of ours that somebody uses, and its revision.
+struct Used {
+    image: Ours,
+    revision: String,
+}
+
+/// Apply, change, and delete; after each, EC2 must match.
+pub async fn tell(universe: &Universe, cuts: &Cuts) -> Result<(), String> {
+    let chance = Chance::new(universe.seed);
+    let actors = universe.objects.iter().map(|key| Actor {
+        key: key.clone(),
+        plot: Plot::new(&chance, key.account),
+        expected: Expected::default(),
+        origins: BTreeMap::new(),
+        used: Vec::new(),
+    });
+    let mut tale = Tale {
+        universe,
+        cuts,
+        actors: actors.collect(),
+        foreign: oracles::foreign(universe),
+        chance,
+    };
+    let all = (0..tale.actors.len()).collect::<Vec<_>>();
+    let hands_come_after = tale.chance.next() % 4;
+    tale.chapter("applied", &all).await?;
+    for number in 0..CHANGES {
+        tale.chance = Chance::new(universe.seed ^ (number as u64 + 1) << 40);
+        if cuts.keep(Cut::Change(number)) {
+            tale.change().await?;
+        }
+        if number as u64 == hands_come_after && cuts.keep(Cut::Hands) {
+            tale.hands_of_others().await?;
+        }
+        if tale.chance.per_mille(400) && cuts.keep(Cut::Use) {
+            tale.nobody_uses_an_image();
+            tale.chapter("no longer used", &[]).await?;
+        }
+    }
+    tale.rests("at the end", rests_long(universe.seed)).await?;
+    tale.everything_is_deleted().await
+}
+
+impl Tale<'_> {
+    /// The users of some of the objects change something.
+    async fn change(&mut self) -> Result<(), String> {
+        let chance = self.chance.clone();
+        if chance.per_mille(300) && self.cuts.keep(Cut::Use) {
+            self.somebody_uses_an_image();
+        }
+        let mut changed: Vec<_> = (0..self.actors.len())
+            .filter(|_| chance.per_mille(400))
+            .collect();
+        if changed.is_empty() {
+            changed.push(self.somebody());
+        }
+        let mut what = "";
+        for number in &changed {
+            what = self.actors[*number].plot.change(&chance);
+        }
+        self.chapter(what, &changed).await
+    }
+
+    fn somebody(&self) -> usize {
+        let all: Vec<_> = (0..self.actors.len()).collect();
+        *self.chance.pick(&all)
+    }
+
+    /// Applies the specs of some while things go wrong; once they stop, EC2 matches within the bound, and then nothing
+    /// is written for a while.
+    async fn chapter(&mut self, what: &str, changed: &[usize]) -> Result<(), String> {
+        let (universe, chance) = (self.universe, self.chance.clone());
+        let effects = lock(&universe.effects).len();
+        // With more objects, it is not seen which of them an effect is of.
+        let has_already = match self.actors.as_slice() {
+            [only] => only.expected.has_already(&only.plot.spec),
+            _ => None,
+        };
+        self.trouble();
+        universe.note(what);
+        for number in changed {
+            let Actor { key, plot, .. } = &self.actors[*number];
+            universe.apply(key, &plot.spec);
+        }
+        let meanwhile = || Duration::from_secs(chance.next() % 600);
+        if chance.per_mille(200) && self.cuts.keep(Cut::Upstream) {
+            universe.pass(meanwhile()).await;
+            self.somebody_publishes_upstream()?;
+        }
+        if chance.per_mille(100) && self.cuts.keep(Cut::Backups) {
+            let backup = universe.back_up();
+            universe.pass(meanwhile()).await;
+            universe.restore(&backup);
+        }
+        if chance.per_mille(100) {
+            universe.pass(meanwhile()).await;
+            universe.wipe_statuses();
+        }
+        self.becomes_true(what).await?;
+        if let Some(regions) = has_already {
+            nothing_is_made_twice(&lock(&universe.effects)[effects..], &regions)
+                .map_err(|error| format!("{what}: {error}"))?;
+        }
+        self.rests(what, RESTS_FOR).await
+    }
+
+    /// EC2 comes to match the specs.
+    async fn becomes_true(&mut self, what: &str) -> Result<(), String> {
+        let (universe, chance) = (self.universe, self.chance.clone());
+        self.settle(what, |universe, key| {
+            oracles::is_ready(universe, key) || oracles::awaits_rebuild(universe, key)
+        })
+        .await?;
+        for Actor { key, plot, .. } in &mut self.actors {
+            if oracles::awaits_rebuild(universe, key) {
+                // The process crashed between the record of a capture and the call, or the answer was lost, and nobody
+                // acted for a whole window. The user does what the message says.
+                plot.rebuild(&chance);
+                universe.note("rebuilt as the message says");
+                universe.apply(key, &plot.spec);
+            }
+        }
+        self.settle(what, oracles::is_ready).await?;
+        // What EC2 did not show yet comes to light, such as the image of an answer that was lost, or that somebody
+        // took one away, or that nobody uses one any more, which is asked every two intervals; and a new process may
+        // repeat a write that reads do not show yet. So long as something comes of it, there may be more.
+        let mut done = None;
+        while done != Some(lock(&universe.effects).len()) {
+            done = Some(lock(&universe.effects).len());
+            universe.pass(LAGS_FOR + 2 * universe.rest_interval).await;
+            self.settle(what, oracles::is_ready).await?;
+        }
+        for actor in &mut self.actors {
+            let used = actor.used.iter();
+            let used = used.map(|used| (used.image.0.clone(), used.revision.clone()));
+            let (key, spec) = (&actor.key, &actor.plot.spec);
+            oracles::matches(universe, key, spec, &mut actor.expected, &used.collect())
+                .and_then(|()| oracles::one_origin_each(universe, key, &mut actor.origins))
+                .and_then(|()| {
+                    oracles::restarts_as_asked(universe, key, spec, &image_name(key, spec))
+                })
+                .map_err(|error| format!("{what}: {key}: {error}"))?;
+            actor.plot.was_published(actor.expected.retained());
+        }
+        oracles::no_more_than_one_capture(universe)
+            .and_then(|()| oracles::unharmed(universe, &self.foreign))
+            .map_err(|error| format!("{what}: {error}"))
+    }
+
+    /// Nothing is written to EC2, nor to the statuses.
+    async fn rests(&self, what: &str, time: Duration) -> Result<(), String> {
+        let universe = self.universe;
+        let effects = lock(&universe.effects).len();
+        let writes = universe.status_writes();
+        universe.pass(time).await;
+        if lock(&universe.effects).len() > effects {
+            return Err(format!(
+                "{what}: EC2 was written to at rest: {:?}",
+                &lock(&universe.effects)[effects..]
+            ));
+        }
+        // A new process does not see at once what is in a region that is not wanted: images that are used, and
+        // what others made with our tags.
+        let used = self.actors.iter().any(|actor| !actor.used.is_empty());
+        let is_told_of = used || !lock(&universe.strangers).is_empty();
+        let allowed = if is_told_of {
+            2 * self.actors.len() as u64
+        } else {
+            0
+        };
+        if universe.status_writes() > writes + allowed {
+            return Err(format!(
+                "{what}: a status was written at rest: {}",
+                self.explain(|_| true)
+            ));
+        }
+        Ok(())
+    }
+
+    /// A while with trouble, then without, until it is `done` for every object.
+    async fn settle(
+        &self,
+        what: &str,
+        done: impl Fn(&Universe, &Key) -> bool,
+    ) -> Result<(), String> {
+        let universe = self.universe;
+        let all_done = |universe: &Universe| universe.objects.iter().all(|key| done(universe, key));
+        let troubled = Duration::from_secs(60 + self.chance.next() % 1800);
+        universe.run_until(troubled, all_done).await;
+        universe.heal();
+        if !universe.run_until(SETTLES_WITHIN, all_done).await {
+            return Err(format!(
+                "{what}: EC2 does not match after {SETTLES_WITHIN:?}: {}",
+                self.explain(|key| !done(universe, key))
+            ));
+        }
+        let used = self.actors.iter().flat_map(|actor| &actor.used);
+        oracles::all_live(universe, used.map(|used| used.image.clone()))
+            .map_err(|error| format!("{what}: {error}"))?;
+        if universe.invariants_broken() > 0 {
+            return Err(format!("{what}: a plan broke an invariant"));
+        }
+        let wrong = lock(&universe.wrong).clone();
+        wrong.map_or(Ok(()), |wrong| Err(format!("{what}: {wrong}")))
+    }
+
+    fn explain(&self, which: impl Fn(&Key) -> bool) -> String {
+        let objects = self.universe.objects.iter().filter(|key| which(key));
+        let explained = objects.map(|key| {
+            let status = self.universe.object(key).and_then(|image| image.status);
+            format!("{key}: {}", oracles::explain(status))
+        });
+        explained.collect::<Vec<_>>().join("\n  ")
+    }
+
+    fn somebody_uses_an_image(&mut self) {
+        let somebody = self.somebody();
+        let actor = &mut self.actors[somebody];
+        let published = hands::published(self.universe, &actor.key);
+        let image = self.chance.pick(&published).clone();
+        if actor.used.iter().all(|used| used.image != image) {
+            hands::use_image(self.universe, actor.key.account, &image);
+            actor.used.push(Used {
+                revision: oracles::revision_of(self.universe, &image),
+                image,
+            });
+        }
+    }
+
+    fn nobody_uses_an_image(&mut self) {
+        for used in self
+            .actors
+            .iter_mut()
+            .flat_map(|actor| actor.used.drain(..))
+        {
+            hands::stop_using(self.universe, &used.image);
+        }
+    }
+
+    fn somebody_publishes_upstream(&mut self) -> Result<(), String> {
+        oracles::unharmed(self.universe, &self.foreign)?;
+        hands::publish_upstream(self.universe);
+        self.foreign = oracles::foreign(self.universe);
+        Ok(())
+    }
+
+    async fn everything_is_deleted(&mut self) -> Result<(), String> {
+        let universe = self.universe;
+        self.nobody_uses_an_image();
+        if self.chance.per_mille(500) {
+            universe.wipe_statuses();
+        }
+        self.trouble();
+        for key in &universe.objects {
+            universe.delete(key);
+        }
+        self.settle("deleted", |universe, key| universe.object(key).is_none())
+            .await?;
+        for key in &universe.objects {
+            oracles::nothing_is_left(universe, key)?;
+        }
+        oracles::unharmed(universe, &self.foreign)?;
+        // What carries our tags keeps its account, whoever made it.
+        if lock(&universe.strangers).is_empty() {
+            let accounts = universe.accounts();
+            for account in &accounts {
+                universe.delete_account(account);
+            }
+            let gone = |universe: &Universe, key: &Key| !universe.has_account(key.account);
+            self.settle("accounts deleted", gone).await?;
+        }
+        Ok(())
+    }
+
+    /// How much goes wrong differs from chapter to chapter.
+    fn trouble(&self) {
+        let (universe, chance, cuts) = (self.universe, &self.chance, self.cuts);
+        let rate = |rate: u64, cut: Cut| if cuts.keep(cut) { rate } else { 0 };
+        let rates = Rates {
+            crash: rate(*chance.pick(&[0, 30, 120]), Cut::Crashes),
+            lost: rate(*chance.pick(&[0, 30, 120]), Cut::LostAnswers),
+            throttle: rate(*chance.pick(&[0, 50, 200]), Cut::Throttling),
+            broken: rate(*chance.pick(&[0, 30, 80]), Cut::BrokenAnswers),
+            cluster: rate(*chance.pick(&[0, 20, 100]), Cut::ClusterErrors),
+            cluster_is_away: chance.per_mille(50) && cuts.keep(Cut::ClusterAway),
+            cut_off: chance
+                .per_mille(100)
+                .then(|| *chance.pick(&[0, universe.replicas() - 1]))
+                .filter(|_| cuts.keep(Cut::CutOffReplica)),
+        };
+        universe.note(&format!("{rates:?}"));
+        universe.set_rates(rates);
+        if chance.per_mille(100) && cuts.keep(Cut::HeldWatches) {
+            universe.hold_watches();
+        }
+    }
+}
+
+/// What others do to our images, to what they are made from, or to the cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Hand {
+    Deregisters,
+    RecyclesAndRestores,
+    StripsTags,
+    CopiesWithTags,
+    WipesStatuses,
+    Suspends,
+    TakesGrants,
+    DeletesNamespace,
+    RemovesSource,
+    TakesName,
+    DisablesRegion,
+    RebuildsCluster,
+}
+
+impl Tale<'_> {
+    /// Others do something to one of the objects; what was lost comes back.
+    async fn hands_of_others(&mut self) -> Result<(), String> {
+        let universe = self.universe;
+        let somebody = self.somebody();
+        let Actor {
+            key, used, plot, ..
+        } = &self.actors[somebody];
+        let (account, kind) = (key.account, plot.kind());
+        let mut ours = hands::published(universe, key);
+        // With a single image, nothing would be left to copy it from.
+        let may_be_lost = ours.len() > 1;
+        ours.retain(|image| used.iter().all(|used| used.image != *image));
+        let sharers = self
+            .actors
+            .iter()
+            .filter(|other| other.key.account == account);
+        let is_alone = sharers.count() == 1;
+        let mut hands = vec![
+            Hand::WipesStatuses,
+            Hand::Suspends,
+            Hand::TakesGrants,
+            Hand::DeletesNamespace,
+            Hand::DisablesRegion,
+            Hand::RebuildsCluster,
+        ];
+        if !ours.is_empty() {
+            hands.push(Hand::CopiesWithTags);
+        }
+        if may_be_lost && !ours.is_empty() {
+            hands.extend([
+                Hand::Deregisters,
+                Hand::RecyclesAndRestores,
+                Hand::StripsTags,
+            ]);
+        }
+        if is_alone && matches!(kind, Kind::Instance | Kind::Image) {
+            hands.push(Hand::RemovesSource);
+        }
+        if matches!(kind, Kind::Instance | Kind::Snapshot) {
+            hands.push(Hand::TakesName);
+        }
+        let hand = *self.chance.pick(&hands);
+        let image = || self.chance.pick(&ours).clone();
+        let what = format!("{hand:?}");
+        universe.note(&what);
+        match hand {
+            Hand::Deregisters => hands::deregister(universe, account, &image()),
+            Hand::StripsTags => hands::strip_tags(universe, account, &image()),
+            Hand::CopiesWithTags => {
+                hands::copy_with_tags(universe, account, &image());
+                universe.pass(COPIED_WITHIN).await;
+            }
+            Hand::WipesStatuses => universe.wipe_statuses(),
+            Hand::RecyclesAndRestores => {
+                let image = image();
+                return self.recycled_and_restored(somebody, image).await;
+            }
+            Hand::Suspends => return self.suspended(somebody).await,
+            Hand::TakesGrants => return self.without_grants(somebody).await,
+            Hand::DeletesNamespace => return self.made_anew_in_another_namespace(somebody).await,
+            Hand::RemovesSource => return self.without_source(somebody).await,
+            Hand::TakesName => return self.name_taken(somebody).await,
+            Hand::DisablesRegion => return self.region_disabled(somebody).await,
+            Hand::RebuildsCluster => return self.another_cluster_takes_over().await,
+        }
+        self.foreign = oracles::foreign(universe);
+        self.trouble();
+        self.becomes_true(&what).await?;
+        self.rests(&what, RESTS_FOR).await
+    }
+
+    /// An image is deregistered, made anew, and then comes back: it was published once, so that it stays until
+    /// somebody takes it away.
+    async fn recycled_and_restored(&mut self, at: usize, image: Ours) -> Result<(), String> {
+        let universe = self.universe;
+        let account = self.actors[at].key.account;
+        hands::recycle(universe, account, &image.0, 1);
+        hands::deregister(universe, account, &image);
+        self.trouble();
+        self.becomes_true("recycled").await?;
+        hands::restore(universe, &image);
+        lock(&universe.restored).insert(image.1.clone());
+        universe.pass(LAGS_FOR + 2 * universe.rest_interval).await;
+        oracles::all_live(universe, [image.clone()].into_iter())
+            .map_err(|error| format!("restored: {error}"))?;
+        hands::recycle(universe, account, &image.0, 0);
+        hands::deregister(universe, account, &image);
+        self.becomes_true("deregistered again").await
+    }
+
+    /// While it is suspended, nothing is done, whatever the spec says.
+    async fn suspended(&mut self, at: usize) -> Result<(), String> {
+        let (universe, chance) = (self.universe, self.chance.clone());
+        let Actor { plot, key, .. } = &mut self.actors[at];
+        plot.rebuild(&chance);
+        let mut spec = plot.spec.clone();
+        spec["suspend"] = true.into();
+        universe.apply(key, &spec);
+        self.nothing_is_done("suspended").await?;
+        self.chapter("resumed", &[at]).await
+    }
+
+    /// What is not granted is not made.
+    async fn without_grants(&mut self, at: usize) -> Result<(), String> {
+        let (universe, chance) = (self.universe, self.chance.clone());
+        universe.grant(false);
+        let Actor { plot, key, .. } = &mut self.actors[at];
+        plot.rebuild(&chance);
+        universe.apply(key, &plot.spec);
+        self.nothing_is_done("without grants").await?;
+        universe.grant(true);
+        self.chapter("granted", &[at]).await
+    }
+
+    async fn nothing_is_done(&self, what: &str) -> Result<(), String> {
+        let universe = self.universe;
+        let effects = lock(&universe.effects).len();
+        universe.pass(LAGS_FOR).await;
+        let done = lock(&universe.effects)[effects..].to_vec();
+        if done.is_empty() {
+            return Ok(());
+        }
+        Err(format!("{what}: {done:?}"))
+    }
+
+    /// The namespace is deleted and made again, and so are its objects, of something new.
+    async fn made_anew_in_another_namespace(&mut self, at: usize) -> Result<(), String> {
+        let (universe, chance) = (self.universe, self.chance.clone());
+        let name = self.actors[at].key.namespace;
+        self.nobody_uses_an_image();
+        self.trouble();
+        universe.note("the namespace is deleted");
+        universe.delete_namespace(name);
+        self.settle("namespace deleted", |universe, key| {
+            key.namespace != name || !universe.has_namespace(name)
+        })
+        .await?;
+        universe.create_namespace(name);
+        let there = |actor: &Actor| actor.key.namespace == name;
+        for actor in self.actors.iter_mut().filter(|actor| there(actor)) {
+            oracles::nothing_is_left(universe, &actor.key)?;
+            actor.expected.all_is_gone();
+            actor.plot.rebuild(&chance);
+        }
+        let all = self.actors.iter().enumerate();
+        let again: Vec<_> = all
+            .filter(|(_, actor)| there(actor))
+            .map(|(at, _)| at)
+            .collect();
+        self.chapter("made anew", &again).await
+    }
+
+    /// What an image was made from is gone: that harms no image, and the next one is made from something else.
+    async fn without_source(&mut self, at: usize) -> Result<(), String> {
+        let (universe, chance) = (self.universe, self.chance.clone());
+        let Actor { key, plot, .. } = &mut self.actors[at];
+        let (key, kind) = (key.clone(), plot.kind());
+        match kind {
+            Kind::Instance => hands::terminate_instance(universe, key.account),
+            _ => {
+                let source = ("us-east-1".to_owned(), key.account.image.to_owned());
+                hands::deregister(universe, key.account, &source);
+            }
+        }
+        let published = hands::published(universe, &key);
+        plot.rebuild(&chance);
+        universe.apply(&key, &plot.spec);
+        self.foreign = oracles::foreign(universe);
+        self.trouble();
+        self.settle("without its source", |universe, other| {
+            *other != key
+                || ["SourceGone", "CaptureFailed"]
+                    .iter()
+                    .any(|reason| oracles::is_stalled(universe, other, reason))
+        })
+        .await?;
+        oracles::all_live(universe, published.into_iter())
+            .map_err(|error| format!("without its source: {error}"))?;
+        self.actors[at].plot.source_is_gone(kind, &chance);
+        self.chapter("made from another source", &[at]).await
+    }
+
+    /// Somebody has an image of the name that the next revision needs; then it goes.
+    async fn name_taken(&mut self, at: usize) -> Result<(), String> {
+        let (universe, chance) = (self.universe, self.chance.clone());
+        let Actor { key, plot, .. } = &mut self.actors[at];
+        let key = key.clone();
+        plot.rebuild(&chance);
+        let taken = hands::take_name(universe, key.account, &image_name(&key, &plot.spec));
+        universe.apply(&key, &plot.spec);
+        self.foreign = oracles::foreign(universe);
+        self.trouble();
+        self.settle("name taken", |universe, other| {
+            *other != key || oracles::is_stalled(universe, other, "NameTaken")
+        })
+        .await?;
+        oracles::unharmed(universe, &self.foreign)?;
+        hands::deregister(universe, key.account, &taken);
+        self.foreign = oracles::foreign(universe);
+        self.becomes_true("name free again").await
+    }
+
+    /// A region that is wanted cannot be used for a while.
+    async fn region_disabled(&mut self, at: usize) -> Result<(), String> {
+        const REGION: &str = "af-south-1";
+        let (universe, chance) = (self.universe, self.chance.clone());
+        let Actor { key, plot, .. } = &mut self.actors[at];
+        let key = key.clone();
+        hands::enable(universe, key.account, REGION, true);
+        if let Some(regions) = plot.spec["regions"].as_array_mut() {
+            regions.push(json!({"name": REGION}));
+        }
+        self.chapter("wanted in a region that was enabled", &[at])
+            .await?;
+        hands::enable(universe, key.account, REGION, false);
+        let plot = &mut self.actors[at].plot;
+        plot.rebuild(&chance);
+        universe.apply(&key, &plot.spec);
+        universe.pass(Duration::from_hours(2)).await;
+        if oracles::is_ready(universe, &key) {
+            return Err(format!("Ready although {REGION} cannot be read"));
+        }
+        hands::enable(universe, key.account, REGION, true);
+        self.becomes_true("enabled again").await
+    }
+
+    /// A cluster that was built anew touches nothing before it is told to, and then makes nothing anew.
+    async fn another_cluster_takes_over(&mut self) -> Result<(), String> {
+        let universe = self.universe;
+        let predecessor = universe.rebuild_cluster();
+        let effects = lock(&universe.effects).len();
+        universe.pass(LAGS_FOR).await;
+        let done = lock(&universe.effects)[effects..].to_vec();
+        if !done.is_empty() {
+            return Err(format!("another cluster's images were touched: {done:?}"));
+        }
+        *lock(&universe.take_over_from) = Some(predecessor);
+        universe.crash_all();
+        self.chapter("taken over", &[]).await
+    }
+}
+
+/// The name of the image that a spec asks for.
+fn image_name(key: &Key, spec: &Value) -> String {
+    let image: MachineImage = serde_json::from_value(key.manifest(spec)).expect("a MachineImage");
+    let source = serde_json::to_value(&image.spec.source).expect("a source");
+    let revision = Revision::of(&source, image.spec.rebuild.as_deref());
+    image.image_name(revision.as_str()).expect("a short name")
+}
+
+/// No image is made anew, and none is copied to where there is one.
+fn nothing_is_made_twice(effects: &[String], there: &BTreeSet<String>) -> Result<(), String> {
+    let is_again = |effect: &&String| {
+        let mut words = effect.split(' ').skip(1);
+        let (region, action) = (words.next(), words.next());
+        match action {
+            Some("CreateImage" | "RegisterImage") => true,
+            Some("CopyImage") => region.is_some_and(|region| there.contains(region)),
+            _ => false,
+        }
+    };
+    match effects.iter().find(is_again) {
+        Some(effect) => Err(format!("made although it is there: {effect}")),
+        None => Ok(()),
+    }
+}
