@@ -18,7 +18,7 @@ use crate::image::desired::{
 };
 use crate::image::identity::Revision;
 use crate::image::observed::{
-    Dead, Departures, Known, Snapshot, SourceImage, SourceInstance, SourceSnapshot, Unreadable,
+    Dead, Departures, SourceImage, SourceInstance, SourceSnapshot, Unreadable,
 };
 use crate::image::plan::{WaitsFor, Why};
 
@@ -147,6 +147,14 @@ impl World {
 
     fn without(mut self, region: &str) -> Self {
         self.known(region).images.clear();
+        self
+    }
+
+    /// Without images and snapshots anywhere.
+    fn empty(mut self) -> Self {
+        for region in [HOME, AWAY] {
+            *self.known(region) = Known::default();
+        }
         self
     }
 
