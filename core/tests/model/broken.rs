@@ -185,7 +185,7 @@ fn who_fills_a_place_twice() {
 #[test]
 fn who_retires_the_old_revision_before_the_new_one_is_published() {
     fn broken(desired: &Desired, observed: &Observed, now: Timestamp) -> Plan {
-        let plan = changed(desired, observed, now, |plan| {
+        changed(desired, observed, now, |plan| {
             for place in &desired.places {
                 let known = observed.known_at(place).map(|known| known.images.iter());
                 let old = known.into_iter().flatten().filter(|image| {
@@ -200,8 +200,7 @@ fn who_retires_the_old_revision_before_the_new_one_is_published() {
                 plan.steps
                     .extend(steps.map(|action| Step::at(place, action, why.clone())));
             }
-        });
-        plan
+        })
     }
     assert_broken("4", broken, edits(&[Edit::Rebuild], NOTHING));
     assert_wrong_in_ec2(

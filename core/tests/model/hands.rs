@@ -77,12 +77,14 @@ pub fn deeds(world: &World, strangers: &Strangers, kinds: &[Hand], name: &str) -
                 kind,
                 region,
                 id: id.to_owned(),
-            })
+            });
         };
         match kind {
             Hand::Deregister | Hand::StripTags | Hand::TakeSeal | Hand::Hold => {
                 let images = ours(world, strangers);
-                images.iter().for_each(|one| add(one.region, &one.image.id));
+                for one in &images {
+                    add(one.region, &one.image.id);
+                }
             }
             Hand::CopyWithTags => {
                 let images = ours(world, strangers);

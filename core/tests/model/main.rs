@@ -9,7 +9,7 @@
 //! | file | what it is |
 //! | --- | --- |
 //! | `search` | the search, breadth first |
-//! | `system` | what may happen in a state |
+//! | `system`, `ends`, `tell` | what may happen in a state, where it ends, and both in words |
 //! | `look`, `memory` | one reconcile, and what a process remembers: the controller, without I/O |
 //! | `object`, `hands` | the `MachineImage` with its user's edits, and what others do in the account |
 //! | `ec2`, `time`, `truth` | EC2 as ec2sim has it, time as far as it matters, what must be true |
@@ -19,8 +19,11 @@
 //! `cargo test -p amity-core --test model -- --nocapture` says what was searched. With `AMITY_MODEL=large` each edit
 //! meets each foreign hand, which takes an hour.
 
+#![expect(clippy::similar_names, reason = "a state and a stale reading")]
+
 mod broken;
 mod ec2;
+mod ends;
 mod hands;
 mod look;
 mod memory;
@@ -29,6 +32,7 @@ mod parts;
 mod search;
 mod system;
 mod table;
+mod tell;
 mod time;
 mod truth;
 mod worlds;
@@ -118,20 +122,14 @@ fn told(scope: &Scope) -> String {
         failures,
         faults,
     } = scope.times;
-    let mut told = format!("{:?}", scope.source);
-    if edits > 0 {
-        told.push_str(&format!(", {edits} of {:?}", scope.edits));
-    }
-    if deeds > 0 {
-        told.push_str(&format!(", {deeds} of {:?}", scope.hands));
-    }
-    if failures > 0 {
-        told.push_str(&format!(", {failures} failed image"));
-    }
-    told + &match faults {
-        None => ", any faults".to_owned(),
-        Some(faults) => format!(", {faults} faults"),
-    }
+    let said = [
+        (edits > 0).then(|| format!("{edits} of {:?}", scope.edits)),
+        (deeds > 0).then(|| format!("{deeds} of {:?}", scope.hands)),
+        (failures > 0).then(|| format!("{failures} failed image")),
+        Some(faults.map_or("any faults".to_owned(), |faults| format!("{faults} faults"))),
+    ];
+    let said: Vec<_> = said.into_iter().flatten().collect();
+    format!("{:?}, {}", scope.source, said.join(", "))
 }
 
 /// The smaller of two parts to search, unless `AMITY_MODEL=large` asks for all.
@@ -149,7 +147,7 @@ fn any_number_of_crashes_lost_answers_and_stale_readings() {
 
 #[test]
 fn any_number_of_faults_while_regions_cannot_be_read() {
-    for source in smaller(&[Source::Instance, Source::Snapshot], &SOURCES) {
+    for source in smaller(&[Source::Snapshot], &SOURCES) {
         check(Scope {
             unreadable: true,
             ..scope(*source, ANY_FAULTS)
@@ -179,9 +177,9 @@ fn any_number_of_faults_where_half_a_window_matters() {
 
 #[test]
 fn a_capture_or_a_copy_fails() {
-    for source in SOURCES {
+    for source in smaller(&[Source::Instance, Source::Snapshot], &SOURCES) {
         check(scope(
-            source,
+            *source,
             Left {
                 failures: 1,
                 ..A_FAULT
@@ -224,7 +222,7 @@ fn the_user_changes_something_and_something_goes_wrong() {
         },
     ));
     check(Scope {
-        edits: smaller(&[Edit::Delete, Edit::Tag], &EDITS).to_vec(),
+        edits: smaller(&[Edit::Delete], &EDITS).to_vec(),
         ..scope(
             Source::Image,
             Left {
@@ -268,7 +266,7 @@ fn others_do_something_and_something_goes_wrong() {
         },
     ));
     check(Scope {
-        hands: smaller(&[Hand::DeregisterSource, Hand::Hold], &HANDS).to_vec(),
+        hands: smaller(&[Hand::DeregisterSource], &HANDS).to_vec(),
         ..scope(
             Source::Image,
             Left {

@@ -166,7 +166,7 @@ impl Memory {
     }
 
     /// The memory with another time of the last reading, if there was one.
-    pub fn as_of(mut self, time: Timestamp) -> Self {
+    pub fn last_read(mut self, time: Timestamp) -> Self {
         self.as_of = self.as_of.map(|_| time);
         self
     }
@@ -428,13 +428,12 @@ fn absorb_list<T: Tagged>(
         .cloned()
         .collect();
     for (id, item) in list {
-        match known.get_mut(&id) {
-            Some(entry) => entry.listed(item),
-            None => {
-                let mut entry = Entry::new(item, true);
-                entry.sealed = entry.item.is_sealed().then_some(NOW);
-                known.insert(id, entry);
-            }
+        if let Some(entry) = known.get_mut(&id) {
+            entry.listed(item);
+        } else {
+            let mut entry = Entry::new(item, true);
+            entry.sealed = entry.item.is_sealed().then_some(NOW);
+            known.insert(id, entry);
         }
     }
     let is_gone = |id: &String| {

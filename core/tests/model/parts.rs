@@ -1,5 +1,7 @@
 //! The parts of a situation, each kept once, and what becomes of them: worked out once and looked up after that.
 
+mod choices;
+
 use std::collections::{BTreeSet, HashMap};
 use std::hash::{BuildHasherDefault, Hash};
 use std::rc::Rc;
@@ -7,10 +9,9 @@ use std::rc::Rc;
 use amity_core::image::desired::Desired;
 use amity_core::image::observed::Known;
 use amity_core::image::plan::Action;
-use ec2sim::{Request, World};
+use ec2sim::Request;
 
 use crate::ec2::{self, Answer, REGIONS};
-use crate::hands::{Deed, Hand, deeds};
 use crate::look::{Look, Planner, Process, SourceState};
 use crate::memory::Memory;
 use crate::object::{Edit, Object};
@@ -74,6 +75,9 @@ pub struct Ending {
     pub failed: Number,
 }
 
+/// World and past after something was done.
+type Done = (Number, Number);
+
 type Memo<K, V> = HashMap<K, V, BuildHasherDefault<Quick>>;
 
 /// All parts, and what was worked out.
@@ -101,7 +105,7 @@ pub struct Parts {
     heard: Memo<(Number, Number, Number), Number>,
     endings: Memo<Number, Rc<Vec<Ending>>>,
     edits: Memo<Number, Rc<Vec<(Edit, Number)>>>,
-    deeds: Memo<(Number, Number, Number), Rc<[(Number, Number)]>>,
+    deeds: Memo<(Number, Number, Number), Rc<Vec<Done>>>,
     older_worlds: Memo<Number, Number>,
     older_objects: Memo<Number, Number>,
     older_memories: Memo<Number, Number>,
@@ -248,7 +252,7 @@ impl Parts {
                 let mut after = before.clone();
                 let answer = ec2::answer(action, ec2::call(&mut after, REGIONS[*region], request));
                 let mut past = (*parts.pasts.get(state.past)).clone();
-                check(&before, &after, &past, &looked.look, action, &answer)?;
+                truth::check(&before, &after, &past, &looked.look, action, &answer)?;
                 if matches!(
                     (action, &answer),
                     (Action::CreateImage { .. }, Answer::Made(_))
@@ -286,92 +290,6 @@ impl Parts {
         )
     }
 
-    /// What is being made in the world, and how that may end.
-    pub fn endings(&mut self, world: Number) -> Rc<Vec<Ending>> {
-        once(
-            self,
-            |parts| &mut parts.endings,
-            world,
-            |parts| {
-                let before = parts.worlds.get(world);
-                let mut after = |region: &str, id: &str, fails: bool| {
-                    let mut world = before.clone();
-                    world.finish(region, id, fails);
-                    parts.worlds.number(world)
-                };
-                let all = before.under_way().into_iter().map(|(region, id)| Ending {
-                    id: id.to_owned(),
-                    well: after(region, id, false),
-                    failed: after(region, id, true),
-                });
-                Rc::new(all.collect())
-            },
-        )
-    }
-
-    /// What the user may do.
-    pub fn edits(&mut self, object: Number, kinds: &[Edit]) -> Rc<Vec<(Edit, Number)>> {
-        once(
-            self,
-            |parts| &mut parts.edits,
-            object,
-            |parts| {
-                let before = parts.objects.get(object);
-                let edited = |edit| Some((edit, (*before).as_ref()?.edited(edit)?));
-                let all = kinds
-                    .iter()
-                    .copied()
-                    .filter_map(edited)
-                    .map(|(edit, after)| {
-                        (
-                            edit,
-                            parts.objects.number((!after.is_gone()).then_some(after)),
-                        )
-                    });
-                Rc::new(all.collect())
-            },
-        )
-    }
-
-    /// What others may do.
-    pub fn possible_deeds(&self, state: State, name: &str, kinds: &[Hand]) -> Vec<Deed> {
-        let (world, past) = (self.worlds.get(state.world), self.pasts.get(state.past));
-        let all = deeds(&world, &past.strangers, kinds, name).into_iter();
-        all.filter(|deed| deed.done(&world, &past.strangers).is_some())
-            .collect()
-    }
-
-    /// World and past after each of them.
-    pub fn deeds(&mut self, state: State, name: &str, kinds: &[Hand]) -> Rc<[(Number, Number)]> {
-        let key = (state.world, state.past, state.object);
-        once(
-            self,
-            |parts| &mut parts.deeds,
-            key,
-            |parts| {
-                let (world, past) = (parts.worlds.get(state.world), parts.pasts.get(state.past));
-                let object = parts.objects.get(state.object);
-                let may_be_repeated = (*object).as_ref().is_some_and(Object::may_capture_again);
-                let all = parts
-                    .possible_deeds(state, name, kinds)
-                    .into_iter()
-                    .filter_map(|deed| {
-                        let mut captured = past.captured.clone();
-                        let unlocked = deed.unlocks(&world, may_be_repeated);
-                        captured.retain(|revision| Some(revision) != unlocked.as_ref());
-                        let (world, strangers) = deed.done(&world, &past.strangers)?;
-                        let past = Past {
-                            strangers,
-                            others_did: true,
-                            captured,
-                        };
-                        Some((parts.worlds.number(world), parts.pasts.number(past)))
-                    });
-                all.collect()
-            },
-        )
-    }
-
     /// The same state, as far as it matters when regions were last read: before a window has passed since the last
     /// creation it does not, and what is older is not of now.
     pub fn without_needless_times(&mut self, mut state: State) -> State {
@@ -382,7 +300,7 @@ impl Parts {
                     |parts| &mut parts.timeless,
                     *memory,
                     |parts| {
-                        let timeless = (*parts.memories.get(*memory)).clone().as_of(LONG_AGO);
+                        let timeless = (*parts.memories.get(*memory)).clone().last_read(LONG_AGO);
                         parts.memories.number(timeless)
                     },
                 );
@@ -410,9 +328,9 @@ impl Parts {
             state.object,
             |parts| {
                 let mut object = (*parts.objects.get(state.object)).clone();
-                object
-                    .iter_mut()
-                    .for_each(|object| object.grow_older(steps));
+                if let Some(object) = &mut object {
+                    object.grow_older(steps);
+                }
                 parts.objects.number(object)
             },
         );
@@ -424,7 +342,7 @@ impl Parts {
                 |parts| {
                     let mut memory = (*parts.memories.get(memory)).clone();
                     memory.grow_older(steps);
-                    parts.memories.number(memory.as_of(LONG_AGO))
+                    parts.memories.number(memory.last_read(LONG_AGO))
                 },
             )
         });
@@ -459,50 +377,5 @@ impl Parts {
             .map(Action::name)
             .chain(findings.map(|finding| finding.reason.name))
             .collect()
-    }
-}
-
-/// What no call of Amity's may do, whatever its own invariants say.
-fn check(
-    before: &World,
-    after: &World,
-    past: &Past,
-    look: &Look,
-    action: &Action,
-    answer: &Answer,
-) -> Result<(), String> {
-    let strangers = &past.strangers;
-    if let Some(target) = action
-        .target()
-        .filter(|target| strangers.always_had(target))
-    {
-        return Err(format!("{target} is somebody else's"));
-    }
-    if let Answer::Made(_) = answer {
-        let captures = matches!(action, Action::CreateImage { .. });
-        if captures && past.captured.contains(look.desired.revision.as_str()) {
-            return Err("the revision was captured before".to_owned());
-        }
-        if let Some(doubled) = truth::doubled(after, strangers) {
-            return Err(doubled);
-        }
-    }
-    // What others did at the same moment is not for Amity to know.
-    if past.others_did || look.desired.is_being_deleted() {
-        return Ok(());
-    }
-    let served = truth::served(after, strangers);
-    let mut before = truth::served(before, strangers).into_iter();
-    let is_wanted = |region: &str| {
-        look.desired
-            .places
-            .iter()
-            .any(|place| place.region == region)
-    };
-    match before.find(|region| is_wanted(region) && !served.contains(region)) {
-        Some(region) => Err(format!(
-            "nothing that is published can be launched any more in {region}"
-        )),
-        None => Ok(()),
     }
 }

@@ -6,6 +6,9 @@ use std::hash::{BuildHasherDefault, Hash};
 
 use crate::table::Quick;
 
+/// What may happen next; an error says what must not.
+pub type Expanded<M, S> = Result<Next<M, S>, Wrong<M>>;
+
 /// What can be searched.
 pub trait System {
     type State: Copy + Eq + Hash;
@@ -14,11 +17,8 @@ pub trait System {
     /// Where everything begins.
     fn first(&mut self) -> Self::State;
 
-    /// What may happen next; an error says what must not.
-    fn expand(
-        &mut self,
-        state: Self::State,
-    ) -> Result<Next<Self::Move, Self::State>, Wrong<Self::Move>>;
+    /// What may happen next.
+    fn expand(&mut self, state: Self::State) -> Expanded<Self::Move, Self::State>;
 
     /// What happens in a state, for a person to read.
     fn tell(&mut self, state: Self::State, one: Self::Move) -> String;
@@ -83,7 +83,13 @@ enum Then {
 pub fn search<Y: System>(system: &mut Y) -> Result<Searched, Counterexample> {
     let first = system.first();
     let mut numbers: HashMap<_, _, BuildHasherDefault<Quick>> = HashMap::from_iter([(first, 0)]);
-    let mut nodes = vec![Node::new(first, None, 0)];
+    let node = |state, before, depth| Node {
+        state,
+        before,
+        depth,
+        then: Then::Stuck("it was not looked at".to_owned()),
+    };
+    let mut nodes = vec![node(first, None, 0)];
     let mut transitions = 0;
     let mut at = 0;
     while at < nodes.len() {
@@ -101,7 +107,7 @@ pub fn search<Y: System>(system: &mut Y) -> Result<Searched, Counterexample> {
         for (index, (_, state)) in next.moves.iter().enumerate() {
             let number = *numbers.entry(*state).or_insert(nodes.len());
             if number == nodes.len() {
-                nodes.push(Node::new(*state, Some((before, index)), depth));
+                nodes.push(node(*state, Some((before, index)), depth));
             }
             reached.push(number);
         }
@@ -119,18 +125,6 @@ pub fn search<Y: System>(system: &mut Y) -> Result<Searched, Counterexample> {
         depth: nodes.last().map_or(0, |node| node.depth),
         ends,
     })
-}
-
-impl<S> Node<S> {
-    fn new(state: S, before: Option<(usize, usize)>, depth: usize) -> Self {
-        let then = Then::Stuck("it was not looked at".to_owned());
-        Self {
-            state,
-            before,
-            depth,
-            then,
-        }
-    }
 }
 
 /// Follows every state undisturbed to its end. Who comes back to where it was has none.

@@ -2,13 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use amity_core::api::conditions;
 use amity_core::image::plan::Action;
-use ec2sim::state::ImageState;
 
 use crate::ec2::{self, REGIONS};
-use crate::hands::{self, Hand};
-use crate::look::{Look, Planner, Process};
+use crate::hands::Hand;
+use crate::look::{Planner, Process};
 use crate::object::{Edit, Object, Source};
 use crate::parts::{Left, Looked, Parts, Past, State};
 use crate::search::{Next, System, Undisturbed, Wrong};
@@ -74,7 +72,7 @@ pub enum Taken {
 
 /// Amity, its object and EC2.
 pub struct Amity {
-    scope: Scope,
+    pub scope: Scope,
     pub parts: Parts,
 }
 
@@ -98,7 +96,7 @@ impl Amity {
         self.parts.processes.number(process)
     }
 
-    fn read(&mut self, state: State, region: usize, stale: bool) -> State {
+    pub fn read(&mut self, state: State, region: usize, stale: bool) -> State {
         let mut after = state;
         after.memories[region] =
             self.parts
@@ -130,7 +128,7 @@ impl Amity {
     }
 
     /// The state after a look, of which these calls were taken, and what was said meanwhile.
-    fn taken(
+    pub fn taken(
         &mut self,
         state: State,
         looked: &Looked,
@@ -250,68 +248,6 @@ impl Amity {
             }
         }
         after
-    }
-
-    /// What happens if nothing disturbs: the first of these that changes anything, if one does.
-    fn undisturbed(
-        &mut self,
-        state: State,
-        moves: &[(Move, State)],
-        looked: &Looked,
-    ) -> Undisturbed {
-        for (one, after) in moves {
-            let mut after = *after;
-            if let Move::Time { .. } = one {
-                // What is read again after that, and shows nothing new, is no change.
-                for region in 0..REGIONS.len() {
-                    after = self.read(after, region, false);
-                }
-            }
-            if after != state {
-                return Undisturbed::First;
-            }
-        }
-        self.judge(state, &looked.look)
-    }
-
-    /// What an end is called, or what is wrong with it.
-    fn judge(&self, state: State, look: &Look) -> Undisturbed {
-        let (world, past) = (
-            self.parts.worlds.get(state.world),
-            self.parts.pasts.get(state.past),
-        );
-        let strangers = &past.strangers;
-        let desired = &look.desired;
-        if look.plan.is_at_rest() {
-            return match truth::mismatch(&world, strangers, past.others_did, desired) {
-                Some(mismatch) => Undisturbed::Stuck(format!("at rest, but {mismatch}")),
-                None => Undisturbed::End("EC2 matches the spec".to_owned()),
-            };
-        }
-        let nothing_is_alive = || {
-            let mut all = truth::ours(&world, strangers).into_iter();
-            !all.any(|one| one.is_of(desired) && one.image.state != ImageState::Failed)
-        };
-        let has_no_source = [
-            conditions::CAPTURE_FAILED,
-            conditions::SOURCE_GONE,
-            conditions::SOURCE_NOT_SUPPORTED,
-            conditions::SOURCE_NOT_FOUND,
-        ];
-        let reason = look.plan.findings.first().map(|finding| finding.reason);
-        let is_legal = match reason {
-            Some(reason) if has_no_source.contains(&reason) => nothing_is_alive(),
-            Some(conditions::NAME_TAKEN) => hands::has_name(&world, strangers, &desired.image_name),
-            Some(conditions::DEREGISTRATION_BLOCKED) => hands::is_held(&world, strangers),
-            _ => false,
-        };
-        match reason {
-            Some(reason) if is_legal => Undisturbed::End(format!("Stalled: {reason}")),
-            _ => Undisturbed::Stuck(format!(
-                "nothing goes on, but the plan is not at rest: {:#?}",
-                look.plan
-            )),
-        }
     }
 }
 
@@ -465,57 +401,6 @@ impl System for Amity {
     }
 
     fn tell(&mut self, state: State, one: Move) -> String {
-        match one {
-            Move::Read {
-                region,
-                stale: false,
-            } => format!("a fresh reading of {}", REGIONS[region]),
-            Move::Read {
-                region,
-                stale: true,
-            } => format!("a stale reading of {}", REGIONS[region]),
-            Move::CannotRead { region } => format!("{} cannot be read", REGIONS[region]),
-            Move::Look(taken) => {
-                let mut said = Some(Vec::new());
-                if let Some(looked) = self.parts.look(state) {
-                    // An error is told by whoever found it.
-                    let _ = self.taken(state, &looked, taken, &mut said);
-                }
-                format!("Amity: {}", said.unwrap_or_default().join("; "))
-            }
-            Move::Finish { number, fails } => {
-                let id = &self.parts.endings(state.world)[number].id;
-                format!("{id} {}", if fails { "fails" } else { "is done" })
-            }
-            Move::Time { stale } => {
-                let stale: Vec<_> = REGIONS
-                    .iter()
-                    .zip(stale)
-                    .filter(|(_, stale)| *stale)
-                    .map(|(name, _)| *name)
-                    .collect();
-                let read = if stale.is_empty() {
-                    String::new()
-                } else {
-                    format!(", with stale readings of {}", stale.join(" and "))
-                };
-                format!("time passes{read}")
-            }
-            Move::Crash => "Amity crashes, and starts again".to_owned(),
-            Move::Edit(number) => format!(
-                "the user: {:?}",
-                self.parts.edits(state.object, &self.scope.edits)[number].0
-            ),
-            Move::Deed(number) => {
-                let name = self
-                    .parts
-                    .look(state)
-                    .map(|looked| looked.look.desired.image_name.clone());
-                let deeds =
-                    self.parts
-                        .possible_deeds(state, &name.unwrap_or_default(), &self.scope.hands);
-                deeds[number].to_string()
-            }
-        }
+        self.told(state, one)
     }
 }

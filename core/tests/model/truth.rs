@@ -4,10 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use amity_core::image::desired::Desired;
 use amity_core::image::identity::tag;
+use amity_core::image::plan::Action;
 use ec2sim::World;
 use ec2sim::state::{Image, ImageState, Region};
 
-use crate::ec2::{ACCOUNT, REGIONS};
+use crate::ec2::{ACCOUNT, Answer, REGIONS};
+use crate::look::Look;
+use crate::parts::Past;
 
 /// The ids of what is somebody else's.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -163,4 +166,49 @@ pub fn mismatch(
         return Some(format!("nothing is published in {region}"));
     }
     unused_snapshot(world, strangers, others_did).map(|id| format!("{id} is of no image"))
+}
+
+/// What no call of Amity's may do, whatever its own invariants say.
+pub fn check(
+    before: &World,
+    after: &World,
+    past: &Past,
+    look: &Look,
+    action: &Action,
+    answer: &Answer,
+) -> Result<(), String> {
+    let strangers = &past.strangers;
+    if let Some(target) = action
+        .target()
+        .filter(|target| strangers.always_had(target))
+    {
+        return Err(format!("{target} is somebody else's"));
+    }
+    if let Answer::Made(_) = answer {
+        let captures = matches!(action, Action::CreateImage { .. });
+        if captures && past.captured.contains(look.desired.revision.as_str()) {
+            return Err("the revision was captured before".to_owned());
+        }
+        if let Some(doubled) = doubled(after, strangers) {
+            return Err(doubled);
+        }
+    }
+    // What others did at the same moment is not for Amity to know.
+    if past.others_did || look.desired.is_being_deleted() {
+        return Ok(());
+    }
+    let served_after = served(after, strangers);
+    let mut before = served(before, strangers).into_iter();
+    let is_wanted = |region: &str| {
+        look.desired
+            .places
+            .iter()
+            .any(|place| place.region == region)
+    };
+    match before.find(|region| is_wanted(region) && !served_after.contains(region)) {
+        Some(region) => Err(format!(
+            "nothing that is published can be launched any more in {region}"
+        )),
+        None => Ok(()),
+    }
 }
