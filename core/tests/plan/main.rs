@@ -8,6 +8,7 @@ mod case;
 mod read;
 mod reads;
 mod render;
+mod status;
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
