@@ -9,6 +9,7 @@ mod read;
 mod reads;
 mod render;
 mod status;
+mod waits;
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
