@@ -1,7 +1,7 @@
 //! What a step waits for where no case can say what is observed, and what the controller does about waits.
 
 use amity_core::image::identity::Place;
-use amity_core::image::observed::PlaceView;
+use amity_core::image::observed::{Asked, PlaceView};
 use amity_core::image::plan::{Action, Plan, WaitsFor, plan};
 use jiff::SignedDuration;
 
@@ -72,4 +72,25 @@ fn the_first_of_the_times_that_steps_wait_for_wakes_the_object() {
          eu-west-2: {images: [{id: ami-c, from: us-east-1/ami-a, missing: -6m}]}",
     );
     assert_eq!(plan.wakes_at(), Some(now() + SignedDuration::from_mins(4)));
+}
+
+#[test]
+fn a_refusal_holds_back_the_same_call_on_the_same_thing_in_the_same_place() {
+    let place = |region| Place::new(ACCOUNT, region);
+    let untag = |id: &str| Action::DeleteTags {
+        id: id.to_owned(),
+        keys: vec!["a".to_owned()],
+    };
+    let deregister = |id: &str| Action::DeregisterImage { id: id.to_owned() };
+    let asked = Asked::of(&place("us-east-1"), &deregister("ami-1"));
+    assert!(asked.includes(&place("us-east-1"), &deregister("ami-1")));
+    assert!(!asked.includes(&place("us-east-1"), &deregister("ami-2")));
+    assert!(!asked.includes(&place("us-east-1"), &untag("ami-1")));
+    assert!(!asked.includes(&place("eu-west-1"), &deregister("ami-1")));
+    let every = Asked {
+        target: None,
+        ..asked
+    };
+    assert!(every.includes(&place("us-east-1"), &deregister("ami-2")));
+    assert!(!every.includes(&place("us-east-1"), &untag("ami-2")));
 }
