@@ -14,7 +14,7 @@ use serde_json::json;
 use super::*;
 use crate::api::{AwsAccount, ImageUser, MachineImage};
 use crate::image::desired::{
-    Captured, Installation, References, RegisteredVolume, Registration, Source,
+    Captured, ImageName, Installation, References, RegisteredVolume, Registration, Source,
 };
 use crate::image::identity::Revision;
 use crate::image::observed::{
