@@ -17,7 +17,7 @@
 //! | `broken` | planners that are broken on purpose, and are found out |
 //!
 //! `cargo test -p amity-core --test model -- --nocapture` says what was searched. With `AMITY_MODEL=large` each edit
-//! meets each foreign hand, which takes an hour.
+//! meets each foreign hand, which takes hours.
 
 #![expect(clippy::similar_names, reason = "a state and a stale reading")]
 
