@@ -1,7 +1,8 @@
 //! All chance of a world: a seed, and how much of each stream was drawn.
 //!
 //! Each subject draws from a stream of its own, so that more reads do not change the ids or
-//! the durations of the writes between them. No draw looks at a clock or at the process.
+//! the durations of the writes between them. No draw looks at a clock or at the process. A world
+//! that goes step by step draws nothing: what may happen there, its caller makes happen.
 
 use std::collections::BTreeMap;
 
@@ -31,6 +32,8 @@ pub(crate) enum Stream {
 pub(crate) struct Chance {
     seed: u64,
     drawn: BTreeMap<Stream, u64>,
+    /// Where nothing is drawn: how many ids were given out, by what they begin with.
+    counted: Option<BTreeMap<String, u64>>,
 }
 
 impl Chance {
@@ -38,6 +41,15 @@ impl Chance {
         Self {
             seed,
             drawn: BTreeMap::new(),
+            counted: None,
+        }
+    }
+
+    /// Chance that has no part in anything: nothing lags, fails or is put off, and ids are counted.
+    pub(crate) fn none() -> Self {
+        Self {
+            counted: Some(BTreeMap::new()),
+            ..Self::new(0)
         }
     }
 
@@ -47,6 +59,9 @@ impl Chance {
 
     /// The next number of a stream.
     pub(crate) fn draw(&mut self, stream: Stream) -> u64 {
+        if self.counted.is_some() {
+            return 0;
+        }
         let position = self.drawn.entry(stream).or_default();
         *position += 1;
         mix(mix(self.seed ^ mix(stream as u64)).wrapping_add(*position))
@@ -60,13 +75,20 @@ impl Chance {
 
     /// True this many times in a thousand.
     pub(crate) fn happens(&mut self, stream: Stream, per_mille: u32) -> bool {
-        self.draw(stream) % 1000 < u64::from(per_mille)
+        self.counted.is_none() && self.draw(stream) % 1000 < u64::from(per_mille)
     }
 
-    /// A new id in EC2's long form, such as `ami-0123456789abcdef0`.
-    pub(crate) fn id(&mut self, prefix: &str) -> String {
-        let number = self.draw(Stream::Id);
-        format!("{prefix}-0{number:016x}")
+    /// A new id in EC2's long form, such as `ami-0123456789abcdef0`. Counted ids begin with the
+    /// number of their region, so that what happens in one changes none of another.
+    pub(crate) fn id(&mut self, prefix: &str, region: usize) -> String {
+        let Some(counted) = &mut self.counted else {
+            let number = self.draw(Stream::Id);
+            return format!("{prefix}-0{number:016x}");
+        };
+        let start = format!("{prefix}-{region:09x}");
+        let number = counted.entry(start.clone()).or_default();
+        *number += 1;
+        format!("{start}{number:08x}")
     }
 
     /// Upper-case letters and digits, as in access key ids.

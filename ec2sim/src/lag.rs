@@ -4,7 +4,7 @@
 //! one of the two kinds, so in between a thing is there in one read and gone in the next, as
 //! users saw with `DescribeImages` (hashicorp/packer#3377).
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::chance::{Chance, Stream, after};
 
@@ -28,6 +28,35 @@ impl Lag {
         Self {
             fresh: at,
             stale: at,
+        }
+    }
+
+    /// A write at `now` that fresh replicas have at once, and stale ones only `time` later.
+    pub(crate) fn by_replica(now: Timestamp, time: SignedDuration) -> Self {
+        Self {
+            fresh: now,
+            stale: now.checked_add(time).unwrap_or(Timestamp::MAX),
+        }
+    }
+
+    /// The same write, which fresh replicas have no sooner than stale ones.
+    pub(crate) fn for_everyone(self) -> Self {
+        Self {
+            fresh: self.stale,
+            ..self
+        }
+    }
+
+    /// As if the write had been at another time; one that every reader has seen by now is that and no more.
+    pub(crate) fn moved(self, now: Timestamp, to: &impl Fn(Timestamp) -> Timestamp) -> Self {
+        let moved = Self {
+            fresh: to(self.fresh),
+            stale: to(self.stale),
+        };
+        if moved.seen(View { now, stale: true }) {
+            Self::none(Timestamp::MIN)
+        } else {
+            moved
         }
     }
 
@@ -96,6 +125,20 @@ impl<T> Lagged<T> {
         {
             self.settled = value;
         }
+        // What was written before and is seen no sooner is never read.
+        self.later.retain(|(other, _)| *other != lag);
         self.later.push((lag, value));
+    }
+
+    /// As if every write had been at another time.
+    pub(crate) fn move_times(&mut self, now: Timestamp, to: &impl Fn(Timestamp) -> Timestamp) {
+        for (lag, _) in &mut self.later {
+            *lag = lag.moved(now, to);
+        }
+        let everyone = View { now, stale: true };
+        let seen = self.later.iter().rposition(|(lag, _)| lag.seen(everyone));
+        if let Some((_, value)) = seen.and_then(|last| self.later.drain(..=last).next_back()) {
+            self.settled = value;
+        }
     }
 }

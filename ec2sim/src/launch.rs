@@ -78,7 +78,7 @@ impl World {
         });
         let disks: Vec<_> = disks.collect();
         Instance {
-            id: self.chance.id("i"),
+            id: self.new_id("i", &call.region),
             owner: call.account.clone(),
             state: InstanceState::Running,
             image: image.id.clone(),
@@ -88,7 +88,7 @@ impl World {
             volumes: disks
                 .into_iter()
                 .map(|(device, ebs)| Volume {
-                    id: self.chance.id("vol"),
+                    id: self.new_id("vol", &call.region),
                     device,
                     size_gib: ebs.size_gib,
                     volume_type: ebs.volume_type,

@@ -34,6 +34,7 @@ mod server;
 mod snapshots;
 mod ssm;
 pub mod state;
+mod step;
 mod sts;
 mod tags;
 #[cfg(test)]
@@ -50,6 +51,7 @@ pub use front::Front;
 pub use knobs::Knobs;
 pub use log::{CallLog, CallRecord};
 pub use server::{FastClock, serve};
+pub use step::{ImageSeen, SnapshotSeen};
 pub use wire::request::{Caller, HttpRequest, Request, Service};
 pub use wire::response::Answer;
 pub use world::World;

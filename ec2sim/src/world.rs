@@ -6,9 +6,9 @@
 use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
-use crate::chance::{Chance, Stream, mix};
+use crate::chance::{Chance, Stream, digest, mix};
 use crate::error::ApiError;
 use crate::facts::Facts;
 use crate::knobs::Knobs;
@@ -32,8 +32,10 @@ pub struct World {
     /// What `CopyImage` remembers by account, region and client token.
     pub(crate) tokens: BTreeMap<(String, String, String), Remembered>,
     buckets: BTreeMap<(String, String, String), Bucket>,
-    agenda: BTreeMap<(Timestamp, u64), Due>,
+    pub(crate) agenda: BTreeMap<(Timestamp, u64), Due>,
     entries: u64,
+    /// Where the world goes step by step: how long stale replicas stay behind.
+    pub(crate) by_step: Option<SignedDuration>,
 }
 
 /// A call that was made with a client token.
@@ -48,6 +50,15 @@ pub(crate) struct Remembered {
 pub(crate) enum Due {
     Image { region: String, id: String },
     Snapshot { region: String, id: String },
+}
+
+impl Due {
+    /// What ends.
+    pub(crate) fn id(&self) -> &str {
+        match self {
+            Self::Image { id, .. } | Self::Snapshot { id, .. } => id,
+        }
+    }
 }
 
 /// Who calls, once that is known, where, and what a read sees.
@@ -74,6 +85,7 @@ impl World {
             buckets: BTreeMap::new(),
             agenda: BTreeMap::new(),
             entries: 0,
+            by_step: None,
         }
     }
 
@@ -324,7 +336,26 @@ impl World {
 
     /// When readers see what is written now.
     pub(crate) fn lag(&mut self) -> Lag {
-        Lag::draw(&mut self.chance, self.now, self.knobs.max_read_lag_seconds)
+        match self.by_step {
+            Some(window) => Lag::by_replica(self.now, window),
+            None => Lag::draw(&mut self.chance, self.now, self.knobs.max_read_lag_seconds),
+        }
+    }
+
+    /// When readers see what an image was made from that they see from `born` on.
+    pub(crate) fn source_lag(&mut self, born: Lag) -> Lag {
+        let most = self.knobs.max_source_lag_seconds;
+        match self.by_step {
+            Some(_) if most > 0 => born.for_everyone(),
+            Some(_) => born,
+            None => born.later(&mut self.chance, most),
+        }
+    }
+
+    /// A new id, such as `ami-0123456789abcdef0`, of something in `region`.
+    pub(crate) fn new_id(&mut self, prefix: &str, region: &str) -> String {
+        let number = self.regions.keys().position(|name| name == region);
+        self.chance.id(prefix, number.unwrap_or_default())
     }
 
     /// How many milliseconds it takes to make a snapshot of this size.
@@ -337,11 +368,17 @@ impl World {
     }
 
     pub(crate) fn schedule(&mut self, at: Timestamp, due: Due) {
+        if self.by_step.is_some() {
+            // It ends when the caller says so, and what was begun first does not matter.
+            let key = (Timestamp::MAX, digest(due.id()));
+            self.agenda.insert(key, due);
+            return;
+        }
         self.entries += 1;
         self.agenda.insert((at, self.entries), due);
     }
 
-    fn end(&mut self, due: &Due) {
+    pub(crate) fn end(&mut self, due: &Due) {
         match due {
             Due::Snapshot { region, id } => {
                 let snapshot = self

@@ -20,7 +20,7 @@ const REGIONS: [&str; 5] = [
 /// The second of two accounts, which is reached by a role.
 const OTHER: &str = "222233334444";
 
-const OBJECTS: usize = 500;
+const OBJECTS: usize = 100;
 const HOURS: u64 = 24;
 
 /// The default of `--rest-interval`.

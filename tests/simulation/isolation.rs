@@ -29,11 +29,11 @@ struct Group {
     is_spared: bool,
 }
 
-/// 500 objects in 5 regions.
+/// A hundred objects in 5 regions.
 const GROUPS: [Group; 9] = [
     Group {
         name: "copied-where-all-is-well",
-        count: 150,
+        count: 30,
         account: HOME,
         source: (Source::Image, WELL[0]),
         regions: &WELL,
@@ -41,7 +41,7 @@ const GROUPS: [Group; 9] = [
     },
     Group {
         name: "captured-where-all-is-well",
-        count: 100,
+        count: 20,
         account: NARROW,
         source: (Source::Instance, WELL[0]),
         regions: &WELL,
@@ -49,7 +49,7 @@ const GROUPS: [Group; 9] = [
     },
     Group {
         name: "copied-to-the-sick-region-too",
-        count: 60,
+        count: 12,
         account: HOME,
         source: (Source::Image, WELL[1]),
         regions: &[WELL[0], SICK],
@@ -57,7 +57,7 @@ const GROUPS: [Group; 9] = [
     },
     Group {
         name: "copied-to-the-busy-region-too",
-        count: 60,
+        count: 12,
         account: HOME,
         source: (Source::Image, WELL[2]),
         regions: &[WELL[1], BUSY],
@@ -65,7 +65,7 @@ const GROUPS: [Group; 9] = [
     },
     Group {
         name: "copied-from-the-sick-region",
-        count: 20,
+        count: 4,
         account: HOME,
         source: (Source::Image, SICK),
         regions: &[WELL[2]],
@@ -73,7 +73,7 @@ const GROUPS: [Group; 9] = [
     },
     Group {
         name: "copied-from-the-busy-region",
-        count: 20,
+        count: 4,
         account: HOME,
         source: (Source::Image, BUSY),
         regions: &[WELL[2]],
@@ -81,7 +81,7 @@ const GROUPS: [Group; 9] = [
     },
     Group {
         name: "captured-in-the-busy-region",
-        count: 20,
+        count: 4,
         account: HOME,
         source: (Source::Instance, BUSY),
         regions: &[BUSY],
@@ -89,7 +89,7 @@ const GROUPS: [Group; 9] = [
     },
     Group {
         name: "captured-beside-the-sick-region",
-        count: 20,
+        count: 4,
         account: HOME,
         source: (Source::Instance, WELL[0]),
         regions: &[WELL[0]],
@@ -97,7 +97,7 @@ const GROUPS: [Group; 9] = [
     },
     Group {
         name: "in-the-denied-account",
-        count: 50,
+        count: 10,
         account: DENIED,
         source: (Source::Image, WELL[0]),
         regions: &[WELL[0], BUSY],

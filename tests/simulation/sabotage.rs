@@ -21,6 +21,8 @@ pub enum Sabotage {
     TagsStrangers,
     /// Nothing is tagged.
     TagsNothing,
+    /// No image is made.
+    MakesNothing,
     /// Whatever the spec says, the instance is restarted.
     RestartsInstances,
     /// A tag is written whenever a region is read.
@@ -58,6 +60,13 @@ impl Sabotage {
             }
             Self::LeavesSnapshots if asks("DeleteSnapshot") => return done("DeleteSnapshot"),
             Self::TagsNothing if asks("CreateTags") => return done("CreateTags"),
+            Self::MakesNothing
+                if ["CreateImage", "RegisterImage", "CopyImage"]
+                    .into_iter()
+                    .any(asks) =>
+            {
+                "Action=DescribeRegions&Version=2016-11-15".clone_into(&mut asked);
+            }
             Self::DeregistersPublished if asks("CreateTags") => {
                 if let Some(id) = universe.told_in(region) {
                     asked = format!("Action=DeregisterImage&Version=2016-11-15&ImageId={id}");
@@ -130,7 +139,12 @@ fn a_change_of_what_is_not_ours_is_caught() {
 
 #[test]
 fn a_controller_that_never_gets_there_is_caught() {
-    is_caught(Sabotage::TagsNothing, "EC2 does not match after");
+    is_caught(Sabotage::MakesNothing, "EC2 does not match after");
+}
+
+#[test]
+fn a_region_in_which_nothing_is_published_is_caught() {
+    is_caught(Sabotage::TagsNothing, "published in []");
 }
 
 #[test]

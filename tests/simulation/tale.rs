@@ -21,7 +21,18 @@ use crate::universe::{Rates, Universe};
 /// How long EC2's reads lag behind, with a margin.
 const LAGS_FOR: Duration = Duration::from_mins(15);
 
-/// How long somebody else's copy takes at most.
+/// Why nothing can be made from a source, by how far the controller had come.
+const SOURCE_IS_GONE: [&str; 4] = [
+    "SourceNotFound",
+    "SourceNotSupported",
+    "SourceGone",
+    "CaptureFailed",
+];
+
+/// How often something may come to light after EC2 matched.
+const COMES_TO_LIGHT_WITHIN: usize = 12;
+
+/// How long what somebody else makes takes at most.
 const COPIED_WITHIN: Duration = Duration::from_hours(1);
 
 /// How long the controller is watched at rest after each change.
@@ -243,7 +254,14 @@ impl Tale<'_> {
         // took one away, or that nobody uses one any more, which is asked every two intervals; and a new process may
         // repeat a write that reads do not show yet. So long as something comes of it, there may be more.
         let mut done = None;
+        let mut looks = 0;
         while done != Some(lock(&universe.effects).len()) {
+            looks += 1;
+            if looks > COMES_TO_LIGHT_WITHIN {
+                return Err(format!(
+                    "{what}: EC2 was written to at rest, again and again"
+                ));
+            }
             done = Some(lock(&universe.effects).len());
             universe.pass(LAGS_FOR + 2 * universe.rest_interval).await;
             self.settle(what, oracles::is_ready).await?;
@@ -603,7 +621,7 @@ impl Tale<'_> {
         self.trouble();
         self.settle("without its source", |universe, other| {
             *other != key
-                || ["SourceGone", "CaptureFailed"]
+                || SOURCE_IS_GONE
                     .iter()
                     .any(|reason| oracles::is_stalled(universe, other, reason))
         })
@@ -621,6 +639,7 @@ impl Tale<'_> {
         let key = key.clone();
         plot.rebuild(&chance);
         let taken = hands::take_name(universe, key.account, &image_name(&key, &plot.spec));
+        universe.pass(COPIED_WITHIN).await;
         universe.apply(&key, &plot.spec);
         self.foreign = oracles::foreign(universe);
         self.trouble();

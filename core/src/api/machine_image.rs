@@ -315,6 +315,17 @@ mod tests {
     }
 
     #[test]
+    fn the_regions_that_are_written_are_wanted_and_no_others() {
+        let spec = image(&json!({"regions": [{"name": "eu-west-1"}, {"name": "us-east-1"}]})).spec;
+        assert!(spec.wants("eu-west-1") && spec.wants("us-east-1"));
+        assert!(!spec.wants("eu-west-2"));
+        let names: Vec<_> = spec.region_names().collect();
+        assert_eq!(names, ["eu-west-1", "us-east-1"], "in their order");
+        assert!(spec.deletion_policy.allows_deleting());
+        assert!(!DeletionPolicy::Retain.allows_deleting());
+    }
+
+    #[test]
     fn a_name_too_long_for_ec2_is_told_with_its_length() {
         let spec = json!({"nameTemplate": "{namespace}-".repeat(20) + "{revision}"});
         let error = image(&spec)

@@ -194,6 +194,17 @@ mod tests {
     }
 
     #[test]
+    fn what_is_installed_is_what_the_types_say() {
+        for (file, crd) in crds() {
+            let path = format!("{}/../crds/{file}", env!("CARGO_MANIFEST_DIR"));
+            let text = std::fs::read_to_string(&path).unwrap();
+            let installed: Value = serde_saphyr::from_str(&text).unwrap();
+            let made = serde_json::to_value(crd).unwrap();
+            assert_eq!(installed, made, "{file}: make generate");
+        }
+    }
+
+    #[test]
     fn every_list_and_map_is_bounded() {
         everywhere(&schemas(), &mut |schema| {
             if schema.get("type") == Some(&json!("array")) {

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 
 use super::desired::{Desired, Source};
 use super::identity::{Place, Reference, Standing, is_sealed_snapshot, standing, tag};
-use super::observed::{Image, ImageState, Observed, PlaceView, SourceView, Usage};
+use super::observed::{Image, ImageState, Known, Observed, PlaceView, Snapshot, SourceView, Usage};
 use super::plan::{Action, Finding, Plan, Step};
 use crate::api::{DeletionPolicy, conditions};
 
@@ -623,20 +623,31 @@ fn released_too_early(facts: &Facts<'_>) -> Option<Violation> {
             .map(|(place, _)| format!("{place} cannot be read"))
             .next()
     };
-    let mut all = facts.observed.known().flat_map(|(_, known)| &known.images);
-    let is_the_users = |image: &Image| {
+    let left = || {
         let mut places = facts.observed.known();
-        let place = places.find(|(_, known)| known.images.iter().any(|one| one.id == image.id));
-        place.is_some_and(|(place, _)| facts.is_the_source(place, &image.id))
+        places.find_map(|(place, known)| what_is_left(facts, place, known))
     };
-    let left = all
-        .find(|image| facts.is_ours(image) && !is_the_users(image))
-        .map(|image| format!("{} is left", image.id));
+    let left = left().map(|id| format!("{id} is left"));
     let wrong = left.or_else(unreadable)?;
     Some(Violation {
         invariant: 2,
         message: format!("{}: {wrong}", Action::ReleaseFinalizer),
     })
+}
+
+/// An image that is this object's or may turn out to be, or a sealed snapshot that no image uses.
+fn what_is_left<'a>(facts: &Facts<'_>, place: &Place, known: &'a Known) -> Option<&'a str> {
+    let may_be_ours = |image: &&Image| {
+        let standing = facts.standing(image);
+        standing.is_some_and(|standing| !matches!(standing, Standing::Foreign(_)))
+    };
+    let images = known.images.iter().filter(may_be_ours);
+    let is_unused = |snapshot: &&Snapshot| snapshot.used_by.as_ref().is_none_or(Vec::is_empty);
+    let snapshots = known.snapshots.iter().filter(is_unused);
+    let sealed = snapshots.filter(|one| is_sealed_snapshot(one, &facts.desired.identity));
+    let ids = images.map(|image| image.id.as_str());
+    ids.chain(sealed.map(|snapshot| snapshot.id.as_str()))
+        .find(|id| !facts.is_the_source(place, id))
 }
 
 #[cfg(test)]

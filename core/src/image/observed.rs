@@ -69,7 +69,7 @@ pub enum PlaceView {
 }
 
 /// A place that was read completely.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Known {
     /// The images whose tags claim this object, with our own recent writes laid over what EC2 listed.
     pub images: Vec<Image>,
@@ -86,7 +86,7 @@ pub struct Known {
 }
 
 /// An image that EC2 gave out or listed, and then denied for a whole consistency window.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Dead {
     /// Its id.
     pub id: String,
@@ -104,7 +104,7 @@ pub struct Unreadable {
 }
 
 /// An image, in some 300 bytes of ours.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Image {
     /// `ami-…`
     pub id: String,
@@ -151,7 +151,7 @@ impl Image {
 }
 
 /// The state of an image, reduced to what a decision needs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ImageState {
     /// Being made. Its id may come from the answer to our own call, before any list shows it.
     Pending,
@@ -181,7 +181,7 @@ impl fmt::Display for ImageState {
 }
 
 /// A snapshot that carries our tags.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Snapshot {
     /// `snap-…`
     pub id: String,

@@ -8,6 +8,8 @@ mod case;
 mod read;
 mod reads;
 mod render;
+mod status;
+mod waits;
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};

@@ -89,9 +89,9 @@ impl World {
         encryption.check_sources(&from)?;
         self.check_limits(call, from.len())?;
 
-        let id = self.chance.id("ami");
+        let id = self.new_id("ami", &call.region);
         let born = self.lag();
-        let sourced = born.later(&mut self.chance, self.knobs.max_source_lag_seconds);
+        let sourced = self.source_lag(born);
         let mut key_works = true;
         let mut snapshots = Vec::new();
         for original in &from {
@@ -179,7 +179,7 @@ impl World {
     }
 
     /// The failure of a copy, with what its snapshots say; the text of the reason is as seen.
-    pub(super) fn failed_copy(&self, snapshots_say: &str) -> Failure {
+    pub(crate) fn failed_copy(&self, snapshots_say: &str) -> Failure {
         let reason = StateReason {
             code: self.facts.failed_copy_code.clone(),
             message: FAILED.to_owned(),
@@ -191,7 +191,7 @@ impl World {
     }
 
     /// The failure of a copy whose source is deregistered meanwhile.
-    pub(super) fn lost_source(&self) -> Failure {
+    pub(crate) fn lost_source(&self) -> Failure {
         self.failed_copy(FAILED)
     }
 

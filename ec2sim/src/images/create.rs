@@ -41,9 +41,9 @@ impl World {
         if !reboots && instance.state == InstanceState::Running {
             self.check_no_other_capture(call, &instance_id)?;
         }
-        let id = self.chance.id("ami");
+        let id = self.new_id("ami", &call.region);
         let born = self.lag();
-        let sourced = born.later(&mut self.chance, self.knobs.max_source_lag_seconds);
+        let sourced = self.source_lag(born);
         let (devices, snapshots) = self.capture(call, &instance, &id, &mappings, born)?;
         let image = Image {
             id: id.clone(),

@@ -126,7 +126,7 @@ impl World {
     ) -> Snapshot {
         let duration = self.duration(size_gib);
         Snapshot {
-            id: self.chance.id("snap"),
+            id: self.new_id("snap", &call.region),
             owner: call.account.clone(),
             volume: volume.to_owned(),
             size_gib,

@@ -57,7 +57,7 @@ impl World {
         machine.platform = root.platform;
         machine.billed_as = self.billed_as(root);
 
-        let id = self.chance.id("ami");
+        let id = self.new_id("ami", &call.region);
         let born = self.lag();
         let image = Image {
             id: id.clone(),

@@ -8,6 +8,7 @@ mod deregister;
 mod describe;
 mod determinism;
 mod facts;
+mod fuzz;
 mod identity;
 mod kms;
 mod limits;

@@ -410,3 +410,12 @@ fn what_was_retained_is_nobodys_any_more() {
     image.tags.insert(tag::RETAINED.into(), "x".into());
     assert_eq!(stands(&image), Standing::Foreign(Foreign::Retained));
 }
+
+#[test]
+fn a_reference_has_both_a_region_and_an_id() {
+    let reference = Reference::new("us-east-1", "ami-1");
+    assert_eq!("us-east-1/ami-1".parse(), Ok(reference));
+    for half in ["us-east-1/", "/ami-1", "/", "ami-1", ""] {
+        assert_eq!(half.parse::<Reference>(), Err(()), "{half:?}");
+    }
+}

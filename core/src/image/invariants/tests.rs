@@ -14,11 +14,11 @@ use serde_json::json;
 use super::*;
 use crate::api::{AwsAccount, ImageUser, MachineImage};
 use crate::image::desired::{
-    Captured, Installation, References, RegisteredVolume, Registration, Source,
+    Captured, ImageName, Installation, References, RegisteredVolume, Registration, Source,
 };
 use crate::image::identity::Revision;
 use crate::image::observed::{
-    Dead, Departures, Known, Snapshot, SourceImage, SourceInstance, SourceSnapshot, Unreadable,
+    Dead, Departures, SourceImage, SourceInstance, SourceSnapshot, Unreadable,
 };
 use crate::image::plan::{WaitsFor, Why};
 
@@ -147,6 +147,14 @@ impl World {
 
     fn without(mut self, region: &str) -> Self {
         self.known(region).images.clear();
+        self
+    }
+
+    /// Without images and snapshots anywhere.
+    fn empty(mut self) -> Self {
+        for region in [HOME, AWAY] {
+            *self.known(region) = Known::default();
+        }
         self
     }
 

@@ -242,7 +242,7 @@ fn has_made_nothing(view: &View<'_>, recorded: Timestamp) -> bool {
 
 /// Whether an answer to the recorded call may still be under way. A record from the future is not one of
 /// ours: clocks differ by seconds.
-fn is_young(view: &View<'_>, recorded: Timestamp) -> bool {
+pub(super) fn is_young(view: &View<'_>, recorded: Timestamp) -> bool {
     let age = view.now.duration_since(recorded);
     age < view.desired.consistency_window && age > -SignedDuration::from_mins(1)
 }

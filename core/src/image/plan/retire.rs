@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::origin::is_young;
 use super::step::{Action, Finding, Plan, Step, WaitsFor, Why};
 use super::view::{Owned, View};
 use crate::api::conditions;
@@ -235,11 +236,11 @@ pub(super) fn deregister(view: &View<'_>, owned: &Owned<'_>, why: Why) -> Step {
 fn locks_a_capture_until(view: &View<'_>, owned: &Owned<'_>) -> Option<Timestamp> {
     let desired = view.desired;
     let captured = desired.captured.as_ref()?;
-    let until = captured.at + desired.consistency_window;
     let is_the_lock = captured.revision == desired.revision
         && owned.is_of(&desired.revision)
         && *owned.place == desired.source_place();
-    (is_the_lock && !desired.is_being_deleted() && view.now < until).then_some(until)
+    let locks = is_the_lock && !desired.is_being_deleted() && is_young(view, captured.at);
+    locks.then(|| captured.at + desired.consistency_window)
 }
 
 /// Whether each snapshot of the image is sealed, or not ours to delete: with the seal of another, or

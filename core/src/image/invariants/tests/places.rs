@@ -50,13 +50,38 @@ fn the_finalizer_stays_while_something_is_left_or_unknown() {
     let release = || Step::on_object(Action::ReleaseFinalizer, Why::NothingIsLeft);
     world().refuses(release(), 2, "is left");
     world()
-        .without(HOME)
+        .empty()
         .unreadable(AWAY)
         .refuses(release(), 2, "cannot be read");
-    world().without(HOME).without(AWAY).allows(release());
+    world().empty().allows(release());
     let mut retaining = world().unreadable(AWAY);
     retaining.desired.deletion_policy = DeletionPolicy::Retain;
     retaining.allows(release());
+}
+
+#[test]
+fn the_finalizer_stays_while_an_image_may_turn_out_to_be_the_objects() {
+    let release = || Step::on_object(Action::ReleaseFinalizer, Why::NothingIsLeft);
+    let mut unproven = world().empty();
+    let mut image = unproven.image("ami-u", &[]);
+    image.source_instance = None;
+    unproven.known(AWAY).images.push(image.clone());
+    unproven.refuses(release(), 2, "ami-u is left");
+    image.source_instance = Some("i-2".to_owned());
+    unproven.known(AWAY).images = vec![image];
+    unproven.allows(release());
+}
+
+#[test]
+fn the_finalizer_stays_while_a_sealed_snapshot_that_nothing_uses_is_left() {
+    let release = || Step::on_object(Action::ReleaseFinalizer, Why::NothingIsLeft);
+    let mut left = world().empty();
+    let mut snapshot = left.snapshot("snap-1", &[(tag::SELF, "snap-1")]);
+    left.known(AWAY).snapshots.push(snapshot.clone());
+    left.refuses(release(), 2, "snap-1 is left");
+    snapshot.used_by = Some(vec!["ami-of-somebody".to_owned()]);
+    left.known(AWAY).snapshots = vec![snapshot];
+    left.allows(release());
 }
 
 #[test]
@@ -115,7 +140,11 @@ fn a_second_image_that_was_superseded_stays() {
 #[test]
 fn the_finalizer_goes_although_the_image_that_the_spec_names_is_left() {
     let release = || Step::on_object(Action::ReleaseFinalizer, Why::NothingIsLeft);
-    let mut named = world().without(AWAY);
+    let mut named = world();
+    for region in [HOME, AWAY] {
+        named.known(region).snapshots.clear();
+    }
+    let mut named = named.without(AWAY);
     named.desired.source = Source::Image(Reference::new(HOME, "ami-home"));
     assert_eq!(named.broken_by(vec![release()]), []);
     named.desired.source = Source::Image(Reference::new(AWAY, "ami-home"));

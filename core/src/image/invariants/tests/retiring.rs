@@ -230,3 +230,50 @@ fn an_image_of_another_platform_is_none_of_the_revision() {
     world.known(HOME).images[0].platform_details = Some("Windows".to_owned());
     world.allows(deregister(HOME, "ami-home"));
 }
+
+/// With the tags of `ami-away` on an image that is not it.
+fn with_a_strangers_copy(mut world: World) -> World {
+    let away = &mut world.known(AWAY).images[0];
+    away.tags
+        .insert(tag::SELF.to_owned(), "ami-of-ours".to_owned());
+    world
+}
+
+#[test]
+fn what_carries_copied_tags_replaces_nothing() {
+    let mut world = world();
+    let tags = [
+        (tag::SELF, "ami-1"),
+        (tag::PUBLISHED, "x"),
+        (tag::REVISION, "old"),
+    ];
+    let image = world.image("ami-1", &tags);
+    world.known(AWAY).images.push(image);
+    world.allows(deregister(AWAY, "ami-1"));
+    with_a_strangers_copy(world).refuses(deregister(AWAY, "ami-1"), 4, "nothing replaces it");
+}
+
+#[test]
+fn what_carries_copied_tags_is_no_image_that_stays() {
+    let world = world().unwanted(HOME);
+    world.allows(deregister(HOME, "ami-home"));
+    with_a_strangers_copy(world).refuses(
+        deregister(HOME, "ami-home"),
+        5,
+        "the last available image",
+    );
+}
+
+#[test]
+fn what_carries_copied_tags_is_no_revision_that_was_superseded_later() {
+    let hours = SignedDuration::from_hours;
+    let mut world = world()
+        .superseded(AWAY, "ami-1", "last", hours(1))
+        .superseded(AWAY, "ami-2", "older", hours(2));
+    world.desired.kept_revisions = 1;
+    world.allows(deregister(AWAY, "ami-2"));
+    let last = &mut world.known(AWAY).images[1];
+    last.tags
+        .insert(tag::SELF.to_owned(), "ami-of-ours".to_owned());
+    world.refuses(deregister(AWAY, "ami-2"), 4, "that spec.retention keeps");
+}

@@ -60,3 +60,27 @@ fn the_snapshots_that_the_spec_names_stay() {
     world.allows(delete(HOME, "snap-other"));
     world.allows(delete(AWAY, "snap-root"));
 }
+
+#[test]
+fn the_image_that_a_name_was_resolved_to_stays_whether_the_status_or_a_tag_says_so() {
+    let because = "the source that the spec names";
+    let mut named = world().unwanted(HOME);
+    named.desired.source = Source::NamedImage(ImageName {
+        region: HOME.to_owned(),
+        owner: "self".to_owned(),
+        name: "golden".to_owned(),
+        architecture: None,
+    });
+    named.allows(deregister(HOME, "ami-home"));
+    let itself = Reference::new(HOME, "ami-home");
+    named.desired.pinned = Some(itself.clone());
+    named.refuses(deregister(HOME, "ami-home"), 7, because);
+    named.desired.pinned = None;
+    let away = &mut named.known(AWAY).images[0];
+    away.tags.insert(tag::ORIGIN.to_owned(), itself.to_string());
+    named.refuses(deregister(HOME, "ami-home"), 7, because);
+    named.known(AWAY).images[0]
+        .tags
+        .insert(tag::SELF.to_owned(), "ami-of-ours".to_owned());
+    named.refuses(deregister(HOME, "ami-home"), 5, "the last available image");
+}
