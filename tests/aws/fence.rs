@@ -90,7 +90,7 @@ async fn a_call_ends_within_its_timeout_and_may_have_been_done() {
 /// The connection is a task of its own: that nobody waits for the answer any more does not keep it from writing.
 #[tokio::test(start_paused = true)]
 async fn a_request_that_a_connection_has_not_written_is_not_written_when_the_lease_is_over() {
-    let lab = Lab::build(Knobs::calm(), |ec2| LateConnection(ec2));
+    let lab = Lab::build(Knobs::calm(), LateConnection);
     let open = Arc::new(AtomicBool::new(true));
     let lab = lab.started().await.fenced(switched(&open));
     let desired = desired("web", &["us-east-1"]);

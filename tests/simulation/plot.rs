@@ -77,6 +77,15 @@ impl Plot {
     /// The user wants it made anew.
     pub fn rebuild(&mut self, chance: &Chance) {
         self.spec["rebuild"] = json!(format!("again {}", chance.next()));
+        self.is_made_of_what_is_there(chance);
+    }
+
+    /// Nobody wants something new of a source that is gone.
+    fn is_made_of_what_is_there(&mut self, chance: &Chance) {
+        let is_there = self.sources.contains(&self.kind());
+        if !is_there && !self.past.contains(&Content::of(&self.spec)) {
+            self.spec["source"] = source(*chance.pick(&self.sources), self.account, chance);
+        }
     }
 
     /// What the spec is made from.
@@ -99,6 +108,12 @@ impl Plot {
 
     /// The user changes something, and says what.
     pub fn change(&mut self, chance: &Chance) -> &'static str {
+        let what = self.changed(chance);
+        self.is_made_of_what_is_there(chance);
+        what
+    }
+
+    fn changed(&mut self, chance: &Chance) -> &'static str {
         let (sources, account) = (&self.sources, self.account);
         let new_rebuild = || json!(format!("again {}", chance.next()));
         let choice = chance.next() % 8;

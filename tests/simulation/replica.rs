@@ -38,7 +38,7 @@ pub async fn keep(universe: Arc<Universe>, number: usize, crash: Arc<Notify>) {
         let clock = universe.clock.clone();
         let http = Ec2 {
             replica: number,
-            ec2: universe.ec2(number),
+            service: universe.ec2(number),
             universe: universe.clone(),
         };
         let sessions = Sessions::over(
@@ -57,7 +57,11 @@ pub async fn keep(universe: Arc<Universe>, number: usize, crash: Arc<Notify>) {
         );
         // A task of its own: what it holds is gone with it, wherever it is.
         let mut process = tokio::task::JoinSet::new();
-        process.spawn(async move { controlled.await.map_err(|error| error.to_string()) });
+        process.spawn(async move {
+            Box::pin(controlled)
+                .await
+                .map_err(|error| error.to_string())
+        });
         tokio::select! {
             biased;
             () = crash.notified() => {
@@ -100,7 +104,7 @@ fn settings(universe: &Universe, holder: String) -> Settings {
 struct Ec2 {
     replica: usize,
     universe: Arc<Universe>,
-    ec2: InProcess,
+    service: InProcess,
 }
 
 impl fmt::Debug for Ec2 {
@@ -113,7 +117,7 @@ impl fmt::Debug for Ec2 {
 
 impl HttpConnector for Ec2 {
     fn call(&self, mut request: HttpRequest) -> HttpConnectorFuture {
-        let (universe, ec2) = (self.universe.clone(), self.ec2.clone());
+        let (universe, service) = (self.universe.clone(), self.service.clone());
         let replica = self.replica;
         // Credential=KEY/DATE/REGION/SERVICE/aws4_request
         let authorization = request.headers().get("authorization").unwrap_or_default();
@@ -145,7 +149,7 @@ impl HttpConnector for Ec2 {
                 }
             };
             *request.body_mut() = SdkBody::from(body);
-            ec2.call(request).await
+            service.call(request).await
         })
     }
 }

@@ -23,10 +23,10 @@ use crate::{number, side_by_side, virtual_time};
 pub const SETTLES_WITHIN: Duration = Duration::from_hours(6);
 
 /// How many stories are told unless `SEEDS` says otherwise.
-const SEEDS: u64 = 120;
+const SEEDS: u64 = 100;
 
 /// How many stories are compared with the same ones in another process.
-const COMPARED: u64 = 20;
+const COMPARED: u64 = 10;
 
 /// Where the numbers of all stories are written, one a line.
 const DIGESTS: &str = "DIGESTS";

@@ -40,7 +40,7 @@ const RESTS_FOR: Duration = Duration::from_mins(20);
 
 /// How long it is watched at rest after the last one: a day in one story of fifty, else an hour.
 fn rests_long(seed: u64) -> Duration {
-    Duration::from_hours(if seed % 50 == 0 { 24 } else { 1 })
+    Duration::from_hours(if seed.is_multiple_of(50) { 24 } else { 1 })
 }
 
 /// Something that may be left out of a story.
@@ -56,7 +56,7 @@ pub enum Cut {
     BrokenAnswers,
     ClusterErrors,
     ClusterAway,
-    CutOffReplica,
+    LoneReplica,
     HeldWatches,
     Backups,
     Upstream,
@@ -82,7 +82,7 @@ impl Cut {
             Self::BrokenAnswers,
             Self::ClusterErrors,
             Self::ClusterAway,
-            Self::CutOffReplica,
+            Self::LoneReplica,
             Self::HeldWatches,
             Self::Backups,
             Self::Upstream,
@@ -422,7 +422,7 @@ impl Tale<'_> {
             cut_off: chance
                 .per_mille(100)
                 .then(|| *chance.pick(&[0, universe.replicas() - 1]))
-                .filter(|_| cuts.keep(Cut::CutOffReplica)),
+                .filter(|_| cuts.keep(Cut::LoneReplica)),
         };
         universe.note(&format!("{rates:?}"));
         universe.set_rates(rates);
@@ -607,12 +607,11 @@ impl Tale<'_> {
         let (universe, chance) = (self.universe, self.chance.clone());
         let Actor { key, plot, .. } = &mut self.actors[at];
         let (key, kind) = (key.clone(), plot.kind());
-        match kind {
-            Kind::Instance => hands::terminate_instance(universe, key.account),
-            _ => {
-                let source = ("us-east-1".to_owned(), key.account.image.to_owned());
-                hands::deregister(universe, key.account, &source);
-            }
+        if kind == Kind::Instance {
+            hands::terminate_instance(universe, key.account);
+        } else {
+            let source = ("us-east-1".to_owned(), key.account.image.to_owned());
+            hands::deregister(universe, key.account, &source);
         }
         let published = hands::published(universe, &key);
         plot.rebuild(&chance);

@@ -166,7 +166,7 @@ impl Desired {
             account_name: spec.account_name.clone(),
             source: Source::of(&spec.source),
             pinned: pinned(image, &revision),
-            told: told(image, &place),
+            told: told(image, place),
             discarded: annotation(DISCARDED)
                 .and_then(Discarded::parse)
                 .filter(|discarded| discarded.revision == revision),
