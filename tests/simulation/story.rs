@@ -23,7 +23,7 @@ use crate::{number, side_by_side, virtual_time};
 pub const SETTLES_WITHIN: Duration = Duration::from_hours(6);
 
 /// How many stories are told unless `SEEDS` says otherwise.
-const SEEDS: u64 = 100;
+const SEEDS: u64 = 40;
 
 /// How many stories are compared with the same ones in another process.
 const COMPARED: u64 = 10;
