@@ -7,9 +7,11 @@ use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
 };
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use ec2sim::InProcess;
+use http_body_util::BodyExt;
 
 /// Given action and region: HTTP status and body, or nothing to let EC2 answer.
 type Script = dyn Fn(&str, &str) -> Option<(u16, String)> + Send + Sync;
@@ -39,20 +41,28 @@ impl fmt::Debug for Scripted {
 }
 
 impl HttpConnector for Scripted {
-    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let body = String::from_utf8_lossy(request.body().bytes().unwrap_or_default()).into_owned();
-        let action = body
-            .split('&')
-            .find_map(|part| part.strip_prefix("Action="));
-        let region = request.uri().split('.').nth(1).unwrap_or_default();
-        let Some((status, body)) = action.and_then(|action| (self.script)(action, region)) else {
-            return self.ec2.call(request);
-        };
-        let answer = http::Response::builder()
-            .status(status)
-            .body(SdkBody::from(body))
-            .expect("an answer");
-        HttpConnectorFuture::ready(Ok(HttpResponse::try_from(answer).expect("an answer")))
+    fn call(&self, mut request: HttpRequest) -> HttpConnectorFuture {
+        let Self { ec2, script } = self.clone();
+        HttpConnectorFuture::new(async move {
+            // What changes EC2 is given out only while the process may act.
+            let body = std::mem::replace(request.body_mut(), SdkBody::taken());
+            let body = body.collect().await;
+            let body = body.map_err(|error| ConnectorError::other(error, None))?;
+            let body = String::from_utf8_lossy(&body.to_bytes()).into_owned();
+            let action = body
+                .split('&')
+                .find_map(|part| part.strip_prefix("Action="));
+            let region = request.uri().split('.').nth(1).unwrap_or_default();
+            let Some((status, answer)) = action.and_then(|action| script(action, region)) else {
+                *request.body_mut() = SdkBody::from(body);
+                return ec2.call(request).await;
+            };
+            let answer = http::Response::builder()
+                .status(status)
+                .body(SdkBody::from(answer))
+                .expect("an answer");
+            Ok(HttpResponse::try_from(answer).expect("an answer"))
+        })
     }
 }
 
