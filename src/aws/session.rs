@@ -161,6 +161,10 @@ impl Sessions {
         let config = config
             .to_builder()
             .retry_config(RetryConfig::disabled())
+            // The timeout is what ends a call that hangs: bodies are small, and those that change EC2 are given out late.
+            .stalled_stream_protection(
+                aws_config::stalled_stream_protection::StalledStreamProtectionConfig::disabled(),
+            )
             .timeout_config(
                 TimeoutConfig::builder()
                     .operation_attempt_timeout(CALL_TIMEOUT)
