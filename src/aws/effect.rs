@@ -200,10 +200,9 @@ impl Effects {
             self.inventory.will_create(&desired.identity.object);
         }
         let (ec2, calls) = (session.ec2(&place.region), self.sessions.calls());
-        let answer = self
-            .fence
-            .in_time(send(&ec2, calls, action, &self.fence))
-            .await;
+        let fenced = ec2.config().to_builder().interceptor(self.fence.clone());
+        let ec2 = Ec2::from_conf(fenced.build());
+        let answer = self.fence.in_time(send(&ec2, calls, action)).await;
         answer.unwrap_or_else(|| {
             calls.record(action.name(), Class::Unknown.label());
             Err(Failure::unknown("AWS did not answer in time"))
@@ -269,12 +268,7 @@ fn guard(action: &Action) -> Result<(), Failure> {
     }
 }
 
-async fn send(
-    ec2: &Ec2,
-    calls: &EC2Calls,
-    action: &Action,
-    fence: &Fence,
-) -> Result<Answer, Failure> {
+async fn send(ec2: &Ec2, calls: &EC2Calls, action: &Action) -> Result<Answer, Failure> {
     let name = action.name();
     match action {
         Action::CreateImage {
@@ -295,13 +289,7 @@ async fn send(
                 .set_tag_specifications(Some(from_birth(tags)));
             made(
                 name,
-                calls::send(
-                    calls,
-                    name,
-                    request.customize().interceptor(fence.clone()).send(),
-                )
-                .await?
-                .image_id(),
+                calls::send(calls, name, request.send()).await?.image_id(),
             )
         }
         Action::RegisterImage {
@@ -317,13 +305,7 @@ async fn send(
                 .tag_specifications(tagging(ResourceType::Image, tags));
             made(
                 name,
-                calls::send(
-                    calls,
-                    name,
-                    request.customize().interceptor(fence.clone()).send(),
-                )
-                .await?
-                .image_id(),
+                calls::send(calls, name, request.send()).await?.image_id(),
             )
         }
         Action::CopyImage {
@@ -345,13 +327,7 @@ async fn send(
                 .set_tag_specifications(Some(from_birth(tags)));
             made(
                 name,
-                calls::send(
-                    calls,
-                    name,
-                    request.customize().interceptor(fence.clone()).send(),
-                )
-                .await?
-                .image_id(),
+                calls::send(calls, name, request.send()).await?.image_id(),
             )
         }
         Action::CreateTags { id, tags } => {
@@ -359,13 +335,9 @@ async fn send(
                 .create_tags()
                 .resources(id)
                 .set_tags(Some(ec2_tags(tags)));
-            calls::send(
-                calls,
-                name,
-                request.customize().interceptor(fence.clone()).send(),
-            )
-            .await
-            .map(|_| Answer::Changed)
+            calls::send(calls, name, request.send())
+                .await
+                .map(|_| Answer::Changed)
         }
         Action::DeleteTags { id, keys } => {
             // A key without a value is deleted whatever its value is (EC2 API, "DeleteTags").
@@ -374,35 +346,17 @@ async fn send(
                 .map(|key| Tag::builder().key(key).build())
                 .collect();
             let request = ec2.delete_tags().resources(id).set_tags(Some(keys));
-            calls::send(
-                calls,
-                name,
-                request.customize().interceptor(fence.clone()).send(),
-            )
-            .await
-            .map(|_| Answer::Changed)
+            calls::send(calls, name, request.send())
+                .await
+                .map(|_| Answer::Changed)
         }
         Action::DeregisterImage { id } => {
             let request = ec2.deregister_image().image_id(id);
-            gone(
-                calls::send(
-                    calls,
-                    name,
-                    request.customize().interceptor(fence.clone()).send(),
-                )
-                .await,
-            )
+            gone(calls::send(calls, name, request.send()).await)
         }
         Action::DeleteSnapshot { id } => {
             let request = ec2.delete_snapshot().snapshot_id(id);
-            gone(
-                calls::send(
-                    calls,
-                    name,
-                    request.customize().interceptor(fence.clone()).send(),
-                )
-                .await,
-            )
+            gone(calls::send(calls, name, request.send()).await)
         }
         Action::StoreFinalizer
         | Action::RecordCapture { .. }
