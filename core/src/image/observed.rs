@@ -92,6 +92,20 @@ pub struct Dead {
     pub id: String,
     /// Of which revision it was.
     pub revision: Revision,
+    /// Which attempt to copy it was, so that its token is used up; 0 for what was no copy, or where no tag said so.
+    pub attempt: u32,
+}
+
+impl Dead {
+    /// What a dead image with these tags was; `None` where they name no revision.
+    pub fn with_tags(id: String, tags: &BTreeMap<String, String>) -> Option<Self> {
+        let attempt = tags.get(tag::ATTEMPT).and_then(|text| text.parse().ok());
+        Some(Self {
+            id,
+            revision: tags.get(tag::REVISION)?.as_str().into(),
+            attempt: attempt.unwrap_or_default(),
+        })
+    }
 }
 
 /// Why a place cannot be read.

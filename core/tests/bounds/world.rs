@@ -173,6 +173,7 @@ fn known(desired: &Desired) -> impl Strategy<Value = Known> + use<> {
                     .then(|| Dead {
                         id: "ami-dead".to_owned(),
                         revision: revision.clone(),
+                        attempt: 0,
                     })
                     .into_iter()
                     .collect(),

@@ -206,7 +206,7 @@ impl Ec2 {
     }
 
     /// What the step does. EC2 refuses what cannot be; a plan that asks for it is wrong.
-    pub fn perform(&mut self, desired: &Desired, step: &Step) {
+    pub fn perform(&mut self, step: &Step) {
         let Some(place) = &step.place else {
             return self.write(&step.action);
         };
@@ -277,10 +277,7 @@ impl Ec2 {
                         "made already, and there"
                     );
                     if known.dead.iter().all(|dead| dead.id != id) {
-                        known.dead.push(Dead {
-                            id,
-                            revision: desired.revision.clone(),
-                        });
+                        known.dead.extend(Dead::with_tags(id, tags));
                     }
                     return;
                 }
@@ -408,13 +405,10 @@ impl Ec2 {
             );
             known.images = there;
             let gone: Vec<Image> = gone;
-            known.dead.extend(gone.into_iter().filter_map(|image| {
-                let revision = image.tags.get(tag::REVISION)?.as_str().into();
-                Some(Dead {
-                    id: image.id,
-                    revision,
-                })
-            }));
+            let dead = gone
+                .into_iter()
+                .filter_map(|image| Dead::with_tags(image.id, &image.tags));
+            known.dead.extend(dead);
         }
     }
 

@@ -189,7 +189,7 @@ fn run(world: &mut Ec2) {
         }
         world.record(status);
         for step in &steps {
-            world.perform(&desired, step);
+            world.perform(step);
         }
         if steps.is_empty() {
             world.minute();

@@ -165,6 +165,7 @@ fn who_takes_what_is_not_listed_for_gone() {
             known.dead.extend(missing.into_iter().map(|image| Dead {
                 id: image.id,
                 revision: desired.revision.clone(),
+                attempt: 0,
             }));
         }
         plan(desired, &observed, now)

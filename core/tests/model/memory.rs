@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use amity_core::image::identity::{Revision, tag};
+use amity_core::image::identity::tag;
 use amity_core::image::observed::{Dead, Image, ImageState, Known, Snapshot};
 use amity_core::image::plan::Action;
 use jiff::Timestamp;
@@ -24,7 +24,7 @@ pub struct Memory {
     snapshots: BTreeMap<String, Entry<Snapshot>>,
     graves: BTreeMap<String, Grave>,
     /// Attempts that left no image, by id, or by token where no id was told.
-    dead: BTreeMap<String, Revision>,
+    dead: BTreeMap<String, Dead>,
     /// Copies that EC2 says it made, by token: their tags, and when it first said so.
     claims: BTreeMap<String, (Tags, Timestamp)>,
     /// The name that EC2 said was taken, when, and by whom.
@@ -111,14 +111,7 @@ impl Memory {
                 .values()
                 .map(|entry| self.shown_snapshot(entry))
                 .collect(),
-            dead: self
-                .dead
-                .iter()
-                .map(|(id, revision)| Dead {
-                    id: id.clone(),
-                    revision: revision.clone(),
-                })
-                .collect(),
+            dead: self.dead.values().cloned().collect(),
             name_holders: name_holders.collect(),
             free_copy_slots: None,
             as_of,
@@ -204,8 +197,12 @@ impl Memory {
         }
         self.as_of = Some(NOW);
         self.failed = false;
-        let lives = |id: &String| self.images.contains_key(id);
-        self.dead.retain(|id, _| !lives(id));
+        let lives = |dead: &Dead| {
+            let entry = self.images.get(&dead.id);
+            let revision = entry.and_then(|entry| entry.item.tags.get(tag::REVISION));
+            revision.is_some_and(|revision| dead.revision == revision.as_str().into())
+        };
+        self.dead.retain(|_, dead| !lives(dead));
         // Since when something is known matters until a list shows it.
         self.images
             .values_mut()
@@ -276,8 +273,9 @@ impl Memory {
     }
 
     fn died(&mut self, id: String, tags: &Tags) {
-        if let Some(revision) = tags.get(tag::REVISION) {
-            self.dead.insert(id, Revision::from(revision.as_str()));
+        if let Some(dead) = Dead::with_tags(id, tags) {
+            let last = self.dead.entry(dead.id.clone()).or_insert(dead.clone());
+            last.attempt = last.attempt.max(dead.attempt);
         }
     }
 

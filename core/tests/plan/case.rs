@@ -315,6 +315,8 @@ pub struct Dead {
     pub id: String,
     #[serde(default = "current")]
     pub revision: String,
+    #[serde(default)]
+    pub attempt: u32,
 }
 
 #[derive(Debug, Deserialize)]

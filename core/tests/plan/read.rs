@@ -497,6 +497,7 @@ fn known(case: &Case, names: &Names, region: &str, place: &case::Place) -> Resul
     let dead = |one: &case::Dead| Dead {
         id: one.id.clone(),
         revision: names.revision(&one.revision),
+        attempt: one.attempt,
     };
     Ok(Known {
         images,

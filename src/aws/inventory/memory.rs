@@ -381,7 +381,7 @@ impl Memory {
                     .entry(object.clone())
                     .or_default()
                     .insert(id.clone());
-                self.attempts.lives(object, id);
+                self.attempts.lives(object, id, &entry.item.tags);
             }
             for snapshot in &entry.item.snapshots {
                 self.users

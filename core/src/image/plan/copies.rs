@@ -315,8 +315,8 @@ struct Attempt {
     not_before: Option<Timestamp>,
 }
 
-/// One more than the attempts that are known to be dead, and than any that is still shown. The longer they fail,
-/// the later the next; a copy that failed by its key is not tried again.
+/// One more than how many attempts are known to be over, and than the number of any of them: an earlier process may
+/// have known of more. The longer they fail, the later the next; a copy that failed by its key is not tried again.
 fn attempt(view: &View<'_>, place: &Place, known: &Known) -> Result<Attempt, Finding> {
     let failed: Vec<_> = view
         .claimed
@@ -332,16 +332,17 @@ fn attempt(view: &View<'_>, place: &Place, known: &Known) -> Result<Attempt, Fin
         .filter(|owned| owned.place == place && owned.is_of(&view.desired.revision))
         .filter(|owned| has_been_retained(owned))
         .collect();
-    let dead = known
+    let dead: Vec<_> = known
         .dead
         .iter()
         .filter(|dead| dead.revision == view.desired.revision)
-        .count();
-    let counted = u32::try_from(failed.len() + retained.len() + dead).unwrap_or(u32::MAX);
+        .collect();
+    let counted = u32::try_from(failed.len() + retained.len() + dead.len()).unwrap_or(u32::MAX);
     let said = failed
         .iter()
         .chain(&retained)
         .filter_map(|owned| owned.image.tags.get(tag::ATTEMPT)?.parse().ok())
+        .chain(dead.iter().map(|dead| dead.attempt))
         .max();
     let last = failed.iter().max_by_key(|owned| owned.image.created);
     let words = last.map(|owned| words_of_failure(owned, known));

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use amity_core::image::identity::{Revision, tag};
+use amity_core::image::identity::tag;
 use amity_core::image::observed::{Dead, Image};
 use jiff::{SignedDuration, Timestamp};
 
@@ -14,7 +14,7 @@ use crate::aws::inventory::entry::Entry;
 pub(super) struct Attempts {
     /// Images that EC2 gave out or listed and then denied, by object and id; a token stands for an id that no
     /// answer told.
-    dead: BTreeMap<String, BTreeMap<String, Revision>>,
+    dead: BTreeMap<String, BTreeMap<String, Dead>>,
     /// The copies that EC2 says it made, by token: what lists must show, or else is dead.
     claims: BTreeMap<String, Claim>,
 }
@@ -36,18 +36,24 @@ impl Claim {
 }
 
 impl Attempts {
-    /// An image with these tags is gone without our doing.
+    /// An image with these tags is gone without our doing. Several tokens may have answered with it.
     pub(super) fn died(&mut self, id: String, tags: &BTreeMap<String, String>) {
-        if let (Some(object), Some(revision)) = (tags.get(tag::OBJECT), tags.get(tag::REVISION)) {
-            let dead = self.dead.entry(object.clone()).or_default();
-            dead.insert(id, Revision::from(revision.as_str()));
+        let Some(object) = tags.get(tag::OBJECT) else {
+            return;
+        };
+        if let Some(dead) = Dead::with_tags(id, tags) {
+            let known = self.dead.entry(object.clone()).or_default();
+            let last = known.entry(dead.id.clone()).or_insert(dead.clone());
+            last.attempt = last.attempt.max(dead.attempt);
         }
     }
 
-    /// An image is listed, so that it is not dead.
-    pub(super) fn lives(&mut self, object: &str, id: &str) {
+    /// An image with these tags is listed, so that it is not dead; unless it was of a revision that it no longer
+    /// says it is of.
+    pub(super) fn lives(&mut self, object: &str, id: &str, tags: &BTreeMap<String, String>) {
         if let Some(dead) = self.dead.get_mut(object) {
-            dead.remove(id);
+            let says = tags.get(tag::REVISION).map(|text| text.as_str().into());
+            dead.retain(|known, dead| known != id || says.as_ref() != Some(&dead.revision));
             if dead.is_empty() {
                 self.dead.remove(object);
             }
@@ -103,12 +109,11 @@ impl Attempts {
 
     /// The dead attempts of one object.
     pub(super) fn of(&self, object: &str) -> Vec<Dead> {
-        let dead = self.dead.get(object).into_iter().flatten();
-        dead.map(|(id, revision)| Dead {
-            id: id.clone(),
-            revision: revision.clone(),
-        })
-        .collect()
+        let dead = self.dead.get(object);
+        dead.into_iter()
+            .flat_map(BTreeMap::values)
+            .cloned()
+            .collect()
     }
 
     /// The objects that have dead attempts.

@@ -213,6 +213,38 @@ fn an_answer_that_names_a_dead_image_counts_as_dead_at_once() {
 }
 
 #[test]
+fn every_token_that_answers_with_the_same_dead_image_is_used_up() {
+    let mut memory = memory();
+    for attempt in [2, 1] {
+        let mut copy = copy();
+        if let Action::CopyImage { tags, .. } = &mut copy {
+            tags.insert(tag::ATTEMPT.to_owned(), attempt.to_string());
+        }
+        memory.write(&copy, Answer::Made(AMI.into()), 10);
+        memory.absorb(reading(620, []));
+    }
+    let dead = memory.known().dead;
+    assert_eq!(
+        dead.iter().map(|dead| dead.attempt).collect::<Vec<_>>(),
+        [2]
+    );
+}
+
+#[test]
+fn a_token_whose_image_is_called_one_of_another_revision_by_somebody_stays_used_up() {
+    let mut memory = memory();
+    let mut other = image(AMI, ImageState::Available);
+    other
+        .tags
+        .insert(tag::REVISION.to_owned(), "0000000000".to_owned());
+    memory.absorb(reading(5, [other.clone()]));
+    memory.write(&copy(), Answer::Made(AMI.into()), 10);
+    assert_eq!(memory.dead(), [AMI]);
+    memory.absorb(reading(20, [other]));
+    assert_eq!(memory.dead(), [AMI], "else it is asked for again, for ever");
+}
+
+#[test]
 fn a_token_that_was_used_for_an_image_that_is_never_listed_is_a_dead_attempt() {
     let mut memory = memory();
     memory.absorb(reading(5, [image(OTHER, ImageState::Failed)]));

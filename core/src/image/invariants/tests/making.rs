@@ -24,6 +24,7 @@ fn nothing_is_captured_twice() {
     lost.known(HOME).dead.push(Dead {
         id: "ami-away".to_owned(),
         revision,
+        attempt: 0,
     });
     lost.refuses(capture(), 8, "ami-away was made");
 }
@@ -87,6 +88,7 @@ fn nothing_is_registered_while_an_image_of_the_revision_lives() {
     world.known(HOME).dead.push(Dead {
         id: "ami-home".to_owned(),
         revision,
+        attempt: 0,
     });
     world.allows(register());
 }
