@@ -31,10 +31,10 @@ test: ## Run all tests: plans, simulations, a real control plane, other people's
 	EC2SIM=$(programs)/ec2sim tests/clients/run
 
 .PHONY: simulate
-simulate: ## Tell SEEDS=1000 stories in which everything goes wrong, or that of SEED=17
+simulate: ## Tell SEEDS=1000 stories in which everything goes wrong (FROM=500), or that of SEED=17
 	@$(call require,cargo cc)
 	$(cargo_build)
-	$(if $(SEED),SEED=$(SEED),SEEDS=$(or $(SEEDS),1000)) cargo test --workspace --locked --test simulation -- --nocapture --exact \
+	$(if $(SEED),SEED=$(SEED),FROM=$(or $(FROM),0) SEEDS=$(or $(SEEDS),1000)) cargo test --workspace --locked --test simulation -- --nocapture --exact \
 		story::whatever_happens_ec2_matches_in_the_end_and_nothing_is_lost_or_doubled
 
 .PHONY: kill-test

@@ -76,9 +76,7 @@ pub async fn reconcile(
     cx: &Context,
 ) -> Result<Duration, Error> {
     let desired = desired(image, referred, cx);
-    let observed = observe(&desired, cx).await;
-    let now = cx.clock.now();
-    let plan = plan(&desired, &observed, now).checked(&desired, &observed, now);
+    let (observed, plan) = observe_and_plan(&desired, cx).await;
     let performed = perform(image, &desired, &plan, cx).await?;
     if !performed.changed_the_object {
         let status = report(image, &desired, &observed, &plan, cx.clock.now());
@@ -104,9 +102,9 @@ fn desired(image: &MachineImage, referred: &Referred, cx: &Context) -> Desired {
     Desired::of(image, &cx.installation, references)
 }
 
-/// What EC2 has, with what a plan needs to know besides the lists: the source, who uses what is to go, and how
-/// much else of the account is to go.
-async fn observe(desired: &Desired, cx: &Context) -> Observed {
+/// What EC2 has, with what the plan needs to know besides the lists: the source, who uses what is to go, and how
+/// much else of the account is to go. A plan says what it needs, and is made anew with it.
+async fn observe_and_plan(desired: &Desired, cx: &Context) -> (Observed, Checked) {
     let mut read = Reads::default();
     loop {
         let mut observed = cx.inventory.observe(desired, &read).await;
@@ -116,8 +114,11 @@ async fn observe(desired: &Desired, cx: &Context) -> Observed {
             let is_whole = holdings.unreadable.is_empty();
             observed.departures = is_whole.then(|| (cx.claims)().departures(&holdings));
         }
-        if !read.add(reads(desired, &observed, cx.clock.now())) {
-            return observed;
+        let now = cx.clock.now();
+        let plan = plan(desired, &observed, now);
+        if !read.add(reads(desired, &observed, &plan, now)) {
+            let checked = plan.checked(desired, &observed, now);
+            return (observed, checked);
         }
     }
 }

@@ -17,6 +17,7 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use ec2sim::InProcess;
 use http_body_util::BodyExt;
+use jiff::SignedDuration;
 use tokio::sync::Notify;
 
 use crate::process::{lock, sdk_config};
@@ -91,12 +92,15 @@ fn settings(universe: &Universe, holder: String) -> Settings {
             duration: universe.lease_duration,
         },
         aws: aws::Settings {
-            consistency_window: crate::universe::WINDOW,
-            rest_interval: jiff::SignedDuration::try_from(universe.rest_interval)
-                .expect("a duration"),
+            consistency_window: signed(universe.consistency_window),
+            rest_interval: signed(universe.rest_interval),
             ..aws::Settings::default()
         },
     }
+}
+
+fn signed(duration: Duration) -> SignedDuration {
+    SignedDuration::try_from(duration).expect("a short duration")
 }
 
 /// EC2 as one replica reaches it: through the gate.

@@ -1,15 +1,15 @@
 //! Chance, from a seed: crashes before and after every effect and every write to the cluster, lost and broken answers,
 //! throttling, stale reads, watches that are held up, and others who do what they like in EC2. One seed is one story.
 //!
-//! `SEEDS=1000` tells more of them, `SEED=17` only one, with what was done to EC2; `make simulate` does either. A story
+//! `SEEDS=1000` tells more of them, `FROM=500` others, `SEED=17` only one, with what was done to EC2; `make simulate` does either. A story
 //! that fails is told again with ever less in it, so long as it fails.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::env;
 use std::fmt::Write as _;
 use std::fs;
 use std::process::Command;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use ec2sim::World;
@@ -23,36 +23,41 @@ use crate::{number, side_by_side, virtual_time};
 pub const SETTLES_WITHIN: Duration = Duration::from_hours(6);
 
 /// How many stories are told unless `SEEDS` says otherwise.
-const SEEDS: u64 = 40;
+const SEEDS: u64 = 500;
 
 /// How many stories are compared with the same ones in another process.
-const COMPARED: u64 = 10;
+const COMPARED: u64 = 100;
 
 /// Where the numbers of all stories are written, one a line.
 const DIGESTS: &str = "DIGESTS";
 
+/// The stories of this process, told once for all tests.
+fn stories() -> &'static BTreeMap<u64, Result<Told, String>> {
+    static STORIES: OnceLock<BTreeMap<u64, Result<Told, String>>> = OnceLock::new();
+    STORIES.get_or_init(|| {
+        let seeds = match (number("SEED"), number("FROM").unwrap_or(0)) {
+            (Some(seed), _) => seed..seed + 1,
+            (None, from) => from..from + number("SEEDS").unwrap_or(SEEDS),
+        };
+        let told = side_by_side(seeds, |seed| {
+            let told = tell(seed, &Cuts::default());
+            if let Err(error) = &told {
+                eprintln!("SEED={seed}: {error}\n{}", shrunk(seed, error));
+            }
+            Some((seed, told))
+        });
+        told.into_iter().collect()
+    })
+}
+
 #[test]
 fn whatever_happens_ec2_matches_in_the_end_and_nothing_is_lost_or_doubled() {
-    let seeds = match (number("SEED"), number("SEEDS")) {
-        (Some(seed), _) => seed..seed + 1,
-        (None, seeds) => 0..seeds.unwrap_or(SEEDS),
-    };
-    let told = side_by_side(seeds, |seed| Some((seed, tell(seed, &Cuts::default()))));
+    let told = stories();
     let mut summary = Told::default();
-    let mut digests = BTreeSet::new();
-    let mut failures = 0;
-    for (seed, told) in &told {
-        match told {
-            Ok(told) => {
-                summary.add(told);
-                digests.insert(format!("{seed} {}\n", told.digest));
-            }
-            Err(error) => {
-                failures += 1;
-                eprintln!("SEED={seed}: {error}\n{}", shrunk(*seed, error));
-            }
-        }
+    for told in told.values().flatten() {
+        summary.add(told);
     }
+    let failures = told.values().filter(|told| told.is_err()).count();
     let Troubles { faults, crashes } = summary.troubles;
     eprintln!(
         "{} stories, {} virtual hours, {} requests, {} effects, {faults} faults, {crashes} crashes",
@@ -62,44 +67,50 @@ fn whatever_happens_ec2_matches_in_the_end_and_nothing_is_lost_or_doubled() {
         summary.effects.len(),
     );
     if let Some(file) = env::var_os(DIGESTS) {
-        let digests: String = digests.into_iter().collect();
-        fs::write(file, digests).expect("a file for the digests");
+        fs::write(file, digests()).expect("a file for the digests");
     }
     assert!(failures == 0, "{failures} of {} stories failed", told.len());
 }
 
 #[test]
 fn a_seed_is_the_same_story_in_every_process() {
+    let here = digests();
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let digests = [1, 2].map(|process| {
-        let file = folder.path().join(process.to_string());
-        let told = Command::new(env::current_exe().expect("a program"))
-            .args([
-                "--exact",
-                "story::whatever_happens_ec2_matches_in_the_end_and_nothing_is_lost_or_doubled",
-            ])
-            .env("SEEDS", COMPARED.to_string())
-            .env_remove("SEED")
-            .env(DIGESTS, &file)
-            .output()
-            .expect("a process");
-        assert!(
-            told.status.success(),
-            "{}",
-            String::from_utf8_lossy(&told.stdout)
-        );
-        fs::read_to_string(file).expect("digests")
-    });
-    let [first, second] = digests;
-    assert_eq!(first.lines().count() as u64, COMPARED);
-    let different: Vec<_> = first
+    let file = folder.path().join("digests");
+    let told = Command::new(env::current_exe().expect("a program"))
+        .args([
+            "--exact",
+            "story::whatever_happens_ec2_matches_in_the_end_and_nothing_is_lost_or_doubled",
+        ])
+        .env("SEEDS", COMPARED.to_string())
+        .env_remove("SEED")
+        .env_remove("FROM")
+        .env(DIGESTS, &file)
+        .output()
+        .expect("a process");
+    assert!(
+        told.status.success(),
+        "{}",
+        String::from_utf8_lossy(&told.stderr)
+    );
+    let there = fs::read_to_string(file).expect("digests");
+    let different: Vec<_> = there
         .lines()
-        .filter(|line| !second.lines().any(|other| other == *line))
+        .filter(|line| !here.lines().any(|other| other == *line))
         .collect();
+    assert_eq!(there.lines().count() as u64, COMPARED);
     assert!(
         different.is_empty(),
         "told otherwise in another process: {different:?}"
     );
+}
+
+/// The numbers of all stories that went well, a line each.
+fn digests() -> String {
+    let told = stories().iter();
+    let told = told.filter_map(|(seed, told)| Some((seed, &told.as_ref().ok()?.digest)));
+    told.map(|(seed, digest)| format!("{seed} {digest}\n"))
+        .collect()
 }
 
 /// What was told.

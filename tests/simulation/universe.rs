@@ -12,7 +12,6 @@ use ec2sim::state::ImageState;
 use ec2sim::{CallSummary, Fault, InProcess, World};
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
-use jiff::SignedDuration;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::Client;
 use kube::client::Body;
@@ -32,8 +31,13 @@ use crate::sabotage::Sabotage;
 /// goes wrong takes a third of it.
 const BUSY: u64 = 300;
 
-/// How late EC2's reads may be in these stories.
-pub const WINDOW: SignedDuration = SignedDuration::from_mins(10);
+/// How long it may take until EC2's reads show what was done: the default of `--consistency-window`, or shorter, and
+/// always longer than it takes in these stories.
+const WINDOWS: [Duration; 3] = [
+    Duration::from_mins(3),
+    Duration::from_mins(3),
+    Duration::from_mins(10),
+];
 
 /// How often a place at rest is read, by the seed: the default of `--rest-interval`, or more seldom.
 const REST_INTERVALS: [Duration; 3] = [
@@ -61,8 +65,8 @@ pub struct Rates {
 /// asked of the cluster is its renewal.
 const LEASE_DURATIONS: [Duration; 3] = [
     Duration::from_mins(1),
-    Duration::from_mins(4),
-    Duration::from_mins(4),
+    Duration::from_mins(10),
+    Duration::from_mins(10),
 ];
 
 /// What happens when an effect arrives at EC2.
@@ -99,6 +103,7 @@ pub struct Universe {
     /// How often the operator has a place read in which nothing goes on.
     pub rest_interval: Duration,
     pub lease_duration: Duration,
+    pub consistency_window: Duration,
     /// The objects that users have, or had.
     pub objects: Vec<Key>,
     /// What is wrong with the controller.
@@ -106,7 +111,8 @@ pub struct Universe {
     /// Images that came back beside what replaced them.
     pub restored: Mutex<BTreeSet<String>>,
     /// The first time that something was wrong which must never be, even for a moment.
-    pub wrong: Mutex<Option<String>>,
+    wrong: Mutex<Option<String>>,
+    something_is_wrong: Notify,
     /// What went wrong so far.
     pub troubles: Mutex<Troubles>,
     /// How often the cluster was written to, by ten minutes of the story.
@@ -141,10 +147,12 @@ impl Universe {
             effects: Arc::default(),
             rest_interval: *Chance::new(seed).pick(&REST_INTERVALS),
             lease_duration: *Chance::new(!seed).pick(&LEASE_DURATIONS),
+            consistency_window: *Chance::new(seed.rotate_left(32)).pick(&WINDOWS),
             objects: (0..objects).map(Key::of_many).collect(),
             sabotage: Mutex::default(),
             restored: Mutex::default(),
             wrong: Mutex::default(),
+            something_is_wrong: Notify::new(),
             troubles: Mutex::default(),
             busy: Mutex::default(),
             take_over_from: Mutex::default(),
@@ -164,14 +172,21 @@ impl Universe {
         self.objects.iter().map(|key| key.account).collect()
     }
 
-    /// Lets the replicas run while a story is told.
-    pub async fn live<T>(self: &Arc<Self>, story: impl Future<Output = T>) -> T {
+    /// Lets the replicas run while a story is told, which ends at once when something is wrong that must never be.
+    pub async fn live<T>(
+        self: &Arc<Self>,
+        story: impl Future<Output = Result<T, String>>,
+    ) -> Result<T, String> {
         let mut tasks = JoinSet::new();
         tasks.spawn(self.gate.clone().keep());
         for (number, crash) in self.crash.iter().enumerate() {
             tasks.spawn(replica::keep(self.clone(), number, crash.clone()));
         }
-        let told = story.await;
+        let told = tokio::select! {
+            biased;
+            () = self.something_is_wrong.notified() => Err(lock(&self.wrong).take().unwrap_or_default()),
+            told = story => told,
+        };
         tasks.shutdown().await;
         told
     }
@@ -315,6 +330,11 @@ impl Universe {
         for crash in &self.crash {
             crash.notify_one();
         }
+    }
+
+    /// How long EC2's reads lag behind, with a margin.
+    pub fn lags_for(&self) -> Duration {
+        self.consistency_window + Duration::from_mins(2)
     }
 
     /// How many replicas there are.
@@ -501,6 +521,7 @@ impl Universe {
 
     fn is_wrong(&self, what: String) {
         lock(&self.wrong).get_or_insert(what);
+        self.something_is_wrong.notify_one();
     }
 
     /// Nothing loops hot: so much is written in ten minutes for each object and replica, and no more.

@@ -125,9 +125,9 @@ impl fmt::Display for SourceQuery {
     }
 }
 
-/// What has to be read for the next plan.
-pub fn reads(desired: &Desired, observed: &Observed, now: Timestamp) -> Reads {
-    let steps = plan(desired, observed, now).steps;
+/// What has to be read for the plan that follows `plan`, which is that of the same desire and observation.
+pub fn reads(desired: &Desired, observed: &Observed, plan: &Plan, now: Timestamp) -> Reads {
+    let steps = &plan.steps;
     let usage = steps
         .iter()
         .filter_map(|step| match (&step.place, &step.waits_for) {

@@ -114,8 +114,8 @@ proptest! {
         }),
     ) {
         let desired = desired(&image);
-        let _ = reads(&desired, &observed, NOW);
         let plan = plan(&desired, &observed, NOW);
+        let _ = reads(&desired, &observed, &plan, NOW);
         for step in &plan.steps {
             let wrong = refused(&step.action);
             prop_assert!(wrong.is_none(), "{}: {}", step.action, wrong.unwrap_or_default());

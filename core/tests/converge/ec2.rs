@@ -12,7 +12,7 @@ use amity_core::image::observed::{
     SourceInstance, SourceSnapshot, SourceView, Unreadable, Usage,
 };
 use amity_core::image::plan::step::{Action, Step};
-use amity_core::image::plan::{Reads, SourceQuery, reads};
+use amity_core::image::plan::{Reads, SourceQuery, plan, reads};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::json;
@@ -165,7 +165,12 @@ impl Ec2 {
                 .insert(place.clone(), PlaceView::Known(known));
         }
         let mut needed = Reads::default();
-        while needed.add(reads(desired, &observed, self.now)) {
+        while needed.add(reads(
+            desired,
+            &observed,
+            &plan(desired, &observed, self.now),
+            self.now,
+        )) {
             if let Some(query) = &needed.source {
                 observed.source = source(desired, query);
             }

@@ -138,7 +138,11 @@ impl Look {
             ..Observed::default()
         };
         let mut needed = Reads::default();
-        while needed.add(reads(&desired, &observed, NOW)) {
+        let plan = loop {
+            let plan = planner(&desired, &observed, NOW);
+            if !needed.add(reads(&desired, &observed, &plan, NOW)) {
+                break plan;
+            }
             if let Some(query) = &needed.source {
                 observed.source = source.view(query);
             }
@@ -151,8 +155,7 @@ impl Look {
                 going: 1,
                 published: 10,
             });
-        }
-        let plan = planner(&desired, &observed, NOW);
+        };
         let broken = violations(&plan, &desired, &observed, NOW);
         let next = next_steps(&plan, &desired, &observed);
         let on_object = next.iter().find(|step| step.place.is_none());

@@ -15,7 +15,7 @@ use amity_core::image::observed::{
     Asked, Dead, Departures, Image, ImageState, Known, Observed, PlaceView, Refusal, Snapshot,
     SourceImage, SourceInstance, SourceSnapshot, SourceView, Unreadable, Usage,
 };
-use amity_core::image::plan::{SourceQuery, reads};
+use amity_core::image::plan::{SourceQuery, plan, reads};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use serde_json::json;
@@ -272,6 +272,11 @@ fn aws_account(case: &Case) -> Result<AwsAccount, String> {
     Ok(account)
 }
 
+/// What is asked of the source in this situation.
+fn source_query(desired: &Desired, observed: &Observed) -> Option<SourceQuery> {
+    reads(desired, observed, &plan(desired, observed, now()), now()).source
+}
+
 fn source(case: &Case, desired: &Desired, observed: &Observed) -> Result<SourceView, String> {
     let default = case::Source {
         state: None,
@@ -285,7 +290,7 @@ fn source(case: &Case, desired: &Desired, observed: &Observed) -> Result<SourceV
         devices: Vec::new(),
         missing: None,
         unreadable: None,
-        unread: reads(desired, observed, now()).source.is_none(),
+        unread: source_query(desired, observed).is_none(),
     };
     let said = case.source.as_ref().unwrap_or(&default);
     if said.unread {
@@ -323,7 +328,7 @@ fn source(case: &Case, desired: &Desired, observed: &Observed) -> Result<SourceV
         Source::NamedImage(named) => {
             let newest = said.id.clone().unwrap_or_else(|| "ami-newest".to_owned());
             // What was resolved once is read by its id.
-            let id = match reads(desired, observed, now()).source {
+            let id = match source_query(desired, observed) {
                 Some(SourceQuery::Image(pinned)) => pinned.id,
                 _ => newest,
             };

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use amity_core::image::identity::Place;
-use amity_core::image::plan::{Reads, SourceQuery, reads};
+use amity_core::image::plan::{Reads, SourceQuery, plan, reads};
 
 use crate::read::{ACCOUNT, situation};
 
@@ -12,7 +12,8 @@ use crate::read::{ACCOUNT, situation};
 fn read_in(case: &str) -> Reads {
     let case = serde_saphyr::from_str(case).unwrap();
     let it = situation(&case).unwrap();
-    reads(&it.desired, &it.observed, it.now)
+    let plan = plan(&it.desired, &it.observed, it.now);
+    reads(&it.desired, &it.observed, &plan, it.now)
 }
 
 fn usage_of(images: &[(&str, &str)]) -> BTreeSet<(Place, String)> {

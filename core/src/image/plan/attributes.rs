@@ -45,11 +45,11 @@ fn bring_into_line(
     plan: &mut Plan,
 ) {
     let noted = TagKeys::read(has);
-    let is_ours = |key: &&String| noted.contains(key) && !key.starts_with(tag::PREFIX);
+    let is_ours = |key: &&String| !key.starts_with(tag::PREFIX) && noted.contains(key);
     let mut surplus: Vec<_> = has
         .keys()
-        .filter(is_ours)
         .filter(|key| !view.desired.tags.contains_key(*key))
+        .filter(is_ours)
         .cloned()
         .collect();
     if view.desired.tags.is_empty() && has.contains_key(tag::TAG_KEYS) {
