@@ -215,7 +215,10 @@ impl Tale<'_> {
         }
         if chance.per_mille(100) && self.cuts.keep(Cut::Backups) {
             let backup = universe.back_up();
-            universe.pass(meanwhile()).await;
+            // The leader notices by its lease, which it has written since.
+            universe
+                .pass(universe.lease_duration / 2 + meanwhile())
+                .await;
             universe.restore(&backup);
         }
         if chance.per_mille(100) {
@@ -323,7 +326,18 @@ impl Tale<'_> {
         let troubled = Duration::from_secs(60 + self.chance.next() % 1800);
         universe.run_until(troubled, all_done).await;
         universe.heal();
-        if !universe.run_until(SETTLES_WITHIN, all_done).await {
+        let exceeds_limit = |universe: &Universe| {
+            let mut objects = universe.objects.iter();
+            objects.any(|key| oracles::is_stalled(universe, key, "DeregistrationLimit"))
+        };
+        let done_or_held_up = |universe: &Universe| all_done(universe) || exceeds_limit(universe);
+        let mut is_done = universe.run_until(SETTLES_WITHIN, done_or_held_up).await;
+        if exceeds_limit(universe) {
+            // It is meant, and said so.
+            universe.lift_deregistration_limits();
+            is_done = universe.run_until(SETTLES_WITHIN, all_done).await;
+        }
+        if !is_done {
             return Err(format!(
                 "{what}: EC2 does not match after {SETTLES_WITHIN:?}: {}",
                 self.explain(|key| !done(universe, key))

@@ -8,6 +8,7 @@ use std::time::Duration;
 use amity::clock::Clock;
 use amity::telemetry::Metrics;
 use amity_core::api::{AwsAccount, MachineImage};
+use amity_core::image::desired::LIMIT_LIFTED_UNTIL;
 use ec2sim::state::ImageState;
 use ec2sim::{CallSummary, Fault, InProcess, World};
 use http::{Request, Response, StatusCode};
@@ -242,6 +243,20 @@ impl Universe {
     pub fn grant(&self, everything: bool) {
         for account in self.accounts() {
             self.apply_manifest(&account.manifest(everything));
+        }
+    }
+
+    /// The keeper of every account says that whatever is to go may go, for as long as it takes.
+    pub fn lift_deregistration_limits(&self) {
+        self.note("the limits of deregistration are lifted");
+        let until = self.clock.now() + jiff::SignedDuration::from_hours(12);
+        for account in self.accounts() {
+            if self.has_account(account) {
+                let mut manifest = account.manifest(true);
+                manifest["metadata"]["annotations"] =
+                    json!({LIMIT_LIFTED_UNTIL: until.to_string()});
+                self.apply_manifest(&manifest);
+            }
         }
     }
 
