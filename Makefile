@@ -44,6 +44,13 @@ kill-test: ## Kill or stop the leader N times in the middle of roll-outs (N=200;
 	AMITY_KILLS="$(or $(N),200)" AMITY_KILLS_SEED="$(SEED)" KUBEBUILDER_ASSETS="$$($(build_control_plane))" \
 		cargo test --workspace --locked --test cluster -- --nocapture kills:: outages::
 
+.PHONY: bench
+bench: ## Measure speed, EC2 calls, memory and processor time beside their targets (ONLY=rest: some of them)
+	@$(call require,cargo cc)
+	$(cargo_build)
+	ONLY="$(ONLY)" cargo test --workspace --locked --test simulation -- --ignored --nocapture --exact \
+		bench::figures
+
 .PHONY: lint
 lint: ## Check format, warnings, generated files, and dependencies (where cargo-deny is installed)
 	@$(call require,cargo cc)

@@ -20,6 +20,7 @@ mod process;
 pub mod reconcile;
 mod replica;
 
+use std::fmt::Debug;
 use std::future::ready;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -34,6 +35,7 @@ use kube::runtime::controller::{Action, Config, Controller};
 use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube::runtime::{WatchStreamExt, controller, watcher};
 use kube::{Api, Client, Resource, ResourceExt};
+use serde::de::DeserializeOwned;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
@@ -150,11 +152,8 @@ async fn lead(
         budget.clone(),
     );
     let (wake_accounts, mut gone) = mpsc::channel(1);
-    let accounts = Controller::new(
-        Api::<Guarded<AwsAccount>>::all(client.clone()),
-        watcher::Config::default(),
-    )
-    .reconcile_all_on(stream::poll_fn(move |cx| gone.poll_recv(cx)));
+    let accounts = controller_of(Api::<Guarded<AwsAccount>>::all(client.clone()))
+        .reconcile_all_on(stream::poll_fn(move |cx| gone.poll_recv(cx)));
     let (namespaces, touched_namespaces) = namespaces(client.clone());
     let images = image_controller(&client, concurrency).reconcile_on(
         inventory
@@ -301,10 +300,22 @@ async fn reconcile_account(
     Ok(action)
 }
 
+/// A controller of these objects, whose cache does without who manages which field: that is a third of an object.
+fn controller_of<K>(api: Api<K>) -> Controller<K>
+where
+    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
+{
+    let (reader, writer) = reflector::store();
+    let changes = watcher(api, watcher::Config::default())
+        .modify(|object: &mut K| object.meta_mut().managed_fields = None)
+        .reflect(writer)
+        .applied_objects();
+    Controller::for_stream(changes, reader)
+}
+
 /// Images are reconciled when they or their account change.
 fn image_controller(client: &Client, concurrency: u16) -> Controller<Guarded<MachineImage>> {
-    let images = Api::<Guarded<MachineImage>>::all(client.clone());
-    let controller = Controller::new(images, watcher::Config::default());
+    let controller = controller_of(Api::<Guarded<MachineImage>>::all(client.clone()));
     let store = controller.store();
     let of_account = move |account: PartialObjectMeta<AwsAccount>| {
         let name = account.name_any();

@@ -30,6 +30,7 @@ const LATENCY: (Duration, Duration) = (Duration::from_millis(120), Duration::fro
 
 /// A process with many objects, and its world.
 pub struct Fleet {
+    pub world: Arc<Mutex<World>>,
     kubernetes: Kubernetes,
     clock: Clock,
     sessions: Arc<Sessions>,
@@ -50,14 +51,31 @@ impl Fleet {
         copy_slots: usize,
         on_the_way: impl FnOnce(InProcess) -> H,
     ) -> Self {
-        let clock = Clock::virtual_from("2026-06-01T00:00:00Z".parse().expect("a time"));
+        Self::beginning(
+            "2026-06-01T00:00:00Z",
+            world,
+            accounts,
+            copy_slots,
+            on_the_way,
+        )
+    }
+
+    /// The same at another time.
+    pub fn beginning<H: HttpClient + 'static>(
+        time: &str,
+        world: World,
+        accounts: &[AwsAccount],
+        copy_slots: usize,
+        on_the_way: impl FnOnce(InProcess) -> H,
+    ) -> Self {
+        let clock = Clock::virtual_from(time.parse().expect("a time"));
+        let world = Arc::new(Mutex::new(world));
         let kubernetes = cluster(&clock, 1);
         for account in accounts {
             kubernetes.apply(account).expect("an account");
         }
         let time = clock.clone();
-        let ec2 = InProcess::new(Arc::new(Mutex::new(world)), move || time.now())
-            .with_latency(|_| LATENCY.0);
+        let ec2 = InProcess::new(world.clone(), move || time.now()).with_latency(|_| LATENCY.0);
         let log = ec2.log().clone();
         let metrics = Metrics::default();
         let sessions = Sessions::over(
@@ -82,6 +100,7 @@ impl Fleet {
             },
         };
         Self {
+            world,
             kubernetes,
             clock,
             sessions: Arc::new(sessions),
@@ -174,6 +193,16 @@ impl Fleet {
             }
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
+    }
+
+    /// The cluster.
+    pub fn kubernetes(&self) -> &Kubernetes {
+        &self.kubernetes
+    }
+
+    /// How long ago it was made.
+    pub fn age(&self) -> Duration {
+        self.born.elapsed()
     }
 
     /// When each of these was `Ready` for the first time, as far as they were.

@@ -1,6 +1,6 @@
 //! Worlds for many objects: accounts, regions, and a source for each object.
 
-use ec2sim::World;
+use ec2sim::{World, WorldFile};
 use serde_json::{Value, json};
 
 use crate::process::ACCESS_KEY;
@@ -77,8 +77,13 @@ impl Landscape {
         }
     }
 
+    /// Something that an account has in a region: `what` is as in a world file.
+    pub fn put(&mut self, account: &str, region: &str, what: &str, id: &str, value: Value) {
+        self.world["accounts"][account]["places"][region][what][id] = value;
+    }
+
     pub fn world(&self) -> World {
-        // What is JSON is YAML, too.
-        World::from_yaml(&self.world.to_string()).expect("a world")
+        let file: WorldFile = serde_json::from_value(self.world.clone()).expect("a world file");
+        World::from_file(file).expect("a world")
     }
 }

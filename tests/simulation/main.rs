@@ -8,12 +8,15 @@
 //! | `every_crash` | one story with a crash before and after each of its effects |
 //! | `isolation` | many objects, and trouble that concerns only some of them |
 //! | `at_rest` | many objects for a day in which nothing happens: what that costs |
+//! | `bench` | no test: the figures of `make bench` |
 //!
 //! A story is a `tale` of a `cast` whose users write what the `plot` says, while the `hands` of others are at work in
 //! EC2; the `oracles` say whether it is as `expected`. It is told in a `universe` with one or two `replica`s and a `gate`
-//! that lets one request after the other through. `fleet` is the universe of the tests with many objects.
+//! that lets one request after the other through. `fleet` is the universe of the tests with many objects, `settled` one in which all are
+//! ready from the beginning.
 
 mod at_rest;
+mod bench;
 mod cast;
 mod chance;
 mod every_crash;
@@ -28,6 +31,7 @@ mod plot;
 mod process;
 mod replica;
 mod sabotage;
+mod settled;
 mod story;
 mod tale;
 mod trouble;

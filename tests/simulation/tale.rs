@@ -657,7 +657,9 @@ impl Tale<'_> {
         self.foreign = oracles::foreign(universe);
         self.trouble();
         self.settle("name taken", |universe, other| {
-            *other != key || oracles::is_stalled(universe, other, "NameTaken")
+            *other != key
+                || oracles::is_stalled(universe, other, "NameTaken")
+                || oracles::awaits_rebuild(universe, other)
         })
         .await?;
         oracles::unharmed(universe, &self.foreign)?;

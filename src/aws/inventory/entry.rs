@@ -154,18 +154,16 @@ impl<T: Tagged> Entry<T> {
         now: Timestamp,
         window: SignedDuration,
     ) -> Option<SignedDuration> {
-        let unsettled_since = [
-            (!self.listed).then_some(self.since),
-            self.missing_since,
-            self.written.values().map(|(_, at)| *at).max(),
-        ];
+        let unsettled_since = [(!self.listed).then_some(self.since), self.missing_since];
         let settles = unsettled_since
             .into_iter()
             .flatten()
             .map(|since| pace::until_settled(since, now, window));
+        let tagged = self.written.values().map(|(_, at)| *at).max();
+        let tagged = tagged.map(|since| pace::until_tagged(since, now, window));
         let (progress, moved) = self.progress;
         let ends = pending.map(|since| pace::until_done(since, progress, moved, now));
-        settles.chain(ends).min()
+        settles.chain(tagged).chain(ends).min()
     }
 }
 

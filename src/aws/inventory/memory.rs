@@ -133,6 +133,7 @@ impl Memory {
         self.attempts.settle(&self.images, started, self.window);
         self.as_of = Some(started);
         self.index();
+        self.complete_snapshots();
         self.note_progress(ended);
         self.changes()
     }
@@ -256,10 +257,10 @@ impl Memory {
             || self
                 .images
                 .values()
-                .any(|entry| entry.is_unsettled() || self.is_unfinished(entry, read_at))
+                .any(|entry| entry.is_unsettled() || self.is_unfinished(entry, read_at, now))
             || self.snapshots.iter().any(|(id, entry)| {
                 entry.is_unsettled()
-                    || entry.item.pending
+                    || entry.item.pending && pace::tells_more(entry.since(), read_at, now)
                     || !self.users.contains_key(id)
                     || entry.tags().get(tag::SELF) != Some(id)
             })
@@ -267,22 +268,29 @@ impl Memory {
 
     /// Pending, or with a snapshot that may be listed yet. What was not a window after the image became known is
     /// not ours: an image that was registered is made of the user's snapshots.
-    fn is_unfinished(&self, entry: &Entry<Image>, snapshots_read_at: Timestamp) -> bool {
+    fn is_unfinished(
+        &self,
+        entry: &Entry<Image>,
+        snapshots_read_at: Timestamp,
+        now: Timestamp,
+    ) -> bool {
         let may_come = snapshots_read_at < entry.since() + self.window;
         let mut snapshots = entry.item.snapshots.iter();
-        entry.item.state == ImageState::Pending
-            || may_come && snapshots.any(|id| !self.snapshots.contains_key(id))
+        may_come && snapshots.any(|id| !self.snapshots.contains_key(id))
+            || pending_since(entry)
+                .is_some_and(|begun| pace::tells_more(begun, snapshots_read_at, now))
     }
 
     /// How long until the next reading could show something new; `None` while nothing goes on.
     pub(super) fn next_change(&self, now: Timestamp) -> Option<SignedDuration> {
-        let images = self.images.values().filter_map(|entry| {
-            let pending = entry.item.state == ImageState::Pending;
-            let since = pending.then(|| entry.item.created.unwrap_or(entry.since()));
-            entry.next_change(since, now, self.window)
-        });
-        let snapshots = self.snapshots.values().filter_map(|entry| {
-            let since = entry.item.pending.then(|| entry.since());
+        let images = self
+            .images
+            .values()
+            .filter_map(|entry| entry.next_change(pending_since(entry), now, self.window));
+        let snapshots = self.snapshots.iter().filter_map(|(id, entry)| {
+            // One that an image is made of ends when that does.
+            let is_alone = entry.item.pending && !self.users.contains_key(id);
+            let since = is_alone.then(|| entry.since());
             entry.next_change(since, now, self.window)
         });
         let names = self
@@ -396,6 +404,19 @@ impl Memory {
                     .entry(object.clone())
                     .or_default()
                     .insert(id.clone());
+            }
+        }
+    }
+
+    /// An image is available when all of its snapshots are complete (EC2 User Guide, "Create an Amazon EBS-backed
+    /// AMI"), so that they need not be listed to know.
+    fn complete_snapshots(&mut self) {
+        for (id, entry) in &mut self.snapshots {
+            let mut users = self.users.get(id).into_iter().flatten();
+            let is_available =
+                |user: &String| self.images[user].item.state == ImageState::Available;
+            if entry.item.pending && users.any(is_available) {
+                (entry.item.pending, entry.item.progress) = (false, Some(100));
             }
         }
     }
@@ -576,6 +597,12 @@ fn newborn(id: &str, name: &str, account: &str, tags: &BTreeMap<String, String>)
         platform_details: None,
         tags: tags.clone(),
     }
+}
+
+/// When an image that is pending was asked for.
+fn pending_since(entry: &Entry<Image>) -> Option<Timestamp> {
+    let is_pending = entry.item.state == ImageState::Pending;
+    is_pending.then(|| entry.item.created.unwrap_or(entry.since()))
 }
 
 fn shown_image(entry: &Entry<Image>) -> Image {

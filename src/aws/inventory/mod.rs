@@ -285,7 +285,12 @@ impl Inventory {
             state
                 .memory
                 .wrote(&identity.object, &place.account, action, result, now);
-            state.read_by(now + pace::AFTER_WRITE);
+            match action {
+                // What they are is known: that lists agree is awaited with what else goes on.
+                Action::CreateTags { .. } | Action::DeleteTags { .. } => {}
+                _ if action.creates() => state.read_by(now + pace::AFTER_CREATION),
+                _ => state.read_by(now + pace::AFTER_WRITE),
+            }
         }
         self.call_next(&mut state, place);
         drop(state);

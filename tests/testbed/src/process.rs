@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
+use rustix::param::clock_ticks_per_second;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::leash::{self, Leash};
@@ -136,6 +137,18 @@ impl Process {
             .find_map(|line| line.strip_prefix("VmRSS:"))?;
         let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
         Some(kibibytes * 1024)
+    }
+
+    /// The time of processors that it has used so far; `None` where it cannot be read.
+    pub fn processor_time(&self) -> Option<Duration> {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.id())).ok()?;
+        // The second field, the program's name in parentheses, may hold anything.
+        let (_, fields) = stat.rsplit_once(") ")?;
+        let mut ticks = fields.split(' ').skip(11);
+        let mut next = || ticks.next()?.parse::<u64>().ok();
+        let (user, system) = (next()?, next()?);
+        let each = u32::try_from(clock_ticks_per_second()).ok()?;
+        Some(Duration::from_secs(user + system) / each)
     }
 
     fn signal(&self, signal: Signal) -> Result<(), Error> {
