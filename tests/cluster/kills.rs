@@ -10,6 +10,8 @@ use std::sync::LazyLock;
 use std::thread;
 use std::time::Duration;
 
+use fastrand::Rng;
+
 use crate::fleet::Fleet;
 use crate::lab::Stage;
 
@@ -27,7 +29,7 @@ fn whenever_the_leader_dies_or_is_stopped_nothing_is_doubled_or_lost() {
     let seed = from_environment("AMITY_KILLS_SEED")
         .unwrap_or_else(|| RandomState::new().hash_one(number) % 1_000_000);
     println!("{number} accidents; to repeat them: make kill-test N={number} SEED={seed}");
-    let mut chance = Chance(seed);
+    let mut chance = Chance(Rng::with_seed(seed));
     let mut fleet = Fleet::new(&STAGE, "kills");
     let mut happened = 0;
     while happened < number {
@@ -96,16 +98,12 @@ fn from_environment<T: FromStr>(name: &str) -> Option<T> {
     number
 }
 
-/// `SplitMix64`: the same seed gives the same numbers.
-struct Chance(u64);
+/// The same seed gives the same numbers.
+struct Chance(Rng);
 
 impl Chance {
     fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
+        self.0.u64(..)
     }
 
     /// From 1.

@@ -11,8 +11,8 @@
 //! | `bench` | no test: the figures of `make bench` |
 //!
 //! A story is a `tale` of a `cast` whose users write what the `plot` says, while the `hands` of others are at work in
-//! EC2; the `oracles` say whether it is as `expected`. It is told in a `universe` with one or two `replica`s and a `gate`
-//! that lets one request after the other through. `fleet` is the universe of the tests with many objects, `settled` one in which all are
+//! EC2; the `oracles` say whether it is as `expected`. It is told in a `universe` with one or two `replica`s, of which one may be
+//! of the `next_version`, and a `gate` that lets one request after the other through. `fleet` is the universe of the tests with many objects, `settled` one in which all are
 //! ready from the beginning.
 
 mod at_rest;
@@ -26,6 +26,7 @@ mod gate;
 mod hands;
 mod isolation;
 mod landscape;
+mod next_version;
 mod oracles;
 mod plot;
 mod process;

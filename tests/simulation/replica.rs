@@ -20,6 +20,7 @@ use http_body_util::BodyExt;
 use jiff::SignedDuration;
 use tokio::sync::Notify;
 
+use crate::next_version;
 use crate::process::{lock, sdk_config};
 use crate::sabotage::OnTheWire;
 use crate::universe::Universe;
@@ -142,6 +143,11 @@ impl HttpConnector for Ec2 {
                 .gate
                 .turn(format!("ec2 {replica} {region} {body}"))
                 .await;
+            let body = if universe.next_version == Some(replica) {
+                next_version::request(&body)
+            } else {
+                body
+            };
             let sabotage = *lock(&universe.sabotage);
             let body = match sabotage.map(|one| one.of(&universe, &region, &body)) {
                 None => body,

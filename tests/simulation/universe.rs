@@ -24,6 +24,7 @@ use tokio::task::JoinSet;
 use crate::cast::{Account, Key, NAMESPACES};
 use crate::chance::Chance;
 use crate::gate::Gate;
+use crate::next_version;
 use crate::process::{invariants_broken, lock};
 use crate::replica;
 use crate::sabotage::Sabotage;
@@ -96,6 +97,8 @@ pub struct Universe {
     pub chance: Chance,
     pub gate: Gate,
     pub rates: Arc<Mutex<Rates>>,
+    /// The replica, if any, that is of the next version.
+    pub next_version: Option<usize>,
     /// What ends the process of each replica.
     crash: Vec<Arc<Notify>>,
     /// The one effect, by number, at which there is an accident.
@@ -143,6 +146,7 @@ impl Universe {
             chance: Chance::new(seed),
             gate: Gate::default(),
             rates: Arc::default(),
+            next_version: (replicas > 1 && seed % 20 == 13).then_some(1),
             crash: (0..replicas).map(|_| Arc::default()).collect(),
             accident: Mutex::default(),
             effects: Arc::default(),
@@ -571,7 +575,10 @@ impl Universe {
         request: Request<Body>,
     ) -> Result<Response<kubesim::Body>, tower::BoxError> {
         let (parts, body) = request.into_parts();
-        let body = body.collect_bytes().await?;
+        let mut body = body.collect_bytes().await?;
+        if self.next_version == Some(replica) && parts.uri.path().ends_with("/status") {
+            body = next_version::status(&body).into();
+        }
         let request = Request::from_parts(parts, Body::from(body.clone()));
         let summary = Summary::of(&request);
         let is_event = summary

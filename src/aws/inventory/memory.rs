@@ -298,7 +298,9 @@ impl Memory {
             .values()
             .flat_map(BTreeMap::values)
             .filter_map(|taken| taken.next_change(now, self.window));
-        images.chain(snapshots).chain(names).min()
+        let attempts = self.attempts.next_change(now, self.window);
+        let changes = images.chain(snapshots).chain(names).chain(attempts);
+        changes.min()
     }
 
     /// EC2 itself says that it is deregistered: nothing is left to wait for.

@@ -8,6 +8,7 @@ use amity_core::image::observed::{Dead, Image};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::aws::inventory::entry::Entry;
+use crate::aws::inventory::pace;
 
 /// What is known of attempts that left no image.
 #[derive(Clone, Debug, Default)]
@@ -98,6 +99,18 @@ impl Attempts {
                 self.claims.insert(token, claim);
             }
         }
+    }
+
+    /// How long until a reading could show a copy that EC2 says it made.
+    pub(super) fn next_change(
+        &self,
+        now: Timestamp,
+        window: SignedDuration,
+    ) -> Option<SignedDuration> {
+        let claims = self.claims.values();
+        claims
+            .map(|claim| pace::until_settled(claim.first_answer, now, window))
+            .min()
     }
 
     /// Forgets an object.
