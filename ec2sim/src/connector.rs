@@ -186,8 +186,14 @@ impl InProcess {
             .as_ref()
             .map_or(Fault::None, |faults| faults.decide(&call));
         let half = self.latency.as_ref().map(|latency| latency(&call) / 2);
-        sleep(half).await;
-        let answer = self.answer(&asked, fault).await;
+        // What was sent arrives, also when the caller is gone by then.
+        let arrived = tokio::spawn(async move {
+            sleep(half).await;
+            self.answer(&asked, fault).await
+        });
+        let answer = arrived
+            .await
+            .map_err(|error| ConnectorError::other(error.into(), None))?;
         sleep(half).await;
         respond(&answer?)
     }

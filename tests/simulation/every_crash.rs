@@ -8,7 +8,7 @@ use crate::cast::Key;
 use crate::expected::{Expected, Images};
 use crate::process::lock;
 use crate::story::SETTLES_WITHIN;
-use crate::universe::{Accident, Universe};
+use crate::universe::{Accident, Pace, Universe};
 use crate::{oracles, regions, side_by_side, virtual_time};
 
 /// What is there of ours at the end of each chapter, ids and times aside.
@@ -54,7 +54,7 @@ fn tell(accident: Option<(usize, Accident)>) -> Result<(Ending, usize), String> 
         (knobs.base_milliseconds, knobs.milliseconds_per_gib) = (20_000, 1_000);
         (knobs.max_read_lag_seconds, knobs.failed_copies_per_mille) = (10, 0);
         fastrand::seed(7);
-        let universe = Universe::new(world, 7, 1, 1);
+        let universe = Universe::at(Pace::default(), world, 7, 1, 1);
         *lock(&universe.accident) = accident;
         universe.live(chapters(&universe)).await
     })

@@ -90,11 +90,11 @@ fn settings(universe: &Universe, holder: String) -> Settings {
         lease: lease::Settings {
             namespace: "amity-system".to_owned(),
             holder,
-            duration: universe.lease_duration,
+            duration: universe.pace.lease_duration,
         },
         aws: aws::Settings {
-            consistency_window: signed(universe.consistency_window),
-            rest_interval: signed(universe.rest_interval),
+            consistency_window: signed(universe.pace.consistency_window),
+            rest_interval: signed(universe.pace.rest_interval),
             ..aws::Settings::default()
         },
     }

@@ -217,7 +217,7 @@ impl Tale<'_> {
             let backup = universe.back_up();
             // The leader notices by its lease, which it has written since.
             universe
-                .pass(universe.lease_duration / 2 + meanwhile())
+                .pass(universe.pace.lease_duration / 2 + meanwhile())
                 .await;
             universe.restore(&backup);
         }
@@ -264,7 +264,7 @@ impl Tale<'_> {
             }
             done = Some(lock(&universe.effects).len());
             universe
-                .pass(universe.lags_for() + 2 * universe.rest_interval)
+                .pass(universe.lags_for() + 2 * universe.pace.rest_interval)
                 .await;
             self.settle(what, oracles::is_ready).await?;
         }
@@ -545,7 +545,7 @@ impl Tale<'_> {
         hands::restore(universe, &image);
         lock(&universe.restored).insert(image.1.clone());
         universe
-            .pass(universe.lags_for() + 2 * universe.rest_interval)
+            .pass(universe.lags_for() + 2 * universe.pace.rest_interval)
             .await;
         oracles::all_live(universe, [image.clone()].into_iter())
             .map_err(|error| format!("restored: {error}"))?;

@@ -33,20 +33,39 @@ use crate::sabotage::Sabotage;
 /// goes wrong takes a third of it.
 const BUSY: u64 = 300;
 
-/// How long it may take until EC2's reads show what was done: the default of `--consistency-window`, or shorter, and
-/// always longer than it takes in these stories.
-const WINDOWS: [Duration; 3] = [
-    Duration::from_mins(3),
-    Duration::from_mins(3),
-    Duration::from_mins(10),
-];
+/// What an operator sets about time.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// How long it may take until EC2's reads show what was done: longer than it takes in these stories.
+    pub consistency_window: Duration,
+    /// How often a place is read in which nothing goes on.
+    pub rest_interval: Duration,
+    /// How long a replica is waited for that fell silent. Most of what is asked of the cluster is its renewal.
+    pub lease_duration: Duration,
+}
 
-/// How often a place at rest is read, by the seed: the default of `--rest-interval`, or more seldom.
-const REST_INTERVALS: [Duration; 3] = [
-    Duration::from_mins(5),
-    Duration::from_mins(8),
-    Duration::from_mins(15),
-];
+impl Default for Pace {
+    /// As `amity run` has it.
+    fn default() -> Self {
+        Self {
+            consistency_window: Duration::from_mins(10),
+            rest_interval: Duration::from_mins(5),
+            lease_duration: Duration::from_mins(1),
+        }
+    }
+}
+
+impl Pace {
+    fn of(seed: u64) -> Self {
+        let chance = Chance::new(!seed);
+        let minutes = |of: [u64; 3]| Duration::from_mins(*chance.pick(&of));
+        Self {
+            consistency_window: minutes([3, 3, 10]),
+            rest_interval: minutes([5, 8, 15]),
+            lease_duration: minutes([1, 10, 10]),
+        }
+    }
+}
 
 /// How often, in a thousand, each thing goes wrong.
 #[derive(Clone, Copy, Debug, Default)]
@@ -62,14 +81,6 @@ pub struct Rates {
     /// The replica, if any, that reaches nothing.
     pub cut_off: Option<usize>,
 }
-
-/// How long a replica is waited for that fell silent: the default of `--lease-duration`, or longer. Most of what is
-/// asked of the cluster is its renewal.
-const LEASE_DURATIONS: [Duration; 3] = [
-    Duration::from_mins(1),
-    Duration::from_mins(10),
-    Duration::from_mins(10),
-];
 
 /// What happens when an effect arrives at EC2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,10 +115,7 @@ pub struct Universe {
     /// The one effect, by number, at which there is an accident.
     pub accident: Mutex<Option<(usize, Accident)>>,
     pub effects: Arc<Mutex<Vec<String>>>,
-    /// How often the operator has a place read in which nothing goes on.
-    pub rest_interval: Duration,
-    pub lease_duration: Duration,
-    pub consistency_window: Duration,
+    pub pace: Pace,
     /// The objects that users have, or had.
     pub objects: Vec<Key>,
     /// What is wrong with the controller.
@@ -138,6 +146,11 @@ pub struct Universe {
 impl Universe {
     /// A universe of so many objects, in which so many replicas run until it is dropped.
     pub fn new(world: World, seed: u64, replicas: usize, objects: usize) -> Arc<Self> {
+        Self::at(Pace::of(seed), world, seed, replicas, objects)
+    }
+
+    /// The same at a pace of which chance knows nothing.
+    pub fn at(pace: Pace, world: World, seed: u64, replicas: usize, objects: usize) -> Arc<Self> {
         let clock = Clock::virtual_from("2026-06-01T00:00:00Z".parse().expect("a time"));
         let universe = Arc::new(Self {
             world: Arc::new(Mutex::new(world)),
@@ -150,9 +163,7 @@ impl Universe {
             crash: (0..replicas).map(|_| Arc::default()).collect(),
             accident: Mutex::default(),
             effects: Arc::default(),
-            rest_interval: *Chance::new(seed).pick(&REST_INTERVALS),
-            lease_duration: *Chance::new(!seed).pick(&LEASE_DURATIONS),
-            consistency_window: *Chance::new(seed.rotate_left(32)).pick(&WINDOWS),
+            pace,
             objects: (0..objects).map(Key::of_many).collect(),
             sabotage: Mutex::default(),
             restored: Mutex::default(),
@@ -353,7 +364,7 @@ impl Universe {
 
     /// How long EC2's reads lag behind, with a margin.
     pub fn lags_for(&self) -> Duration {
-        self.consistency_window + Duration::from_mins(2)
+        self.pace.consistency_window + Duration::from_mins(2)
     }
 
     /// How many replicas there are.
