@@ -190,7 +190,7 @@ async fn lead(
     let account_events = accounts
         .graceful_shutdown_on(stop.clone())
         .run(reconcile_account, after_error, process.clone())
-        .for_each(tell_of_watch);
+        .for_each(|_| ready(()));
     let image_events = images
         .graceful_shutdown_on(stop)
         .run(reconcile_image, after_error, process.clone())
@@ -198,7 +198,7 @@ async fn lead(
             if let Err(controller::Error::ObjectNotFound(gone)) = &outcome {
                 process.forget(gone.namespace.as_deref().unwrap_or_default(), &gone.name);
             }
-            tell_of_watch(outcome)
+            ready(())
         });
     let reconciled = async { tokio::join!(image_events, account_events) };
     tokio::select! {
@@ -206,16 +206,6 @@ async fn lead(
         ((), ()) = reconciled => Ok(()),
         () = inventory.run() => Err("the inventory ended".into()),
         () = process.say_when_ready(&readiness) => Ok(()),
-    }
-}
-
-/// What keeps the cluster from being read is told here; what came of a reconcile was told where it was known.
-async fn tell_of_watch<T, E>(outcome: Result<T, controller::Error<E, watcher::Error>>)
-where
-    E: std::error::Error + 'static,
-{
-    if let Err(controller::Error::QueueError(error)) = outcome {
-        tracing::warn!(%error, "the cluster cannot be read; are the custom resource definitions there?");
     }
 }
 
@@ -238,16 +228,11 @@ fn namespaces(
 ) {
     let (reader, writer) = reflector::store();
     let all = Api::<PartialObjectMeta<Namespace>>::all(client);
-    let touched = watcher(all, watcher::Config::default())
+    let events = watcher(all, watcher::Config::default())
         .default_backoff()
-        .reflect(writer)
-        .touched_objects()
-        .filter_map(|namespace| {
-            let namespace = namespace.inspect_err(|error| {
-                tracing::warn!(%error, "namespaces cannot be read: nothing is reconciled before they are");
-            });
-            ready(namespace.ok().map(|namespace| namespace.name_any()))
-        });
+        .reflect(writer);
+    let touched = told(events.touched_objects())
+        .filter_map(|namespace| ready(namespace.ok().map(|namespace| namespace.name_any())));
     (reader, touched)
 }
 
@@ -306,11 +291,24 @@ where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
 {
     let (reader, writer) = reflector::store();
-    let changes = watcher(api, watcher::Config::default())
+    let events = watcher(api, watcher::Config::default())
+        .default_backoff()
         .modify(|object: &mut K| object.meta_mut().managed_fields = None)
-        .reflect(writer)
-        .applied_objects();
-    Controller::for_stream(changes, reader)
+        .reflect(writer);
+    Controller::for_stream(told(events.applied_objects()), reader)
+}
+
+/// What a watch tells, as a trigger without errors: a controller that is given one waits with all of its triggers,
+/// whatever else may wake an object. Whoever watches tries again, ever more slowly.
+fn told<K: Send + 'static>(
+    watched: impl Stream<Item = Result<K, watcher::Error>> + Send + 'static,
+) -> impl Stream<Item = Result<K, watcher::Error>> + Send + 'static {
+    watched.filter(|object| {
+        if let Err(error) = object {
+            tracing::warn!(%error, "the cluster cannot be read; are the custom resource definitions there?");
+        }
+        ready(object.is_ok())
+    })
 }
 
 /// Images are reconciled when they or their account change.
@@ -332,9 +330,10 @@ fn image_controller(client: &Client, concurrency: u16) -> Controller<Guarded<Mac
             .collect::<Vec<_>>()
     };
     let accounts = Api::<PartialObjectMeta<AwsAccount>>::all(client.clone());
+    let accounts = watcher(accounts, watcher::Config::default()).default_backoff();
     controller
         .with_config(Config::default().concurrency(concurrency))
-        .watches(accounts, watcher::Config::default(), of_account)
+        .watches_stream(told(accounts.touched_objects()), of_account)
 }
 
 /// `namespace/name` as the controller knows it.
