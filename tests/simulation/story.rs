@@ -9,6 +9,7 @@ use std::env;
 use std::fmt::Write as _;
 use std::fs;
 use std::process::Command;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -39,8 +40,13 @@ fn stories() -> &'static BTreeMap<u64, Result<Told, String>> {
             (Some(seed), _) => seed..seed + 1,
             (None, from) => from..from + number("SEEDS").unwrap_or(SEEDS),
         };
+        let count = AtomicU64::new(0);
         let told = side_by_side(seeds, |seed| {
             let told = tell(seed, &Cuts::default());
+            let count = count.fetch_add(1, Ordering::Relaxed) + 1;
+            if count.is_multiple_of(500) {
+                eprintln!("{count} stories");
+            }
             if let Err(error) = &told {
                 eprintln!("SEED={seed}: {error}\n{}", shrunk(seed, error));
             }
