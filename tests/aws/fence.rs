@@ -90,27 +90,38 @@ async fn a_call_ends_within_its_timeout_and_may_have_been_done() {
 /// The connection is a task of its own: that nobody waits for the answer any more does not keep it from writing.
 #[tokio::test(start_paused = true)]
 async fn a_request_that_a_connection_has_not_written_is_not_written_when_the_lease_is_over() {
-    let lab = Lab::build(Knobs::calm(), LateConnection);
+    let lab = Lab::build(Knobs::calm(), |ec2| LateConnection {
+        ec2,
+        is_a_task: true,
+    });
     let (lab, open) = stopped_in_the_middle_of_a_capture(lab).await;
     let desired = desired("web", &["us-east-1"]);
     open.store(true, Ordering::Relaxed);
     lab.make(&desired, "us-east-1", capture(&desired)).await;
 }
 
-/// Connections that write requests with a body that is not in memory 10 s late, whoever waits.
+/// Connections that write requests with a body that is not in memory 10 s late.
 #[derive(Clone, Debug)]
-struct LateConnection(InProcess);
+struct LateConnection {
+    ec2: InProcess,
+    /// Whether they write it whoever waits.
+    is_a_task: bool,
+}
 
 impl HttpConnector for LateConnection {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let is_effect = request.body().bytes().is_none();
-        let ec2 = self.0.clone();
-        let connection = tokio::spawn(async move {
+        let ec2 = self.ec2.clone();
+        let connection = async move {
             if is_effect {
                 tokio::time::sleep(Duration::from_secs(10)).await;
             }
             ec2.call(request).await
-        });
+        };
+        if !self.is_a_task {
+            return HttpConnectorFuture::new(connection);
+        }
+        let connection = tokio::spawn(connection);
         HttpConnectorFuture::new(async move { connection.await.expect("it never panics") })
     }
 }
@@ -128,11 +139,9 @@ impl HttpClient for LateConnection {
 /// As one that is stopped in the middle of a call, and goes on when its lease has run out.
 #[tokio::test(start_paused = true)]
 async fn a_call_under_way_does_not_go_on_when_the_lease_is_over() {
-    let lab = Lab::build(Knobs::calm(), |ec2| {
-        ec2.with_latency(|call| match call.action.as_str() {
-            "CreateImage" => Duration::from_secs(10),
-            _ => Duration::ZERO,
-        })
+    let lab = Lab::build(Knobs::calm(), |ec2| LateConnection {
+        ec2,
+        is_a_task: false,
     });
     stopped_in_the_middle_of_a_capture(lab).await;
 }

@@ -6,30 +6,33 @@ use amity_core::image::observed::{Image, Snapshot};
 use jiff::{SignedDuration, Timestamp};
 
 use super::pace;
+use super::tags::Tags;
 
 /// What carries tags.
 pub(super) trait Tagged {
-    /// The tags as EC2 listed them.
-    fn tags(&self) -> &BTreeMap<String, String>;
+    /// Takes the tags out of it.
+    fn take_tags(&mut self) -> BTreeMap<String, String>;
 }
 
 impl Tagged for Image {
-    fn tags(&self) -> &BTreeMap<String, String> {
-        &self.tags
+    fn take_tags(&mut self) -> BTreeMap<String, String> {
+        std::mem::take(&mut self.tags)
     }
 }
 
 impl Tagged for Snapshot {
-    fn tags(&self) -> &BTreeMap<String, String> {
-        &self.tags
+    fn take_tags(&mut self) -> BTreeMap<String, String> {
+        std::mem::take(&mut self.tags)
     }
 }
 
 /// An image or snapshot as it was last listed, or as the answer to our own call told.
 #[derive(Clone, Debug)]
 pub(super) struct Entry<T> {
-    /// As it was last listed.
+    /// As it was last listed, without its tags.
     pub(super) item: T,
+    /// The tags as they were last listed.
+    listed_tags: Tags,
     /// Since when it is known.
     since: Timestamp,
     /// Whether a list ever showed it.
@@ -52,8 +55,9 @@ pub(super) struct Grave {
 
 impl<T: Tagged> Entry<T> {
     /// Our own call's answer tells of it.
-    pub(super) fn told(item: T, now: Timestamp) -> Self {
+    pub(super) fn told(mut item: T, now: Timestamp) -> Self {
         Self {
+            listed_tags: item.take_tags().into(),
             item,
             since: now,
             listed: false,
@@ -73,9 +77,10 @@ impl<T: Tagged> Entry<T> {
 
     /// A list shows it again. What was written stays until a list that began after it agrees with all of it, or
     /// until a list that cannot lag behind it does not.
-    pub(super) fn listed(&mut self, item: T, started: Timestamp, window: SignedDuration) {
+    pub(super) fn listed(&mut self, mut item: T, started: Timestamp, window: SignedDuration) {
+        let tags = item.take_tags();
         let agrees = |key: &String, value: &Option<String>, at: Timestamp| {
-            item.tags().get(key) == value.as_ref() && started >= at
+            tags.get(key) == value.as_ref() && started >= at
         };
         let mut written = self.written.iter();
         if written.all(|(key, (value, at))| agrees(key, value, *at)) {
@@ -83,6 +88,7 @@ impl<T: Tagged> Entry<T> {
         }
         self.written.retain(|_, (_, at)| started < *at + window);
         self.item = item;
+        self.listed_tags = tags.into();
         self.listed = true;
         self.missing_since = None;
     }
@@ -117,9 +123,19 @@ impl<T: Tagged> Entry<T> {
         );
     }
 
+    /// A tag as it was last listed.
+    pub(super) fn tag(&self, key: &str) -> Option<&str> {
+        self.listed_tags.get(key)
+    }
+
+    /// The tags as they were last listed.
+    pub(super) fn listed_tags(&self) -> &Tags {
+        &self.listed_tags
+    }
+
     /// The tags, with what was written laid over what was listed.
     pub(super) fn tags(&self) -> BTreeMap<String, String> {
-        let mut tags = self.item.tags().clone();
+        let mut tags = self.listed_tags.to_map();
         for (key, (value, _)) in &self.written {
             match value {
                 Some(value) => tags.insert(key.clone(), value.clone()),

@@ -112,7 +112,7 @@ impl Memory {
         let images = self.without_buried(images, started, ended);
         let gone = absorb_list(&mut self.images, images, started, ended, self.window);
         for (id, entry) in gone {
-            self.attempts.died(id, &entry.item.tags);
+            self.attempts.died(id, &entry.listed_tags().to_map());
         }
         if let Some(snapshots) = snapshots {
             let snapshots = self.without_buried(snapshots, started, ended);
@@ -306,7 +306,8 @@ impl Memory {
     /// EC2 itself says that it is deregistered: nothing is left to wait for.
     fn called_deregistered(&mut self, id: String, now: Timestamp) {
         if let Some(entry) = self.images.remove(&id) {
-            self.attempts.died(id.clone(), &entry.item.tags);
+            self.attempts
+                .died(id.clone(), &entry.listed_tags().to_map());
         }
         self.graves
             .entry(id)
@@ -386,12 +387,12 @@ impl Memory {
         self.objects.clear();
         self.users.clear();
         for (id, entry) in &self.images {
-            if let Some(object) = entry.item.tags.get(tag::OBJECT) {
+            if let Some(object) = entry.tag(tag::OBJECT) {
                 self.objects
-                    .entry(object.clone())
+                    .entry(object.to_owned())
                     .or_default()
                     .insert(id.clone());
-                self.attempts.lives(object, id, &entry.item.tags);
+                self.attempts.lives(object, id, entry.tag(tag::REVISION));
             }
             for snapshot in &entry.item.snapshots {
                 self.users
@@ -401,9 +402,9 @@ impl Memory {
             }
         }
         for (id, entry) in &self.snapshots {
-            if let Some(object) = entry.item.tags.get(tag::OBJECT) {
+            if let Some(object) = entry.tag(tag::OBJECT) {
                 self.objects
-                    .entry(object.clone())
+                    .entry(object.to_owned())
                     .or_default()
                     .insert(id.clone());
             }
@@ -439,7 +440,7 @@ impl Memory {
                             .is_none_or(|users| users.contains(id))
                         && copies::ALIKE
                             .iter()
-                            .all(|key| snapshot.item.tags.get(*key) == entry.item.tags.get(*key))
+                            .all(|key| snapshot.tag(key) == entry.tag(key))
             };
             entry.item.progress = average_progress(
                 self.snapshots

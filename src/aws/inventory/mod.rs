@@ -17,6 +17,7 @@ mod read;
 mod size;
 mod slots;
 mod source;
+mod tags;
 mod usage;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -31,7 +31,7 @@ impl Claim {
     /// Whether this is the image. One that was known before is not: a failed attempt, say, with a token of
     /// its own.
     fn is_shown_by(&self, entry: &Entry<Image>) -> bool {
-        let is_alike = |key: &&str| self.tags.get(*key) == entry.item.tags.get(*key);
+        let is_alike = |key: &&str| self.tags.get(*key).map(String::as_str) == entry.tag(key);
         [tag::OBJECT, tag::REVISION].iter().all(is_alike) && entry.since() >= self.first_answer
     }
 }
@@ -49,11 +49,10 @@ impl Attempts {
         }
     }
 
-    /// An image with these tags is listed, so that it is not dead; unless it was of a revision that it no longer
-    /// says it is of.
-    pub(super) fn lives(&mut self, object: &str, id: &str, tags: &BTreeMap<String, String>) {
+    /// An image is listed, so that it is not dead; unless it was of another revision than that which it says it is of.
+    pub(super) fn lives(&mut self, object: &str, id: &str, revision: Option<&str>) {
         if let Some(dead) = self.dead.get_mut(object) {
-            let says = tags.get(tag::REVISION).map(|text| text.as_str().into());
+            let says = revision.map(Into::into);
             dead.retain(|known, dead| known != id || says.as_ref() != Some(&dead.revision));
             if dead.is_empty() {
                 self.dead.remove(object);

@@ -6,6 +6,7 @@ use amity_core::image::identity::tag;
 use amity_core::image::observed::{Image, ImageState};
 
 use super::Memory;
+use crate::aws::inventory::entry::{Entry, Tagged};
 
 /// The tags that the snapshots of an image share with it.
 pub(super) const ALIKE: [&str; 4] = [tag::OBJECT, tag::REVISION, tag::SOURCE, tag::VARIANT];
@@ -19,17 +20,14 @@ impl Memory {
         expected: &BTreeMap<String, usize>,
     ) -> usize {
         let listed = self.snapshots.iter();
-        let listed = listed.filter(|(_, entry)| entry.item.pending && is_copy(&entry.item.tags));
+        let listed = listed.filter(|(_, entry)| entry.item.pending && is_copy(entry));
         let mut snapshots: BTreeSet<&String> = listed.map(|(id, _)| id).collect();
         let mut unseen = 0;
         for (id, image) in self.pending_copies() {
+            let (image, listed) = (&image.item, image);
             if image.snapshots.is_empty() {
                 let alike = self.snapshots.values().filter(|entry| {
-                    let tags = &entry.item.tags;
-                    entry.item.pending
-                        && ALIKE
-                            .iter()
-                            .all(|key| tags.get(*key) == image.tags.get(*key))
+                    entry.item.pending && ALIKE.iter().all(|key| entry.tag(key) == listed.tag(key))
                 });
                 let expected = expected.get(id).copied().unwrap_or(1);
                 unseen += expected.saturating_sub(alike.count());
@@ -50,7 +48,7 @@ impl Memory {
     /// Whether a copy for this object is under way here.
     pub(in crate::aws::inventory) fn is_copying(&self, object: &str) -> bool {
         self.pending_copies()
-            .any(|(_, image)| image.tags.get(tag::OBJECT).map(String::as_str) == Some(object))
+            .any(|(_, image)| image.tag(tag::OBJECT) == Some(object))
     }
 
     /// How many snapshots an image has, if it is known.
@@ -67,15 +65,16 @@ impl Memory {
         })
     }
 
-    fn pending_copies(&self) -> impl Iterator<Item = (&String, &Image)> {
-        let images = self.images.iter().map(|(id, entry)| (id, &entry.item));
-        images.filter(|(_, image)| image.state == ImageState::Pending && is_copy(&image.tags))
+    fn pending_copies(&self) -> impl Iterator<Item = (&String, &Entry<Image>)> {
+        let images = self.images.iter();
+        images.filter(|(_, image)| image.item.state == ImageState::Pending && is_copy(image))
     }
 }
 
-/// Whether what has these tags was copied from an image, and not captured from an instance.
-fn is_copy(tags: &BTreeMap<String, String>) -> bool {
-    tags.get(tag::SOURCE)
+/// Whether this was copied from an image, and not captured from an instance.
+fn is_copy<T: Tagged>(entry: &Entry<T>) -> bool {
+    entry
+        .tag(tag::SOURCE)
         .is_some_and(|source| source.contains("/ami-"))
 }
 
