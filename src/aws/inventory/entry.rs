@@ -9,7 +9,7 @@ use super::pace;
 use super::tags::Tags;
 
 /// What carries tags.
-pub(super) trait Tagged {
+pub(super) trait Tagged: PartialEq {
     /// Takes the tags out of it.
     fn take_tags(&mut self) -> BTreeMap<String, String>;
 }
@@ -75,10 +75,16 @@ impl<T: Tagged> Entry<T> {
         }
     }
 
-    /// A list shows it again. What was written stays until a list that began after it agrees with all of it, or
-    /// until a list that cannot lag behind it does not.
-    pub(super) fn listed(&mut self, mut item: T, started: Timestamp, window: SignedDuration) {
+    /// A list shows it again: gives whether anything of it is, or was to be, otherwise than before. What was written
+    /// stays until a list that began after it agrees with all of it, or until a list that cannot lag behind it does not.
+    pub(super) fn listed(
+        &mut self,
+        mut item: T,
+        started: Timestamp,
+        window: SignedDuration,
+    ) -> bool {
         let tags = item.take_tags();
+        let was_unsettled = self.is_unsettled();
         let agrees = |key: &String, value: &Option<String>, at: Timestamp| {
             tags.get(key) == value.as_ref() && started >= at
         };
@@ -87,10 +93,13 @@ impl<T: Tagged> Entry<T> {
             self.written.clear();
         }
         self.written.retain(|_, (_, at)| started < *at + window);
+        let tags = tags.into();
+        let is_news = was_unsettled || self.item != item || self.listed_tags != tags;
         self.item = item;
-        self.listed_tags = tags.into();
+        self.listed_tags = tags;
         self.listed = true;
         self.missing_since = None;
+        is_news
     }
 
     /// A list lacks it.

@@ -110,13 +110,15 @@ impl Memory {
             self.called_deregistered(id, ended);
         }
         let images = self.without_buried(images, started, ended);
-        let gone = absorb_list(&mut self.images, images, started, ended, self.window);
-        for (id, entry) in gone {
+        let absorbed = absorb_list(&mut self.images, images, started, ended, self.window);
+        let mut is_news = absorbed.is_news;
+        for (id, entry) in absorbed.gone {
             self.attempts.died(id, &entry.listed_tags().to_map());
         }
         if let Some(snapshots) = snapshots {
             let snapshots = self.without_buried(snapshots, started, ended);
-            absorb_list(&mut self.snapshots, snapshots, started, ended, self.window);
+            let absorbed = absorb_list(&mut self.snapshots, snapshots, started, ended, self.window);
+            is_news |= absorbed.is_news;
             self.snapshots_as_of = Some(started);
             self.snapshots_since.get_or_insert(started);
         }
@@ -127,6 +129,11 @@ impl Memory {
                 }
             }
         }
+        // Nothing but what lists show can be otherwise than before, and of ten thousand images that costs a second.
+        if !is_news && self.is_quiet() {
+            self.as_of = Some(started);
+            return BTreeSet::new();
+        }
         let kept = GRAVES_ARE_KEPT.max(self.window);
         self.graves
             .retain(|_, grave| ended < grave.last_listed + kept);
@@ -136,6 +143,11 @@ impl Memory {
         self.complete_snapshots();
         self.note_progress(ended);
         self.changes()
+    }
+
+    /// Whether nothing is waited for: with time alone, nothing changes.
+    fn is_quiet(&self) -> bool {
+        self.graves.is_empty() && self.names.is_empty() && self.attempts.are_settled()
     }
 
     /// Takes in what came of a step for `object`.
@@ -546,28 +558,38 @@ impl TakenName {
     }
 }
 
-/// Lays a list over what was known, and gives what is gone for good.
+/// What came of a list.
+struct Absorbed<T> {
+    /// What is gone for good.
+    gone: Vec<(String, Entry<T>)>,
+    /// Whether anything is, or may be with time, otherwise than before.
+    is_news: bool,
+}
+
+/// Lays a list over what was known.
 fn absorb_list<T: Clone + super::entry::Tagged>(
     known: &mut BTreeMap<String, Entry<T>>,
     list: BTreeMap<String, T>,
     started: Timestamp,
     ended: Timestamp,
     window: SignedDuration,
-) -> Vec<(String, Entry<T>)> {
+) -> Absorbed<T> {
     let missing: Vec<String> = known
         .keys()
         .filter(|id| !list.contains_key(*id))
         .cloned()
         .collect();
+    let mut is_news = !missing.is_empty();
     for (id, item) in list {
         match known.get_mut(&id) {
-            Some(entry) => entry.listed(item, started, window),
+            Some(entry) => is_news |= entry.listed(item, started, window),
             None => {
+                is_news = true;
                 known.insert(id, Entry::found(item, ended));
             }
         }
     }
-    missing
+    let gone = missing
         .into_iter()
         .filter_map(|id| {
             let entry = known.get_mut(&id)?;
@@ -579,7 +601,8 @@ fn absorb_list<T: Clone + super::entry::Tagged>(
                 None
             }
         })
-        .collect()
+        .collect();
+    Absorbed { gone, is_news }
 }
 
 /// An image of which only our own call's answer tells.

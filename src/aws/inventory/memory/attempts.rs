@@ -100,6 +100,11 @@ impl Attempts {
         }
     }
 
+    /// Whether no copy is looked for.
+    pub(super) fn are_settled(&self) -> bool {
+        self.claims.is_empty()
+    }
+
     /// How long until a reading could show a copy that EC2 says it made.
     pub(super) fn next_change(
         &self,
