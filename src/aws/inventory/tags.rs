@@ -35,12 +35,15 @@ impl Tags {
 
 impl From<BTreeMap<String, String>> for Tags {
     fn from(tags: BTreeMap<String, String>) -> Self {
-        let mut all = String::new();
-        for (key, value) in tags {
-            for text in [key, value] {
-                all.extend(text.chars().filter(|one| *one != END));
-                all.push(END);
+        let length = |(key, value): (&String, &String)| key.len() + value.len() + 2;
+        let mut all = String::with_capacity(tags.iter().map(length).sum());
+        for text in tags.iter().flat_map(|(key, value)| [key, value]) {
+            if text.contains(END) {
+                all.push_str(&text.replace(END, ""));
+            } else {
+                all.push_str(text);
             }
+            all.push(END);
         }
         Self(all.into())
     }
