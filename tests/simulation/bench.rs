@@ -72,8 +72,11 @@ struct Row {
     target: &'static str,
 }
 
-/// Each figure by the name with which `ONLY` asks for it.
-const FIGURES: [(&str, fn() -> Vec<Row>); 5] = [
+/// A name, and what measures.
+type Figures = (&'static str, fn() -> Vec<Row>);
+
+/// Each by the name with which `ONLY` asks for it.
+const FIGURES: [Figures; 5] = [
     ("speed", one_image),
     ("many", many_images),
     ("calls", calls_of_a_roll_out),
@@ -135,7 +138,7 @@ fn ratio_of_one(seed: u64, minutes: u64, wanted: &[&str]) -> (f64, Duration) {
     land.knob("millisecondsPerGib", minutes * 60_000 / GIB);
     let source = land.source(Source::Instance, HOME, wanted[0]);
     let spec = json!({"source": source, "regions": regions(wanted)});
-    let (took, fleet) = rolled_out(land, seed, &EVERYWHERE, &[spec]);
+    let (took, fleet) = rolled_out(&land, seed, &EVERYWHERE, &[spec]);
     let world = lock(&fleet.world);
     let copies = wanted[1..]
         .iter()
@@ -164,7 +167,7 @@ fn took(region: &Region, image: &Image) -> Duration {
 
 /// Applies these to a controller that has come up, and gives how long it took until the last was ready.
 fn rolled_out(
-    land: Landscape,
+    land: &Landscape,
     seed: u64,
     everywhere: &[&str],
     specs: &[serde_json::Value],
@@ -184,7 +187,11 @@ fn rolled_out(
                 }
                 let ready = fleet.until_ready(&keys, Duration::from_hours(48)).await;
                 let ready = ready.unwrap_or_else(|error| panic!("{error}"));
-                ready.into_iter().max().expect("one") - applied
+                ready
+                    .into_iter()
+                    .max()
+                    .expect("one")
+                    .saturating_sub(applied)
             })
             .await;
         (took, fleet)
@@ -206,7 +213,7 @@ fn many_images() -> Vec<Row> {
             json!({"source": source, "regions": regions(wanted)})
         })
         .collect();
-    let (took, fleet) = rolled_out(land, 1, &EVERYWHERE, &specs);
+    let (took, fleet) = rolled_out(&land, 1, &EVERYWHERE, &specs);
     let world = lock(&fleet.world);
     let captured: BTreeMap<&str, Duration> = {
         let home = &world.regions()[wanted[0]];
@@ -287,13 +294,12 @@ fn calls_of_a_roll_out() -> Vec<Row> {
 
 /// What an hour at rest costs in each region, once everything is proven to be as it should.
 fn calls_at_rest() -> Vec<Row> {
-    const HOURS: u64 = 1;
     let of = |count: usize| {
         let settled = Settled::of(count);
         virtual_time(async {
             let fleet = Fleet::new(
                 settled.world.clone(),
-                &[settled.account.clone()],
+                std::slice::from_ref(&settled.account),
                 20,
                 |ec2| ec2,
             );
@@ -301,7 +307,7 @@ fn calls_at_rest() -> Vec<Row> {
             let story = async {
                 tokio::time::sleep(Duration::from_mins(30)).await;
                 let (calls, writes) = (fleet.calls(0).len(), fleet.status_writes());
-                tokio::time::sleep(Duration::from_hours(HOURS)).await;
+                tokio::time::sleep(Duration::from_hours(1)).await;
                 (fleet.calls(calls), fleet.status_writes() - writes)
             };
             let (calls, status_writes) = fleet.live(story).await;
@@ -313,7 +319,8 @@ fn calls_at_rest() -> Vec<Row> {
                 .filter(|call| call.action == "DescribeImages")
                 .count();
             let others = calls.len() - writes - lists;
-            let an_hour = |calls: usize| calls as f64 / HOURS as f64 / REGIONS.len() as f64;
+            let number = |of: usize| f64::from(u32::try_from(of).expect("a number"));
+            let an_hour = |calls: usize| number(calls) / number(REGIONS.len());
             Row {
                 what: format!("reads an hour and region at rest, {count} objects × 3 regions"),
                 is: format!(
@@ -364,15 +371,15 @@ fn a_real_process() -> Vec<Row> {
     let (first_pass, took) = loop {
         let (before, since) = (used(&mut amity), began.elapsed());
         std::thread::sleep(QUIET);
-        let is_quiet = used(&mut amity) - before < QUIET / 100;
+        let is_quiet = used(&mut amity).saturating_sub(before) < QUIET / 100;
         if is_quiet && reconciles(&amity) >= OBJECTS as u64 {
             break (before, since);
         }
     };
     let rests_from = (used(&mut amity), Instant::now());
     std::thread::sleep(RESTS);
-    let at_rest =
-        (used(&mut amity) - rests_from.0).as_secs_f64() / rests_from.1.elapsed().as_secs_f64();
+    let at_rest = used(&mut amity).saturating_sub(rests_from.0).as_secs_f64()
+        / rests_from.1.elapsed().as_secs_f64();
     let memory = amity.process().resident_memory().expect("a process");
     let is_read = |action: &str| {
         ["Describe", "Get", "Assume"]

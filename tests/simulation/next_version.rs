@@ -2,6 +2,7 @@
 //! whatever it makes that this version does not know, and a field into the status.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use serde_json::Value;
 
@@ -20,7 +21,10 @@ pub fn request(body: &str) -> String {
     }
     for (specification, last) in last_tags {
         let tag = format!("&TagSpecification.{specification}.Tag.{}", last + 1);
-        asked += &format!("{tag}.Key=amity.dev%2Fof-the-next-version{tag}.Value=yes");
+        let _ = write!(
+            asked,
+            "{tag}.Key=amity.dev%2Fof-the-next-version{tag}.Value=yes"
+        );
     }
     asked
 }

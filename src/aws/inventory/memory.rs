@@ -581,12 +581,11 @@ fn absorb_list<T: Clone + super::entry::Tagged>(
         .collect();
     let mut is_news = !missing.is_empty();
     for (id, item) in list {
-        match known.get_mut(&id) {
-            Some(entry) => is_news |= entry.listed(item, started, window),
-            None => {
-                is_news = true;
-                known.insert(id, Entry::found(item, ended));
-            }
+        if let Some(entry) = known.get_mut(&id) {
+            is_news |= entry.listed(item, started, window);
+        } else {
+            is_news = true;
+            known.insert(id, Entry::found(item, ended));
         }
     }
     let gone = missing
