@@ -285,7 +285,7 @@ async fn reconcile_account(
     Ok(action)
 }
 
-/// A controller of these objects, whose cache does without who manages which field: that is a third of an object.
+/// A controller of these objects, whose cache does without who manages which field: nothing here asks for that.
 fn controller_of<K>(api: Api<K>) -> Controller<K>
 where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,

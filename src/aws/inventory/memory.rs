@@ -129,7 +129,7 @@ impl Memory {
                 }
             }
         }
-        // Nothing but what lists show can be otherwise than before, and of ten thousand images that costs a second.
+        // Nothing is otherwise than before: no object need be looked at, and there may be ten thousand.
         if !is_news && self.is_quiet() {
             self.as_of = Some(started);
             return BTreeSet::new();

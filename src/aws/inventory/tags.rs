@@ -1,4 +1,5 @@
-//! The tags of something, kept in one piece: as a map they take five times as much, and tens of thousands have a dozen.
+//! The tags of something, kept in one piece: as a map they take some three times as much, and tens of thousands of
+//! images and snapshots have a dozen each.
 
 use std::collections::BTreeMap;
 
