@@ -7,6 +7,7 @@ use std::fmt;
 use crate::api::{DeletionPolicy, MachineImage, Stray, Strays};
 use crate::image::identity::{Place, tag};
 use crate::image::observed::{Departures, Unreadable};
+use crate::image::tags::Tags;
 
 /// How many examples of strays are shown.
 const SHOWN_STRAYS: usize = 10;
@@ -38,7 +39,7 @@ pub struct Held {
     /// Gigabytes of a snapshot; none of an image, which stores nothing itself.
     pub gib: i32,
     /// Every tag.
-    pub tags: BTreeMap<String, String>,
+    pub tags: Tags,
 }
 
 /// All that an account holds, and what of it could not be read.
@@ -56,17 +57,16 @@ impl Held {
     }
 
     fn is_sealed(&self) -> bool {
-        self.tags.get(tag::SELF) == Some(&self.id)
+        self.tags.get(tag::SELF) == Some(self.id.as_str())
     }
 
-    fn object(&self) -> Option<&String> {
+    fn object(&self) -> Option<&str> {
         self.tags.get(tag::OBJECT)
     }
 
     /// Whether it is this cluster's, and not let go with `Retain`.
     fn is_kept_by(&self, cluster: &str) -> bool {
-        self.tags.get(tag::CLUSTER).map(String::as_str) == Some(cluster)
-            && !self.tags.contains_key(tag::RETAINED)
+        self.tags.get(tag::CLUSTER) == Some(cluster) && !self.tags.contains_key(tag::RETAINED)
     }
 }
 
@@ -150,7 +150,7 @@ impl Claims {
         let example = |held: &&Held| Stray {
             region: held.place.region.clone(),
             id: held.id.clone(),
-            object: held.object().cloned().unwrap_or_default(),
+            object: held.object().unwrap_or_default().to_owned(),
         };
         (!strays.is_empty()).then(|| Strays {
             images: count(images),

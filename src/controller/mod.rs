@@ -28,7 +28,7 @@ use std::time::Duration;
 
 use amity_core::account::Claims;
 use amity_core::api::{AwsAccount, MachineImage};
-use futures::{FutureExt, Stream, StreamExt, stream};
+use futures::{FutureExt, Stream, StreamExt, TryStreamExt, stream};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::core::{DeserializeGuard, PartialObjectMeta};
 use kube::runtime::controller::{Action, Config, Controller};
@@ -152,18 +152,30 @@ async fn lead(
         budget.clone(),
     );
     let (wake_accounts, mut gone) = mpsc::channel(1);
-    let accounts = controller_of(Api::<Guarded<AwsAccount>>::all(client.clone()))
-        .reconcile_all_on(stream::poll_fn(move |cx| gone.poll_recv(cx)));
+    let (touch_account, touched_accounts) = futures::channel::mpsc::unbounded();
+    let accounts = controller_of(&client, move |account: &Guarded<AwsAccount>| {
+        // Nobody hears it only when everything ends.
+        let _ = touch_account.unbounded_send(account.name_any());
+    })
+    .reconcile_all_on(stream::poll_fn(move |cx| gone.poll_recv(cx)));
     let (namespaces, touched_namespaces) = namespaces(client.clone());
-    let images = image_controller(&client, concurrency).reconcile_on(
-        inventory
-            .differences()
-            .filter_map(|key| ready(object_ref(&key))),
-    );
-    let all_images = images.store();
-    let images = images.reconcile_on(
-        touched_namespaces.flat_map(move |name| stream::iter(images_in(&all_images, &name))),
-    );
+    let images = controller_of(&client, |_: &Guarded<MachineImage>| {})
+        .with_config(Config::default().concurrency(concurrency))
+        .reconcile_on(
+            inventory
+                .differences()
+                .filter_map(|key| ready(object_ref(&key))),
+        );
+    let (in_account, in_namespace) = (images.store(), images.store());
+    let images = images
+        .reconcile_on(
+            touched_accounts
+                .flat_map(move |name| stream::iter(images_that(&in_account, names_account(name)))),
+        )
+        .reconcile_on(
+            touched_namespaces
+                .flat_map(move |name| stream::iter(images_that(&in_namespace, is_in(name)))),
+        );
     let process = Arc::new(Process {
         client: client.clone(),
         cx: Context {
@@ -196,7 +208,7 @@ async fn lead(
         .run(reconcile_image, after_error, process.clone())
         .for_each(|outcome| {
             if let Err(controller::Error::ObjectNotFound(gone)) = &outcome {
-                process.forget(gone.namespace.as_deref().unwrap_or_default(), &gone.name);
+                process.forget(&process::key(gone.namespace.as_deref(), &gone.name));
             }
             ready(())
         });
@@ -238,29 +250,36 @@ fn namespaces(
 
 /// What every object asks for, also those that this version cannot read.
 fn claims(images: &Store<Guarded<MachineImage>>) -> Claims {
-    let key = |image: &Guarded<MachineImage>| {
-        let namespace = image.meta().namespace.as_deref().unwrap_or_default();
-        format!("{namespace}/{}", image.name_any())
-    };
     let all = images.state();
-    Claims::of(
-        all.iter()
-            .map(|image| image.0.as_ref().map_err(|_| key(image))),
-    )
+    Claims::of(all.iter().map(|image| {
+        image
+            .0
+            .as_ref()
+            .map_err(|_| process::key_of(image.as_ref()))
+    }))
 }
 
-/// The images of one namespace.
-fn images_in(
+/// The images of which `is_meant` is true.
+fn images_that(
     images: &Store<Guarded<MachineImage>>,
-    namespace: &str,
+    is_meant: impl Fn(&Guarded<MachineImage>) -> bool,
 ) -> Vec<ObjectRef<Guarded<MachineImage>>> {
     let images = images.state();
-    let there = images
-        .iter()
-        .filter(|image| image.meta().namespace.as_deref() == Some(namespace));
-    there
+    let meant = images.iter().filter(|image| is_meant(image));
+    meant
         .map(|image| ObjectRef::from_obj(image.as_ref()))
         .collect()
+}
+
+fn is_in(namespace: String) -> impl Fn(&Guarded<MachineImage>) -> bool {
+    move |image| image.meta().namespace.as_ref() == Some(&namespace)
+}
+
+fn names_account(name: String) -> impl Fn(&Guarded<MachineImage>) -> bool {
+    move |image| {
+        let image = image.0.as_ref();
+        image.is_ok_and(|image| image.spec.account_name == name)
+    }
 }
 
 async fn reconcile_account(
@@ -285,17 +304,19 @@ async fn reconcile_account(
     Ok(action)
 }
 
-/// A controller of these objects, whose cache does without who manages which field: nothing here asks for that.
-fn controller_of<K>(api: Api<K>) -> Controller<K>
+/// A controller of all objects of a kind, whose cache does without who manages which field: nothing here asks for that.
+/// The cache has a change before `touched` hears of it, and it hears of what is gone too.
+fn controller_of<K>(client: &Client, touched: impl Fn(&K) + Send + 'static) -> Controller<K>
 where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
 {
     let (reader, writer) = reflector::store();
-    let events = watcher(api, watcher::Config::default())
+    let events = watcher(Api::<K>::all(client.clone()), watcher::Config::default())
         .default_backoff()
         .modify(|object: &mut K| object.meta_mut().managed_fields = None)
         .reflect(writer);
-    Controller::for_stream(told(events.applied_objects()), reader)
+    let objects = told(events.touched_objects()).inspect_ok(touched);
+    Controller::for_stream(objects, reader)
 }
 
 /// What a watch tells, as a trigger without errors: a controller that is given one waits with all of its triggers,
@@ -309,31 +330,6 @@ fn told<K: Send + 'static>(
         }
         ready(object.is_ok())
     })
-}
-
-/// Images are reconciled when they or their account change.
-fn image_controller(client: &Client, concurrency: u16) -> Controller<Guarded<MachineImage>> {
-    let controller = controller_of(Api::<Guarded<MachineImage>>::all(client.clone()));
-    let store = controller.store();
-    let of_account = move |account: PartialObjectMeta<AwsAccount>| {
-        let name = account.name_any();
-        let named = |image: &Guarded<MachineImage>| {
-            image
-                .0
-                .as_ref()
-                .is_ok_and(|image| image.spec.account_name == name)
-        };
-        let images = store.state();
-        let named = images.iter().filter(|image| named(image));
-        named
-            .map(|image| ObjectRef::from_obj(image.as_ref()))
-            .collect::<Vec<_>>()
-    };
-    let accounts = Api::<PartialObjectMeta<AwsAccount>>::all(client.clone());
-    let accounts = watcher(accounts, watcher::Config::default()).default_backoff();
-    controller
-        .with_config(Config::default().concurrency(concurrency))
-        .watches_stream(told(accounts.touched_objects()), of_account)
 }
 
 /// `namespace/name` as the controller knows it.
@@ -350,10 +346,7 @@ async fn reconcile_image(
         return Ok(Action::requeue(BEFORE_THE_REST));
     }
     let Some(image) = process.current(image.clone()).await? else {
-        process.forget(
-            image.meta().namespace.as_deref().unwrap_or_default(),
-            &image.name_any(),
-        );
+        process.forget(&process::key_of(image.as_ref()));
         return Ok(Action::await_change());
     };
     let image = match &image.0 {

@@ -131,15 +131,14 @@ impl Process {
     }
 
     /// Forgets an image that is gone from the cluster.
-    pub(super) fn forget(&self, namespace: &str, name: &str) {
-        let key = format!("{namespace}/{name}");
-        self.cx.inventory.forget(&key);
-        self.cx.objects.forget(&key);
-        self.succeeded(&key);
+    pub(super) fn forget(&self, key: &str) {
+        self.cx.inventory.forget(key);
+        self.cx.objects.forget(key);
+        self.succeeded(key);
         self.stale
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .remove(&key);
+            .remove(key);
         // Where the channel is full they are woken anyway.
         let _ = self.wake_accounts.try_send(());
     }
@@ -161,10 +160,13 @@ impl Process {
     }
 }
 
-/// `namespace/name`, or the name of what is in no namespace.
 pub(super) fn key_of(object: &impl Resource) -> String {
     let name = object.meta().name.as_deref().unwrap_or_default();
-    let namespace = object.meta().namespace.as_ref();
+    key(object.meta().namespace.as_deref(), name)
+}
+
+/// `namespace/name`, or the name of what is in no namespace.
+pub(super) fn key(namespace: Option<&str>, name: &str) -> String {
     namespace.map_or_else(
         || name.to_owned(),
         |namespace| format!("{namespace}/{name}"),

@@ -19,8 +19,11 @@ use crate::aws::session::Sessions;
 use crate::clock::Clock;
 use crate::telemetry::{Metrics, Readiness};
 
-/// How often a standby that is not ready looks whether it is.
+/// How soon a standby looks whether it is ready; while it is not, ever more slowly.
 const UNTIL_READY: Duration = Duration::from_secs(5);
+
+/// How often a standby that is not ready looks at least.
+const UNTIL_READY_AT_MOST: Duration = Duration::from_mins(1);
 
 /// Stands by until the lease is had, then watches and reconciles, until `stop`: then reconciles that are under way
 /// are finished, and the lease is released.
@@ -103,8 +106,10 @@ fn fence(leadership: &Leadership, settings: &lease::Settings) -> Fence {
 
 /// Waits until a standby could read what it would have to, says so, and then waits for ever.
 async fn say_when_able(client: &Client, readiness: &Readiness) -> Infallible {
+    let mut pause = UNTIL_READY;
     loop {
-        tokio::time::sleep(UNTIL_READY).await;
+        tokio::time::sleep(pause).await;
+        pause = UNTIL_READY_AT_MOST.min(pause * 2);
         let one = ListParams::default().limit(1);
         let (images, accounts, namespaces) = (
             Api::<MachineImage>::all(client.clone()),

@@ -63,8 +63,17 @@ pub enum Cut {
 #[derive(Clone, Debug, Default)]
 pub struct Cuts(BTreeSet<Cut>);
 
-/// How many changes there are in a story.
+/// How many changes there are in a story at most.
 const CHANGES: usize = 3;
+
+/// How many there are in this one: a bug that takes many steps to show is rarer than one that takes few.
+fn changes(seed: u64) -> usize {
+    match seed % 5 {
+        0 => CHANGES,
+        1 | 2 => 2,
+        _ => 1,
+    }
+}
 
 impl Cut {
     /// The biggest first.
@@ -148,9 +157,10 @@ pub async fn tell(universe: &Universe, cuts: &Cuts) -> Result<(), String> {
         chance,
     };
     let all = (0..tale.actors.len()).collect::<Vec<_>>();
-    let hands_come_after = tale.chance.next() % 4;
+    let changes = changes(universe.seed);
+    let hands_come_after = tale.chance.next() % (changes as u64 + 1);
     tale.chapter("applied", &all).await?;
-    for number in 0..CHANGES {
+    for number in 0..changes {
         tale.chance = Chance::new(universe.seed ^ (number as u64 + 1) << 40);
         if cuts.keep(Cut::Change(number)) {
             tale.change().await?;

@@ -58,11 +58,11 @@ impl Default for Pace {
 impl Pace {
     fn of(seed: u64) -> Self {
         let chance = Chance::new(!seed);
-        let minutes = |of: [u64; 3]| Duration::from_mins(*chance.pick(&of));
+        let minutes = |of: &[u64]| Duration::from_mins(*chance.pick(of));
         Self {
-            consistency_window: minutes([3, 3, 10]),
-            rest_interval: minutes([5, 8, 15]),
-            lease_duration: minutes([1, 10, 10]),
+            consistency_window: minutes(&[3, 3, 10]),
+            rest_interval: minutes(&[5, 5, 15]),
+            lease_duration: minutes(&[1, 10, 20, 20, 20, 20]),
         }
     }
 }

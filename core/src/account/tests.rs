@@ -44,13 +44,14 @@ fn held(id: &str, object: &str) -> Held {
         gib: if id.starts_with("snap-") { 8 } else { 0 },
         tags: tags
             .map(|(key, value)| (key.to_owned(), value.to_owned()))
-            .into(),
+            .into_iter()
+            .collect(),
     }
 }
 
 impl Held {
     fn tagged(mut self, key: &str, value: &str) -> Self {
-        self.tags.insert(key.to_owned(), value.to_owned());
+        self.tags.insert(key, value);
         self
     }
 

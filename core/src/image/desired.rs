@@ -227,7 +227,7 @@ impl Desired {
         let is_registered = source.is_snapshot()
             && !was_published
             && image.state == ImageState::Available
-            && image.tags.get(tag::REVISION).map(String::as_str) == Some(self.revision.as_str());
+            && image.tags.get(tag::REVISION) == Some(self.revision.as_str());
         let shown = image.platform_details.as_deref().unwrap_or_default();
         (is_registered && shown != registration.platform_details).then_some(shown)
     }

@@ -13,6 +13,8 @@ use std::str::FromStr;
 
 use sha2::{Digest, Sha256};
 
+use super::tags::Tags;
+
 pub use revision::Revision;
 pub use standing::{Foreign, Standing, awaits_seal, is_sealed_snapshot, standing};
 
@@ -203,19 +205,20 @@ impl Identity {
     }
 
     /// Whether these tags are of this cluster or of the one that it takes over from.
-    pub fn is_of_cluster(&self, tags: &BTreeMap<String, String>) -> bool {
+    pub fn is_of_cluster(&self, tags: &Tags) -> bool {
         tags.get(tag::CLUSTER)
-            .is_some_and(|uid| *uid == self.cluster || self.predecessor.as_ref() == Some(uid))
+            .is_some_and(|uid| uid == self.cluster || self.predecessor.as_deref() == Some(uid))
     }
 
     /// Whether these tags are of the cluster that this one takes over from.
-    pub fn is_to_be_taken_over(&self, tags: &BTreeMap<String, String>) -> bool {
-        self.is_of_cluster(tags) && tags.get(tag::CLUSTER) != Some(&self.cluster)
+    pub fn is_to_be_taken_over(&self, tags: &Tags) -> bool {
+        self.is_of_cluster(tags) && tags.get(tag::CLUSTER) != Some(self.cluster.as_str())
     }
 
     /// Whether these tags say that the thing belongs to this object. It is a claim, not a proof.
-    pub fn is_claimed_by(&self, tags: &BTreeMap<String, String>) -> bool {
-        tags.get(tag::OWNER) == Some(&self.owner) && tags.get(tag::OBJECT) == Some(&self.object)
+    pub fn is_claimed_by(&self, tags: &Tags) -> bool {
+        tags.get(tag::OWNER) == Some(self.owner.as_str())
+            && tags.get(tag::OBJECT) == Some(self.object.as_str())
     }
 }
 
@@ -233,8 +236,8 @@ impl TagKeys {
     }
 
     /// Reads the tag's value; what does not parse notes nothing, so that nothing is removed.
-    pub fn read(tags: &BTreeMap<String, String>) -> Self {
-        let value = tags.get(tag::TAG_KEYS).map_or("", String::as_str);
+    pub fn read(tags: &Tags) -> Self {
+        let value = tags.get(tag::TAG_KEYS).unwrap_or_default();
         Self(
             value
                 .as_bytes()

@@ -131,7 +131,7 @@ impl<'a> Facts<'a> {
     }
 
     fn is_of_wanted_revision(&self, image: &Image) -> bool {
-        image.tags.get(tag::REVISION).map(String::as_str) == Some(self.desired.revision.as_str())
+        image.tags.get(tag::REVISION) == Some(self.desired.revision.as_str())
     }
 
     /// Whether the spec names it as the source, or its images say that they were made from it.
@@ -144,7 +144,7 @@ impl<'a> Facts<'a> {
                     || all.any(|image| {
                         self.is_of_wanted_revision(image)
                             && self.is_ours(image)
-                            && image.tags.get(tag::ORIGIN) == Some(&itself.to_string())
+                            && image.tags.get(tag::ORIGIN) == Some(itself.to_string().as_str())
                     }))
     }
 
@@ -379,7 +379,7 @@ fn a_held_image_stays(facts: &Facts<'_>, place: &Place, step: &Step) -> Option<S
 /// What can be launched goes only when EC2 has said that nothing uses it, or a user that it goes all the same.
 fn an_image_in_use_stays(facts: &Facts<'_>, place: &Place, step: &Step) -> Option<String> {
     let going = facts.deregistered(place, step)?;
-    let revision = going.tags.get(tag::REVISION).map(String::as_str);
+    let revision = going.tags.get(tag::REVISION);
     let overridden = facts.desired.deregister_in_use.as_ref();
     let is_overridden = overridden.is_some_and(|said| Some(said.as_str()) == revision);
     let can_be_launched = matches!(going.state, ImageState::Available | ImageState::Disabled);
@@ -409,7 +409,7 @@ fn a_superseded_image_stays_as_long_as_it_is_kept(
     let is_exempt = facts.desired.is_being_deleted()
         || !facts.desired.wants(place)
         || facts.is_of_wanted_revision(going);
-    let of_revision = |revision: Option<&String>| {
+    let of_revision = |revision: Option<&str>| {
         let all = facts
             .observed
             .known()
@@ -424,7 +424,7 @@ fn a_superseded_image_stays_as_long_as_it_is_kept(
     if facts.now.duration_since(superseded) < facts.desired.kept_for {
         return Some("it was superseded less than spec.retention.minAge ago".to_owned());
     }
-    let revisions: BTreeSet<&String> = facts
+    let revisions: BTreeSet<&str> = facts
         .observed
         .known()
         .flat_map(|(_, known)| &known.images)

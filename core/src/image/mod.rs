@@ -22,3 +22,4 @@ pub mod invariants;
 pub mod observed;
 pub mod plan;
 pub mod report;
+pub mod tags;

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::identity::{Place, Reference, Revision, tag};
 use super::plan::Action;
+use super::tags::Tags;
 use crate::api::ImageUser;
 use crate::api::conditions::Reason;
 
@@ -98,11 +99,11 @@ pub struct Dead {
 
 impl Dead {
     /// What a dead image with these tags was; `None` where they name no revision.
-    pub fn with_tags(id: String, tags: &BTreeMap<String, String>) -> Option<Self> {
+    pub fn with_tags(id: String, tags: &Tags) -> Option<Self> {
         let attempt = tags.get(tag::ATTEMPT).and_then(|text| text.parse().ok());
         Some(Self {
             id,
-            revision: tags.get(tag::REVISION)?.as_str().into(),
+            revision: tags.get(tag::REVISION)?.into(),
             attempt: attempt.unwrap_or_default(),
         })
     }
@@ -147,7 +148,7 @@ pub struct Image {
     /// EC2's `PlatformDetails`: what it bills instances of the image for, such as `Windows`.
     pub platform_details: Option<String>,
     /// Every tag.
-    pub tags: BTreeMap<String, String>,
+    pub tags: Tags,
 }
 
 impl Image {
@@ -157,7 +158,7 @@ impl Image {
         let tagged = || {
             self.tags
                 .get(tag::SOURCE)
-                .is_some_and(|text| *text == source.to_string())
+                .is_some_and(|text| text == source.to_string())
         };
         let shown = || self.source_instance.is_none() && self.source_image.as_ref() == Some(source);
         self.state == ImageState::Pending && (tagged() || shown())
@@ -210,7 +211,7 @@ pub struct Snapshot {
     /// Gigabytes of its volume.
     pub size_gib: i32,
     /// Every tag.
-    pub tags: BTreeMap<String, String>,
+    pub tags: Tags,
 }
 
 /// What the spec names as its source, as EC2 shows it.

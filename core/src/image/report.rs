@@ -175,7 +175,7 @@ fn published(view: &View<'_>) -> Option<PublishedRevision> {
         .min();
     let source = of_revision()
         .find_map(|tags| tags.get(tag::ORIGIN))
-        .cloned();
+        .map(str::to_owned);
     Some(PublishedRevision {
         revision: revision.to_string(),
         time: whole_seconds(time.unwrap_or_default()),

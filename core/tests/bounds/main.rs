@@ -14,6 +14,7 @@ use amity_core::image::identity::{
 };
 use amity_core::image::plan::{Action, plan, reads};
 use amity_core::image::report::report;
+use amity_core::image::tags::Tags;
 use jiff::SignedDuration;
 use proptest::prelude::*;
 
@@ -139,7 +140,8 @@ proptest! {
         let origin = Reference::new("us-east-1", "i-0a1b2c3d4e5f60718");
         let from = Reference::new("us-gov-northwest-1", "ami-0123456789abcdef0");
         let tags = identity.birth_tags(&revision, &origin, &from);
-        prop_assert!(identity.is_claimed_by(&tags) && identity.is_of_cluster(&tags));
+        let listed = Tags::from(&tags);
+        prop_assert!(identity.is_claimed_by(&listed) && identity.is_of_cluster(&listed));
         prop_assert_eq!(tags[tag::ORIGIN].parse(), Ok(origin));
         prop_assert_eq!(tags[tag::SOURCE].parse(), Ok(from.clone()));
         prop_assert_eq!(Revision::from(tags[tag::REVISION].as_str()), revision.clone());
@@ -158,7 +160,7 @@ proptest! {
         let noted = TagKeys::of(tags.keys());
         let value = noted.value();
         prop_assert!(value.chars().count() <= 256);
-        let read = TagKeys::read(&BTreeMap::from([(tag::TAG_KEYS.to_owned(), value)]));
+        let read = TagKeys::read(&[(tag::TAG_KEYS.to_owned(), value)].into_iter().collect());
         prop_assert_eq!(&read, &noted);
         prop_assert!(tags.keys().all(|key| read.contains(key)));
         prop_assert!(!read.contains("a key that is not there"));

@@ -35,7 +35,7 @@ pub fn image(id: &str, tags: BTreeMap<String, String>) -> Image {
         snapshots: Vec::new(),
         root_snapshot: None,
         platform_details: None,
-        tags,
+        tags: tags.into(),
     }
 }
 

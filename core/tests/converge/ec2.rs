@@ -13,6 +13,7 @@ use amity_core::image::observed::{
 };
 use amity_core::image::plan::step::{Action, Step};
 use amity_core::image::plan::{Reads, SourceQuery, plan, reads};
+use amity_core::image::tags::Tags;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::json;
@@ -109,7 +110,13 @@ impl Ec2 {
             .into_iter()
             .filter(|(place, image)| desired.wants(place) && was_published(image))
             .filter(|(_, image)| image.state == ImageState::Available)
-            .map(|(_, image)| image.tags[tag::REVISION].clone());
+            .map(|(_, image)| {
+                image
+                    .tags
+                    .get(tag::REVISION)
+                    .expect("a revision")
+                    .to_owned()
+            });
         world.worth_keeping = worth_keeping.collect();
         world
     }
@@ -282,7 +289,7 @@ impl Ec2 {
                         "made already, and there"
                     );
                     if known.dead.iter().all(|dead| dead.id != id) {
-                        known.dead.extend(Dead::with_tags(id, tags));
+                        known.dead.extend(Dead::with_tags(id, &tags.into()));
                     }
                     return;
                 }
@@ -292,9 +299,10 @@ impl Ec2 {
                 self.image_mut(place, &id).source_image = Some(from.clone());
             }
             Action::CreateTags { id, tags } => self.tags_mut(place, id).extend(tags.clone()),
-            Action::DeleteTags { id, keys } => self
-                .tags_mut(place, id)
-                .retain(|key, _| !keys.contains(key)),
+            Action::DeleteTags { id, keys } => {
+                let tags = self.tags_mut(place, id);
+                keys.iter().for_each(|key| tags.remove(key));
+            }
             Action::DeregisterImage { id } => {
                 let used = self
                     .used
@@ -375,7 +383,7 @@ impl Ec2 {
             snapshots: Vec::new(),
             root_snapshot: None,
             platform_details: Some("Linux/UNIX".to_owned()),
-            tags: tags.clone(),
+            tags: tags.into(),
         });
         id
     }
@@ -427,7 +435,7 @@ impl Ec2 {
             .unwrap()
     }
 
-    fn tags_mut(&mut self, place: &Place, id: &str) -> &mut BTreeMap<String, String> {
+    fn tags_mut(&mut self, place: &Place, id: &str) -> &mut Tags {
         let known = self.places.get_mut(place).unwrap();
         let images = known
             .images
@@ -459,8 +467,7 @@ impl Ec2 {
             .all()
             .filter(|(_, image)| standing(image, &desired.identity) == Standing::Ours)
         {
-            let current = image.tags.get(tag::REVISION).map(String::as_str)
-                == Some(desired.revision.as_str());
+            let current = image.tags.get(tag::REVISION) == Some(desired.revision.as_str());
             let counts = current && image.tags.contains_key(tag::PUBLISHED) && desired.wants(place);
             if counts && image.state == ImageState::Available {
                 *published.entry(place.region.clone()).or_default() += 1;
@@ -472,9 +479,8 @@ impl Ec2 {
     /// The images that are ours, or would be, whether they are of the wanted revision.
     pub fn of_wanted_revision(&self, desired: &Desired, wanted: bool) -> Vec<(&Place, &Image)> {
         let ids = self.ours(desired);
-        let is_of = |image: &Image| {
-            image.tags.get(tag::REVISION).map(String::as_str) == Some(desired.revision.as_str())
-        };
+        let is_of =
+            |image: &Image| image.tags.get(tag::REVISION) == Some(desired.revision.as_str());
         let all = self.all().filter(|(_, image)| ids.contains(&image.id));
         all.filter(|(_, image)| is_of(image) == wanted).collect()
     }
@@ -500,9 +506,7 @@ impl Ec2 {
 
     /// Everything of ours that another cluster's tag is on.
     pub fn not_taken_over(&self, desired: &Desired) -> Vec<String> {
-        let is_old = |tags: &BTreeMap<String, String>| {
-            tags.get(tag::CLUSTER).map(String::as_str) != Some(CLUSTER)
-        };
+        let is_old = |tags: &Tags| tags.get(tag::CLUSTER) != Some(CLUSTER);
         let images = self.all().filter(|(_, image)| is_old(&image.tags));
         let images =
             images.filter(|(_, image)| standing(image, &desired.identity) == Standing::Ours);
@@ -547,7 +551,7 @@ impl Ec2 {
             .all()
             .filter(|(_, image)| image.id.starts_with("ami-stranger"));
         strangers
-            .map(|(_, image)| (image.id.clone(), image.tags.clone()))
+            .map(|(_, image)| (image.id.clone(), image.tags.to_map()))
             .collect()
     }
 
@@ -556,7 +560,7 @@ impl Ec2 {
         let all = self.places.values().flat_map(|known| &known.snapshots);
         let foreign = all.filter(|snapshot| snapshot.id.starts_with("snap-stranger"));
         foreign
-            .map(|snapshot| (snapshot.id.clone(), snapshot.tags.clone()))
+            .map(|snapshot| (snapshot.id.clone(), snapshot.tags.to_map()))
             .collect()
     }
 
@@ -620,7 +624,7 @@ pub fn snapshot(id: &str, tags: BTreeMap<String, String>) -> Snapshot {
         failure: None,
         used_by: None,
         size_gib: 8,
-        tags,
+        tags: tags.into(),
     }
 }
 

@@ -122,14 +122,14 @@ fn kept(world: &Ec2, desired: &Desired, most: i32) {
                 "{} was never published",
                 image.id
             );
-            &image.tags[tag::REVISION]
+            image.tags.get(tag::REVISION).expect("a revision")
         })
         .collect();
     let most = usize::try_from(most).unwrap();
     assert!(revisions.len() <= most, "{revisions:?} are kept");
     for revision in world.was_worth_keeping() {
         assert!(
-            revisions.len() == most || revisions.contains(revision),
+            revisions.len() == most || revisions.contains(revision.as_str()),
             "{revision} might have been kept, but {revisions:?} are"
         );
     }
@@ -276,8 +276,7 @@ fn reported(world: &Ec2, desired: &Desired, observed: &Observed, made: &Plan) {
                     .iter()
                     .any(|image| image.state == ImageState::Available
                         && standing(image, &desired.identity) == Standing::Ours
-                        && image.tags.get(tag::REVISION).map(String::as_str)
-                            == Some(desired.revision.as_str())
+                        && image.tags.get(tag::REVISION) == Some(desired.revision.as_str())
                         && image.tags.contains_key(tag::PUBLISHED)),
                 "Ready, but nothing is published in {place}"
             );

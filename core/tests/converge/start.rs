@@ -579,7 +579,7 @@ impl Seed {
             snapshots: Vec::new(),
             root_snapshot: None,
             platform_details: Some(platform(self.of_another_platform)),
-            tags: image_tags,
+            tags: image_tags.into(),
         };
         let elsewhere = Reference::new(REGIONS[0], "ami-elsewhere");
         let shown = match self.whose {

@@ -191,8 +191,7 @@ fn who_retires_the_old_revision_before_the_new_one_is_published() {
                 let known = observed.known_at(place).map(|known| known.images.iter());
                 let old = known.into_iter().flatten().filter(|image| {
                     image.tags.contains_key(tag::PUBLISHED)
-                        && image.tags.get(tag::REVISION).map(String::as_str)
-                            != Some(desired.revision.as_str())
+                        && image.tags.get(tag::REVISION) != Some(desired.revision.as_str())
                 });
                 let why = Why::SupersededBy(desired.revision.clone());
                 let steps = old.map(|image| Action::DeregisterImage {
@@ -218,8 +217,7 @@ fn who_unpublishes_the_old_revision_first() {
             for (place, known) in observed.known() {
                 let old = known.images.iter().filter(|image| {
                     image.tags.contains_key(tag::PUBLISHED)
-                        && image.tags.get(tag::REVISION).map(String::as_str)
-                            != Some(desired.revision.as_str())
+                        && image.tags.get(tag::REVISION) != Some(desired.revision.as_str())
                 });
                 let untag = |id: &String| Action::DeleteTags {
                     id: id.clone(),

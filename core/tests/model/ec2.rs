@@ -212,10 +212,9 @@ pub fn read(
         .images_seen(ACCOUNT, region, stale)
         .filter_map(image)
         .collect();
-    let is_ours = |tags: &BTreeMap<String, String>| tags.contains_key(tag::OWNER);
     let images: BTreeMap<_, _> = all
         .iter()
-        .filter(|image| is_ours(&image.tags))
+        .filter(|image| image.tags.contains_key(tag::OWNER))
         .map(|image| (image.id.clone(), image.clone()))
         .collect();
     let is_used = |id: &String| {
@@ -228,7 +227,7 @@ pub fn read(
     };
     let snapshots = world
         .snapshots_seen(ACCOUNT, region, stale)
-        .filter(|seen| is_ours(&seen.tags))
+        .filter(|seen| seen.tags.contains_key(tag::OWNER))
         .map(|seen| {
             let id = seen.snapshot.id.clone();
             let snapshot = Snapshot {
@@ -237,7 +236,7 @@ pub fn read(
                 failure: seen.snapshot.message.clone(),
                 used_by: (!is_used(&id)).then(|| users(&id)),
                 size_gib: 8,
-                tags: seen.tags,
+                tags: seen.tags.into(),
                 id: id.clone(),
             };
             (id, snapshot)
@@ -283,6 +282,6 @@ fn image(seen: ImageSeen<'_>) -> Option<Image> {
         snapshots: image.snapshot_ids().map(str::to_owned).collect(),
         root_snapshot: root.and_then(|device| device.ebs.as_ref()?.snapshot.clone()),
         platform_details: image.machine.billed_as.map(|platform| platform.to_string()),
-        tags: seen.tags,
+        tags: seen.tags.into(),
     })
 }

@@ -6,12 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use amity_core::image::identity::tag;
 use amity_core::image::observed::{Dead, Image, ImageState, Known, Snapshot};
 use amity_core::image::plan::Action;
+use amity_core::image::tags::Tags;
 use jiff::Timestamp;
 
 use crate::ec2::{ACCOUNT, Answer, Reading};
 use crate::time::{NOW, Steps, WINDOW};
-
-type Tags = BTreeMap<String, String>;
 
 /// What is known of one region.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -56,7 +55,7 @@ trait Tagged {
     fn tags_mut(&mut self) -> &mut Tags;
 
     fn is_sealed(&self) -> bool {
-        self.tags().get(tag::SELF) == Some(self.id())
+        self.tags().get(tag::SELF) == Some(self.id().as_str())
     }
 }
 
@@ -200,7 +199,7 @@ impl Memory {
         let lives = |dead: &Dead| {
             let entry = self.images.get(&dead.id);
             let revision = entry.and_then(|entry| entry.item.tags.get(tag::REVISION));
-            revision.is_some_and(|revision| dead.revision == revision.as_str().into())
+            revision.is_some_and(|revision| dead.revision == revision.into())
         };
         self.dead.retain(|_, dead| !lives(dead));
         // Since when something is known matters until a list shows it.
@@ -235,7 +234,7 @@ impl Memory {
             (Action::CopyImage { token, tags, .. }, Answer::AlreadyMade) => {
                 self.claims
                     .entry(token.clone())
-                    .or_insert_with(|| (tags.clone(), NOW));
+                    .or_insert_with(|| (tags.into(), NOW));
             }
             (Action::CreateTags { id, tags }, _) => {
                 let written = tags
@@ -372,7 +371,7 @@ impl<T: Tagged> Entry<T> {
             *item.tags_mut() = std::mem::take(self.item.tags_mut());
         }
         let agrees = |(key, (value, _)): (&String, &(Option<String>, Timestamp))| {
-            item.tags().get(key) == value.as_ref()
+            item.tags().get(key) == value.as_deref()
         };
         if self.written.iter().all(agrees) {
             self.written.clear();
@@ -390,7 +389,7 @@ impl<T: Tagged> Entry<T> {
     }
 
     fn tagged(&mut self, written: BTreeMap<String, Option<String>>) {
-        for (key, value) in self.tags() {
+        for (key, value) in self.tags().to_map() {
             self.written.entry(key).or_insert((Some(value), NOW));
         }
         self.written
@@ -404,14 +403,14 @@ impl<T: Tagged> Entry<T> {
     }
 
     fn tags(&self) -> Tags {
-        let mut tags = self.item.tags().clone();
+        let mut tags = self.item.tags().to_map();
         for (key, (value, _)) in &self.written {
             match value {
                 Some(value) => tags.insert(key.clone(), value.clone()),
                 None => tags.remove(key),
             };
         }
-        tags
+        tags.into()
     }
 }
 
@@ -448,7 +447,7 @@ fn absorb_list<T: Tagged>(
 }
 
 /// An image of which only the answer to a call tells.
-fn newborn(id: &str, name: &str, tags: &Tags) -> Image {
+fn newborn(id: &str, name: &str, tags: &BTreeMap<String, String>) -> Image {
     Image {
         id: id.to_owned(),
         name: name.to_owned(),
@@ -463,7 +462,7 @@ fn newborn(id: &str, name: &str, tags: &Tags) -> Image {
         snapshots: Vec::new(),
         root_snapshot: None,
         platform_details: None,
-        tags: tags.clone(),
+        tags: tags.into(),
     }
 }
 

@@ -598,7 +598,7 @@ fn image(case: &Case, names: &Names, region: &str, said: &case::Image) -> Result
                 .clone()
                 .unwrap_or_else(|| "Linux/UNIX".to_owned()),
         ),
-        tags,
+        tags: tags.into(),
     })
 }
 
@@ -630,7 +630,7 @@ fn snapshot(names: &Names, region: &str, said: &case::Snapshot, images: &[Image]
         failure: said.failure.clone(),
         used_by: (!said.unread).then(|| users.chain(said.used_by.iter().cloned()).collect()),
         size_gib: 8,
-        tags,
+        tags: tags.into(),
     }
 }
 

@@ -3,36 +3,34 @@
 use std::collections::BTreeMap;
 
 use amity_core::image::observed::{Image, Snapshot};
+use amity_core::image::tags::Tags;
 use jiff::{SignedDuration, Timestamp};
 
 use super::pace;
-use super::tags::Tags;
 
 /// What carries tags.
 pub(super) trait Tagged: PartialEq {
-    /// Takes the tags out of it.
-    fn take_tags(&mut self) -> BTreeMap<String, String>;
+    /// Its tags.
+    fn tags(&self) -> &Tags;
 }
 
 impl Tagged for Image {
-    fn take_tags(&mut self) -> BTreeMap<String, String> {
-        std::mem::take(&mut self.tags)
+    fn tags(&self) -> &Tags {
+        &self.tags
     }
 }
 
 impl Tagged for Snapshot {
-    fn take_tags(&mut self) -> BTreeMap<String, String> {
-        std::mem::take(&mut self.tags)
+    fn tags(&self) -> &Tags {
+        &self.tags
     }
 }
 
 /// An image or snapshot as it was last listed, or as the answer to our own call told.
 #[derive(Clone, Debug)]
 pub(super) struct Entry<T> {
-    /// As it was last listed, without its tags.
+    /// As it was last listed.
     pub(super) item: T,
-    /// The tags as they were last listed.
-    listed_tags: Tags,
     /// Since when it is known.
     since: Timestamp,
     /// Whether a list ever showed it.
@@ -55,9 +53,8 @@ pub(super) struct Grave {
 
 impl<T: Tagged> Entry<T> {
     /// Our own call's answer tells of it.
-    pub(super) fn told(mut item: T, now: Timestamp) -> Self {
+    pub(super) fn told(item: T, now: Timestamp) -> Self {
         Self {
-            listed_tags: item.take_tags().into(),
             item,
             since: now,
             listed: false,
@@ -77,26 +74,18 @@ impl<T: Tagged> Entry<T> {
 
     /// A list shows it again: gives whether anything of it is, or was to be, otherwise than before. What was written
     /// stays until a list that began after it agrees with all of it, or until a list that cannot lag behind it does not.
-    pub(super) fn listed(
-        &mut self,
-        mut item: T,
-        started: Timestamp,
-        window: SignedDuration,
-    ) -> bool {
-        let tags = item.take_tags();
+    pub(super) fn listed(&mut self, item: T, started: Timestamp, window: SignedDuration) -> bool {
         let was_unsettled = self.is_unsettled();
         let agrees = |key: &String, value: &Option<String>, at: Timestamp| {
-            tags.get(key) == value.as_ref() && started >= at
+            item.tags().get(key) == value.as_deref() && started >= at
         };
         let mut written = self.written.iter();
         if written.all(|(key, (value, at))| agrees(key, value, *at)) {
             self.written.clear();
         }
         self.written.retain(|_, (_, at)| started < *at + window);
-        let tags = tags.into();
-        let is_news = was_unsettled || self.item != item || self.listed_tags != tags;
+        let is_news = was_unsettled || self.item != item;
         self.item = item;
-        self.listed_tags = tags;
         self.listed = true;
         self.missing_since = None;
         is_news
@@ -122,7 +111,7 @@ impl<T: Tagged> Entry<T> {
     /// Tags were written or deleted. The others are kept as they were seen then: a list that lags behind may show
     /// them as they were before, and together with what was written that would be a state that never was.
     pub(super) fn tagged(&mut self, written: &[(String, Option<String>)], now: Timestamp) {
-        for (key, value) in self.tags() {
+        for (key, value) in self.tags().to_map() {
             self.written.entry(key).or_insert((Some(value), now));
         }
         self.written.extend(
@@ -134,24 +123,22 @@ impl<T: Tagged> Entry<T> {
 
     /// A tag as it was last listed.
     pub(super) fn tag(&self, key: &str) -> Option<&str> {
-        self.listed_tags.get(key)
-    }
-
-    /// The tags as they were last listed.
-    pub(super) fn listed_tags(&self) -> &Tags {
-        &self.listed_tags
+        self.item.tags().get(key)
     }
 
     /// The tags, with what was written laid over what was listed.
-    pub(super) fn tags(&self) -> BTreeMap<String, String> {
-        let mut tags = self.listed_tags.to_map();
+    pub(super) fn tags(&self) -> Tags {
+        if self.written.is_empty() {
+            return self.item.tags().clone();
+        }
+        let mut tags = self.item.tags().to_map();
         for (key, (value, _)) in &self.written {
             match value {
                 Some(value) => tags.insert(key.clone(), value.clone()),
                 None => tags.remove(key),
             };
         }
-        tags
+        tags.into()
     }
 
     /// Whether lists have yet to agree with what we know.

@@ -52,21 +52,24 @@ struct TakenName {
     holders: Option<Vec<Image>>,
 }
 
+/// What is known of images or snapshots, by id. In boxes, since much of a map's own room is empty.
+type Entries<T> = BTreeMap<String, Box<Entry<T>>>;
+
 /// What is known of one place.
 #[derive(Clone, Debug)]
 pub(super) struct Memory {
     window: SignedDuration,
-    images: BTreeMap<String, Entry<Image>>,
-    snapshots: BTreeMap<String, Entry<Snapshot>>,
+    images: Entries<Image>,
+    snapshots: Entries<Snapshot>,
     /// What was deregistered or deleted: hidden while EC2 may still list it.
     graves: BTreeMap<String, Grave>,
     attempts: Attempts,
     /// The names that EC2 said were taken, by object.
     names: BTreeMap<String, BTreeMap<String, TakenName>>,
     /// The ids of each object's images and snapshots.
-    objects: BTreeMap<String, BTreeSet<String>>,
+    objects: BTreeMap<String, Vec<String>>,
     /// The images that use each snapshot.
-    users: BTreeMap<String, BTreeSet<String>>,
+    users: BTreeMap<String, Vec<String>>,
     /// What each object looked like when it was last told, as a hash.
     shown: BTreeMap<String, u64>,
     as_of: Option<Timestamp>,
@@ -113,7 +116,7 @@ impl Memory {
         let absorbed = absorb_list(&mut self.images, images, started, ended, self.window);
         let mut is_news = absorbed.is_news;
         for (id, entry) in absorbed.gone {
-            self.attempts.died(id, &entry.listed_tags().to_map());
+            self.attempts.died(id, &entry.item.tags);
         }
         if let Some(snapshots) = snapshots {
             let snapshots = self.without_buried(snapshots, started, ended);
@@ -274,7 +277,7 @@ impl Memory {
                 entry.is_unsettled()
                     || entry.item.pending && pace::tells_more(entry.since(), read_at, now)
                     || !self.users.contains_key(id)
-                    || entry.tags().get(tag::SELF) != Some(id)
+                    || entry.tags().get(tag::SELF) != Some(id.as_str())
             })
     }
 
@@ -318,8 +321,7 @@ impl Memory {
     /// EC2 itself says that it is deregistered: nothing is left to wait for.
     fn called_deregistered(&mut self, id: String, now: Timestamp) {
         if let Some(entry) = self.images.remove(&id) {
-            self.attempts
-                .died(id.clone(), &entry.listed_tags().to_map());
+            self.attempts.died(id.clone(), &entry.item.tags);
         }
         self.graves
             .entry(id)
@@ -357,11 +359,12 @@ impl Memory {
             // tags somebody changed: the next attempt needs another one.
             self.attempts.died(id.to_owned(), &image.tags);
         } else {
-            self.images.insert(id.to_owned(), Entry::told(image, now));
+            self.images
+                .insert(id.to_owned(), Box::new(Entry::told(image, now)));
             self.objects
                 .entry(object.to_owned())
                 .or_default()
-                .insert(id.to_owned());
+                .push(id.to_owned());
         }
     }
 
@@ -390,7 +393,7 @@ impl Memory {
         self.snapshots.remove(id);
         self.graves.insert(id.to_owned(), Grave::new(now));
         if let Some(ids) = self.objects.get_mut(object) {
-            ids.remove(id);
+            ids.retain(|known| known != id);
         }
     }
 
@@ -403,14 +406,14 @@ impl Memory {
                 self.objects
                     .entry(object.to_owned())
                     .or_default()
-                    .insert(id.clone());
+                    .push(id.clone());
                 self.attempts.lives(object, id, entry.tag(tag::REVISION));
             }
             for snapshot in &entry.item.snapshots {
                 self.users
                     .entry(snapshot.clone())
                     .or_default()
-                    .insert(id.clone());
+                    .push(id.clone());
             }
         }
         for (id, entry) in &self.snapshots {
@@ -418,7 +421,7 @@ impl Memory {
                 self.objects
                     .entry(object.to_owned())
                     .or_default()
-                    .insert(id.clone());
+                    .push(id.clone());
             }
         }
     }
@@ -442,7 +445,7 @@ impl Memory {
             if entry.item.state != ImageState::Pending {
                 continue;
             }
-            let made_of = |snapshot: &&Entry<Snapshot>| {
+            let made_of = |snapshot: &&Box<Entry<Snapshot>>| {
                 // Before EC2 lists which snapshots a copy gets, those with the same tags and no image yet are its.
                 entry.item.snapshots.contains(&snapshot.item.id)
                     || entry.item.snapshots.is_empty()
@@ -515,7 +518,7 @@ impl Memory {
             .map(|image| {
                 self.images
                     .get(&image.id)
-                    .map_or_else(|| image.clone(), shown_image)
+                    .map_or_else(|| image.clone(), |entry| shown_image(entry))
             })
             .collect()
     }
@@ -561,14 +564,14 @@ impl TakenName {
 /// What came of a list.
 struct Absorbed<T> {
     /// What is gone for good.
-    gone: Vec<(String, Entry<T>)>,
+    gone: Vec<(String, Box<Entry<T>>)>,
     /// Whether anything is, or may be with time, otherwise than before.
     is_news: bool,
 }
 
 /// Lays a list over what was known.
 fn absorb_list<T: Clone + super::entry::Tagged>(
-    known: &mut BTreeMap<String, Entry<T>>,
+    known: &mut Entries<T>,
     list: BTreeMap<String, T>,
     started: Timestamp,
     ended: Timestamp,
@@ -585,7 +588,7 @@ fn absorb_list<T: Clone + super::entry::Tagged>(
             is_news |= entry.listed(item, started, window);
         } else {
             is_news = true;
-            known.insert(id, Entry::found(item, ended));
+            known.insert(id, Box::new(Entry::found(item, ended)));
         }
     }
     let gone = missing
@@ -620,7 +623,7 @@ fn newborn(id: &str, name: &str, account: &str, tags: &BTreeMap<String, String>)
         snapshots: Vec::new(),
         root_snapshot: None,
         platform_details: None,
-        tags: tags.clone(),
+        tags: tags.into(),
     }
 }
 

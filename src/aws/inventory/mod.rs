@@ -17,7 +17,6 @@ mod read;
 mod size;
 mod slots;
 mod source;
-mod tags;
 mod usage;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use amity_core::image::identity::{Reference, tag};
 use amity_core::image::observed::{Image, ImageState, Snapshot};
+use amity_core::image::tags::Tags;
 use aws_sdk_ec2::Client as Ec2;
 use aws_sdk_ec2::types;
 use jiff::Timestamp;
@@ -232,8 +233,8 @@ pub(super) fn filter(name: &str, values: impl IntoIterator<Item = String>) -> ty
         .build()
 }
 
-fn is_ours(tags: &BTreeMap<String, String>, owner: &str) -> bool {
-    tags.get(tag::OWNER).map(String::as_str) == Some(owner)
+fn is_ours(tags: &Tags, owner: &str) -> bool {
+    tags.get(tag::OWNER) == Some(owner)
 }
 
 fn listed(image: &types::Image) -> Result<Listed, Failure> {
@@ -323,8 +324,8 @@ fn snapshot_of(snapshot: &types::Snapshot) -> Result<Snapshot, Failure> {
     })
 }
 
-/// Tags as a map.
-pub(super) fn tags_of(tags: &[types::Tag]) -> BTreeMap<String, String> {
+/// Tags in one piece.
+pub(super) fn tags_of(tags: &[types::Tag]) -> Tags {
     tags.iter()
         .filter_map(|tag| {
             Some((

@@ -128,7 +128,7 @@ fn an_image_takes_a_kilobyte_and_less_than_the_sdks() {
     let listed = listed();
     let image = read::image_of(&listed, ImageState::Available).expect("it is whole");
     let entry = Entry::found(image.clone(), Timestamp::UNIX_EPOCH);
-    let tags = entry.listed_tags().size();
+    let tags = entry.item.tags.size();
     let heap = heap_of(&entry.item) + tags;
     let ours = size_of_val(&entry) + heap;
     let theirs = size_of::<types::Image>() + heap_of_sdks(&listed);

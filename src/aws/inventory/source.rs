@@ -197,7 +197,7 @@ async fn instance(ec2: &Ec2, calls: &EC2Calls, id: &str) -> Result<Option<Source
         let root = instance.root_device_name();
         SourceView::Instance(SourceInstance {
             state: state.to_owned(),
-            tags: tags_of(instance.tags()),
+            tags: tags_of(instance.tags()).to_map(),
             data_devices: devices.filter(|device| Some(*device) != root).map(str::to_owned).collect(),
             unsupported: from_store
                 .then(|| "its root device is an instance store, of which EC2 makes no image by CreateImage".to_owned()),
@@ -228,7 +228,7 @@ async fn snapshots(
                 .map_or("pending", |state| state.as_str())
                 .to_owned(),
             owner: snapshot.owner_id().unwrap_or_default().to_owned(),
-            tags: tags_of(snapshot.tags()),
+            tags: tags_of(snapshot.tags()).to_map(),
         })
     };
     let found: Option<Vec<_>> = ids.iter().map(found).collect();

@@ -48,7 +48,7 @@ impl fmt::Display for Foreign {
 
 /// Whose an image is whose tags claim the object of `identity`.
 pub fn standing(image: &Image, identity: &Identity) -> Standing {
-    let text = |key| image.tags.get(key).map(String::as_str);
+    let text = |key| image.tags.get(key);
     let (Some(cluster), Some(_)) = (text(tag::CLUSTER), text(tag::REVISION)) else {
         return Standing::Foreign(Foreign::TagsIncomplete);
     };
@@ -95,7 +95,7 @@ fn newborn_standing(image: &Image, source: &Reference) -> Standing {
 pub fn is_sealed_snapshot(snapshot: &Snapshot, identity: &Identity) -> bool {
     identity.is_claimed_by(&snapshot.tags)
         && identity.is_of_cluster(&snapshot.tags)
-        && snapshot.tags.get(tag::SELF) == Some(&snapshot.id)
+        && snapshot.tags.get(tag::SELF) == Some(snapshot.id.as_str())
         && !snapshot.tags.contains_key(tag::RETAINED)
 }
 

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::*;
 use crate::image::observed::{Image, ImageState};
+use crate::image::tags::Tags;
 
 #[test]
 fn the_hash_of_a_revision_never_changes() {
@@ -269,7 +270,8 @@ fn noted_tag_keys_are_read_back_and_fit_into_a_tag() {
     let keys: Vec<String> = (0..30).map(|n| format!("{n:0127}")).collect();
     let noted = TagKeys::of(&keys);
     assert!(noted.value().len() <= 256);
-    let tags = BTreeMap::from([(tag::TAG_KEYS.to_owned(), noted.value())]);
+    let mut tags = Tags::default();
+    tags.insert(tag::TAG_KEYS, &noted.value());
     assert_eq!(TagKeys::read(&tags), noted);
     assert!(noted.contains(&keys[7]) && !noted.contains("somebody-elses"));
 }
@@ -300,7 +302,9 @@ fn newborn(source: &str) -> Image {
         snapshots: Vec::new(),
         root_snapshot: None,
         platform_details: None,
-        tags: identity().birth_tags(&Revision::from("r"), &source, &source),
+        tags: identity()
+            .birth_tags(&Revision::from("r"), &source, &source)
+            .into(),
     }
 }
 
@@ -363,10 +367,10 @@ fn a_root_snapshot_proves_no_capture_and_no_copy() {
 #[test]
 fn a_seal_counts_for_the_very_image_and_without_a_proof() {
     let mut image = newborn("us-east-1/i-1");
-    image.tags.insert(tag::SELF.into(), "ami-1".into());
+    image.tags.insert(tag::SELF, "ami-1");
     image.source_instance = Some("i-else".into());
     assert_eq!(stands(&image), Standing::Ours);
-    image.tags.insert(tag::SELF.into(), "ami-2".into());
+    image.tags.insert(tag::SELF, "ami-2");
     assert_eq!(stands(&image), Standing::Foreign(Foreign::SealOfAnother));
 }
 
@@ -387,18 +391,18 @@ fn the_predecessors_images_are_ours_and_a_third_clusters_are_not() {
     for is_sealed in [false, true] {
         image.source_instance = Some("i-1".into());
         let ours = if is_sealed {
-            image.tags.insert(tag::SELF.into(), "ami-1".into());
+            image.tags.insert(tag::SELF, "ami-1");
             Standing::Ours
         } else {
             Standing::Newborn
         };
-        image.tags.insert(tag::CLUSTER.into(), "before".into());
+        image.tags.insert(tag::CLUSTER, "before");
         assert_eq!(stands(&image), ours);
         assert!(identity().is_to_be_taken_over(&image.tags));
-        image.tags.insert(tag::CLUSTER.into(), "third".into());
+        image.tags.insert(tag::CLUSTER, "third");
         assert_eq!(stands(&image), Standing::OtherCluster("third".into()));
         assert!(!identity().is_to_be_taken_over(&image.tags));
-        image.tags.insert(tag::CLUSTER.into(), "c".into());
+        image.tags.insert(tag::CLUSTER, "c");
         assert!(!identity().is_to_be_taken_over(&image.tags));
     }
 }
@@ -406,8 +410,8 @@ fn the_predecessors_images_are_ours_and_a_third_clusters_are_not() {
 #[test]
 fn what_was_retained_is_nobodys_any_more() {
     let mut image = newborn("us-east-1/i-1");
-    image.tags.insert(tag::SELF.into(), "ami-1".into());
-    image.tags.insert(tag::RETAINED.into(), "x".into());
+    image.tags.insert(tag::SELF, "ami-1");
+    image.tags.insert(tag::RETAINED, "x");
     assert_eq!(stands(&image), Standing::Foreign(Foreign::Retained));
 }
 

@@ -128,7 +128,7 @@ impl World {
             snapshots: vec![id.replace("ami", "snap")],
             root_snapshot: None,
             platform_details: Some("Linux/UNIX".to_owned()),
-            tags: self.tags(more),
+            tags: self.tags(more).into(),
         }
     }
 
@@ -141,7 +141,7 @@ impl World {
             failure: None,
             used_by: Some(Vec::new()),
             size_gib: 8,
-            tags,
+            tags: tags.into(),
         }
     }
 

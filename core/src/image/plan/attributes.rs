@@ -6,6 +6,7 @@ use super::step::{Action, Plan, Step, Why};
 use super::view::View;
 use crate::image::identity::{Place, TagKeys, is_sealed_snapshot, tag};
 use crate::image::observed::ImageState;
+use crate::image::tags::Tags;
 
 /// The tags of the spec as they are put on an image or snapshot, with the note of which keys they are.
 pub(crate) fn tags_with_note(tags: &BTreeMap<String, String>) -> BTreeMap<String, String> {
@@ -37,20 +38,14 @@ pub(crate) fn tag(view: &View<'_>, plan: &mut Plan) {
 }
 
 /// First what is no longer wanted goes, then what is wanted comes together with the note of its keys.
-fn bring_into_line(
-    view: &View<'_>,
-    place: &Place,
-    id: &str,
-    has: &BTreeMap<String, String>,
-    plan: &mut Plan,
-) {
+fn bring_into_line(view: &View<'_>, place: &Place, id: &str, has: &Tags, plan: &mut Plan) {
     let noted = TagKeys::read(has);
-    let is_ours = |key: &&String| !key.starts_with(tag::PREFIX) && noted.contains(key);
+    let is_ours = |key: &str| !key.starts_with(tag::PREFIX) && noted.contains(key);
     let mut surplus: Vec<_> = has
-        .keys()
-        .filter(|key| !view.desired.tags.contains_key(*key))
-        .filter(is_ours)
-        .cloned()
+        .iter()
+        .map(|(key, _)| key)
+        .filter(|key| !view.desired.tags.contains_key(*key) && is_ours(key))
+        .map(str::to_owned)
         .collect();
     if view.desired.tags.is_empty() && has.contains_key(tag::TAG_KEYS) {
         surplus.push(tag::TAG_KEYS.to_owned());
@@ -66,7 +61,7 @@ fn bring_into_line(
     }
     let missing: BTreeMap<_, _> = tags_with_note(&view.desired.tags)
         .into_iter()
-        .filter(|(key, value)| has.get(key) != Some(value))
+        .filter(|(key, value)| has.get(key) != Some(value.as_str()))
         .collect();
     if !missing.is_empty() {
         let action = Action::CreateTags {

@@ -406,7 +406,7 @@ fn is_about_a_key(words: &str) -> bool {
 /// answer with this very image again, for ever. The seal tells it from a stranger's copy of its tags.
 fn has_been_retained(owned: &Owned<'_>) -> bool {
     owned.standing == Standing::Foreign(Foreign::Retained)
-        && owned.image.tags.get(tag::SELF) == Some(&owned.image.id)
+        && owned.image.tags.get(tag::SELF) == Some(owned.image.id.as_str())
 }
 
 /// What a place waits for of which a sibling says that it was copied from an image there: that image is not listed,

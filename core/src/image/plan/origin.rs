@@ -270,7 +270,7 @@ fn failed(view: &View<'_>) -> Option<Finding> {
         owned.is_of(&desired.revision)
             && owned.image.state == ImageState::Failed
             && !matches!(owned.standing, Standing::Foreign(_))
-            && owned.image.tags.get(tag::SOURCE) == Some(&origin)
+            && owned.image.tags.get(tag::SOURCE) == Some(origin.as_str())
     })?;
     Some(Finding {
         reason: conditions::CAPTURE_FAILED,
@@ -321,7 +321,7 @@ fn name_taken(view: &View<'_>) -> Option<Finding> {
     let desired = view.desired;
     let is_ours = |image: &Image| {
         desired.identity.is_claimed_by(&image.tags)
-            && image.tags.get(tag::REVISION).map(String::as_str) == Some(desired.revision.as_str())
+            && image.tags.get(tag::REVISION) == Some(desired.revision.as_str())
             && matches!(
                 standing(image, &desired.identity),
                 Standing::Ours | Standing::Newborn | Standing::Unproven
@@ -332,8 +332,8 @@ fn name_taken(view: &View<'_>) -> Option<Finding> {
     let owner = stranger.tags.get(tag::OWNER);
     let other = stranger.tags.get(tag::OBJECT);
     // Two objects of one name and source, in two namespaces.
-    let other = other.filter(|_| owner == Some(&desired.identity.owner));
-    let other = other.filter(|other| **other != desired.identity.object);
+    let other = other.filter(|_| owner == Some(desired.identity.owner.as_str()));
+    let other = other.filter(|other| *other != desired.identity.object);
     let message = match other {
         Some(other) => format!(
             "{id} in {region} has the name {name:?} and belongs to MachineImage {other}: change spec.rebuild, or make a \

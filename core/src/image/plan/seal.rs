@@ -7,6 +7,7 @@ use super::step::{Action, Plan, Step, WaitsFor, Why};
 use super::view::{Owned, View};
 use crate::image::identity::{Place, Standing, awaits_seal, is_sealed_snapshot, tag};
 use crate::image::observed::ImageState;
+use crate::image::tags::Tags;
 
 /// Seals proven images, and the snapshots that sealed images are seen to use. Nothing can be retired
 /// before it is sealed, so that this comes first in every place.
@@ -49,12 +50,7 @@ pub(crate) fn seal(view: &View<'_>, plan: &mut Plan) {
 }
 
 /// The mark of this cluster on what the cluster sealed that it takes over from.
-fn taken_over(
-    view: &View<'_>,
-    place: &Place,
-    id: &str,
-    tags: &BTreeMap<String, String>,
-) -> Option<Step> {
+fn taken_over(view: &View<'_>, place: &Place, id: &str, tags: &Tags) -> Option<Step> {
     let identity = &view.desired.identity;
     let before = tags.get(tag::CLUSTER)?;
     identity.is_to_be_taken_over(tags).then(|| {
@@ -62,7 +58,7 @@ fn taken_over(
             id: id.to_owned(),
             tags: BTreeMap::from([(tag::CLUSTER.to_owned(), identity.cluster.clone())]),
         };
-        Step::at(place, action, Why::TakenOver(before.clone()))
+        Step::at(place, action, Why::TakenOver(before.to_owned()))
     })
 }
 

@@ -242,14 +242,11 @@ impl Owned<'_> {
     }
 
     pub fn is_of(&self, revision: &Revision) -> bool {
-        self.image.tags.get(tag::REVISION).map(String::as_str) == Some(revision.as_str())
+        self.image.tags.get(tag::REVISION) == Some(revision.as_str())
     }
 
     pub fn revision(&self) -> Option<Revision> {
-        self.image
-            .tags
-            .get(tag::REVISION)
-            .map(|digits| Revision::from(digits.as_str()))
+        self.image.tags.get(tag::REVISION).map(Revision::from)
     }
 
     pub fn is_published(&self) -> bool {

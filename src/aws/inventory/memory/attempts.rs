@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 
 use amity_core::image::identity::tag;
 use amity_core::image::observed::{Dead, Image};
+use amity_core::image::tags::Tags;
 use jiff::{SignedDuration, Timestamp};
 
+use super::Entries;
 use crate::aws::inventory::entry::Entry;
 use crate::aws::inventory::pace;
 
@@ -23,7 +25,7 @@ pub(super) struct Attempts {
 /// A copy that EC2 made for a token, of which the answer did not tell the id.
 #[derive(Clone, Debug)]
 struct Claim {
-    tags: BTreeMap<String, String>,
+    tags: Tags,
     first_answer: Timestamp,
 }
 
@@ -31,19 +33,19 @@ impl Claim {
     /// Whether this is the image. One that was known before is not: a failed attempt, say, with a token of
     /// its own.
     fn is_shown_by(&self, entry: &Entry<Image>) -> bool {
-        let is_alike = |key: &&str| self.tags.get(*key).map(String::as_str) == entry.tag(key);
+        let is_alike = |key: &&str| self.tags.get(key) == entry.tag(key);
         [tag::OBJECT, tag::REVISION].iter().all(is_alike) && entry.since() >= self.first_answer
     }
 }
 
 impl Attempts {
     /// An image with these tags is gone without our doing. Several tokens may have answered with it.
-    pub(super) fn died(&mut self, id: String, tags: &BTreeMap<String, String>) {
+    pub(super) fn died(&mut self, id: String, tags: &Tags) {
         let Some(object) = tags.get(tag::OBJECT) else {
             return;
         };
         if let Some(dead) = Dead::with_tags(id, tags) {
-            let known = self.dead.entry(object.clone()).or_default();
+            let known = self.dead.entry(object.to_owned()).or_default();
             let last = known.entry(dead.id.clone()).or_insert(dead.clone());
             last.attempt = last.attempt.max(dead.attempt);
         }
@@ -75,7 +77,7 @@ impl Attempts {
         now: Timestamp,
     ) {
         let claim = || Claim {
-            tags: tags.clone(),
+            tags: tags.into(),
             first_answer: now,
         };
         self.claims.entry(token.to_owned()).or_insert_with(claim);
@@ -84,7 +86,7 @@ impl Attempts {
     /// A copy that was made for a token is listed within the window, or it is dead.
     pub(super) fn settle(
         &mut self,
-        images: &BTreeMap<String, Entry<Image>>,
+        images: &Entries<Image>,
         started: Timestamp,
         window: SignedDuration,
     ) {
@@ -121,7 +123,7 @@ impl Attempts {
     pub(super) fn forget(&mut self, object: &str) {
         self.dead.remove(object);
         self.claims
-            .retain(|_, claim| claim.tags.get(tag::OBJECT).map(String::as_str) != Some(object));
+            .retain(|_, claim| claim.tags.get(tag::OBJECT) != Some(object));
     }
 
     /// The dead attempts of one object.

@@ -65,7 +65,7 @@ impl Memory {
         })
     }
 
-    fn pending_copies(&self) -> impl Iterator<Item = (&String, &Entry<Image>)> {
+    fn pending_copies(&self) -> impl Iterator<Item = (&String, &Box<Entry<Image>>)> {
         let images = self.images.iter();
         images.filter(|(_, image)| image.item.state == ImageState::Pending && is_copy(image))
     }
@@ -109,7 +109,7 @@ mod tests {
             failure: None,
             used_by: None,
             size_gib: 8,
-            tags: tags(object, source),
+            tags: tags(object, source).into(),
         }
     }
 

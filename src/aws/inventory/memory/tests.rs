@@ -41,7 +41,7 @@ fn snapshot(id: &str, pending: bool) -> Snapshot {
         failure: None,
         used_by: None,
         size_gib: 8,
-        tags: tags(),
+        tags: tags().into(),
     }
 }
 
@@ -78,7 +78,7 @@ fn copy() -> Action {
         name: "base-3f9a1c07d2".into(),
         description: None,
         token: "t".into(),
-        tags: tags(),
+        tags: tags().into(),
     }
 }
 
@@ -89,7 +89,7 @@ fn capture() -> Action {
         description: None,
         no_reboot: true,
         without_devices: Vec::new(),
-        tags: tags(),
+        tags: tags().into(),
     }
 }
 
@@ -139,7 +139,7 @@ fn what_was_made_is_shown_before_a_list_shows_it() {
     assert_eq!(shown.len(), 1);
     assert_eq!(
         (shown[0].state, shown[0].created, &shown[0].tags),
-        (ImageState::Pending, None, &tags())
+        (ImageState::Pending, None, &tags().into())
     );
 
     memory.absorb(reading(20, []));
@@ -234,9 +234,7 @@ fn every_token_that_answers_with_the_same_dead_image_is_used_up() {
 fn a_token_whose_image_is_called_one_of_another_revision_by_somebody_stays_used_up() {
     let mut memory = memory();
     let mut other = image(AMI, ImageState::Available);
-    other
-        .tags
-        .insert(tag::REVISION.to_owned(), "0000000000".to_owned());
+    other.tags.insert(tag::REVISION, "0000000000");
     memory.absorb(reading(5, [other.clone()]));
     memory.write(&copy(), Answer::Made(AMI.into()), 10);
     assert_eq!(memory.dead(), [AMI]);
@@ -374,7 +372,12 @@ fn tags_that_were_written_lie_over_lists_until_those_agree() {
         Answer::Changed,
         20,
     );
-    let tag_of = |memory: &Memory| memory.known().images[0].tags.get(tag::SELF).cloned();
+    let tag_of = |memory: &Memory| {
+        memory.known().images[0]
+            .tags
+            .get(tag::SELF)
+            .map(str::to_owned)
+    };
     assert_eq!(tag_of(&memory).as_deref(), Some(AMI));
     memory.absorb(reading(30, [image(AMI, ImageState::Available)]));
     assert_eq!(tag_of(&memory).as_deref(), Some(AMI), "the list lags");

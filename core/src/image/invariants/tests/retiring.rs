@@ -31,7 +31,7 @@ fn a_held_image_stays() {
     let mut world = world().unwanted(AWAY);
     world.allows(deregister(AWAY, "ami-away"));
     let away = &mut world.known(AWAY).images[0];
-    away.tags.insert(tag::HOLD.to_owned(), "team-x".to_owned());
+    away.tags.insert(tag::HOLD, "team-x");
     world.refuses(deregister(AWAY, "ami-away"), 4, "it is held: team-x");
 }
 
@@ -70,7 +70,7 @@ fn an_image_that_is_being_copied_stays() {
     let source = Reference::new(HOME, "ami-home").to_string();
     world.known(AWAY).images[1]
         .tags
-        .insert(tag::SOURCE.to_owned(), source);
+        .insert(tag::SOURCE, &source);
     world.refuses(deregister(HOME, "ami-home"), 5, "is being copied from it");
 }
 
@@ -224,7 +224,7 @@ fn an_image_of_another_platform_is_none_of_the_revision() {
     let mut world = world().registered().without(AWAY);
     let source = Reference::new(HOME, "snap-root").to_string();
     let image = &mut world.known(HOME).images[0];
-    image.tags.insert(tag::SOURCE.to_owned(), source);
+    image.tags.insert(tag::SOURCE, &source);
     image.tags.remove(tag::PUBLISHED);
     world.refuses(deregister(HOME, "ami-home"), 5, "the last available image");
     world.known(HOME).images[0].platform_details = Some("Windows".to_owned());
@@ -234,8 +234,7 @@ fn an_image_of_another_platform_is_none_of_the_revision() {
 /// With the tags of `ami-away` on an image that is not it.
 fn with_a_strangers_copy(mut world: World) -> World {
     let away = &mut world.known(AWAY).images[0];
-    away.tags
-        .insert(tag::SELF.to_owned(), "ami-of-ours".to_owned());
+    away.tags.insert(tag::SELF, "ami-of-ours");
     world
 }
 
@@ -273,7 +272,6 @@ fn what_carries_copied_tags_is_no_revision_that_was_superseded_later() {
     world.desired.kept_revisions = 1;
     world.allows(deregister(AWAY, "ami-2"));
     let last = &mut world.known(AWAY).images[1];
-    last.tags
-        .insert(tag::SELF.to_owned(), "ami-of-ours".to_owned());
+    last.tags.insert(tag::SELF, "ami-of-ours");
     world.refuses(deregister(AWAY, "ami-2"), 4, "that spec.retention keeps");
 }

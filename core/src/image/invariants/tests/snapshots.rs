@@ -77,10 +77,10 @@ fn the_image_that_a_name_was_resolved_to_stays_whether_the_status_or_a_tag_says_
     named.refuses(deregister(HOME, "ami-home"), 7, because);
     named.desired.pinned = None;
     let away = &mut named.known(AWAY).images[0];
-    away.tags.insert(tag::ORIGIN.to_owned(), itself.to_string());
+    away.tags.insert(tag::ORIGIN, &itself.to_string());
     named.refuses(deregister(HOME, "ami-home"), 7, because);
     named.known(AWAY).images[0]
         .tags
-        .insert(tag::SELF.to_owned(), "ami-of-ours".to_owned());
+        .insert(tag::SELF, "ami-of-ours");
     named.refuses(deregister(HOME, "ami-home"), 5, "the last available image");
 }
