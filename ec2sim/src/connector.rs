@@ -75,7 +75,9 @@ pub struct CallSummary {
 impl CallSummary {
     /// Whether the action changes nothing.
     pub fn is_read(&self) -> bool {
-        self.action.starts_with("Describe") || self.action.starts_with("Get")
+        ["Describe", "Get", "List"]
+            .iter()
+            .any(|verb| self.action.starts_with(verb))
     }
 }
 

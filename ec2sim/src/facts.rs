@@ -25,6 +25,8 @@ pub struct Facts {
     pub failed_copy_code: String,
     /// Whether a copy is deprecated when its source is.
     pub copies_keep_deprecation: bool,
+    /// Whether a copy has the IMDS support of its source, as users infer (NixOS/amis#71).
+    pub copies_keep_imds_support: bool,
     /// Whether `CopyImage` copies the source owner's tags below `ec2:SharedTag/` without
     /// `CopyImageTags`, too: user guide and API reference disagree.
     pub shared_tags_are_always_copied: bool,
@@ -33,6 +35,15 @@ pub struct Facts {
     pub pending_snapshots_outlive_image: bool,
     /// The code that `DeregisterImage` answers for a protected image.
     pub protected_image_code: String,
+    /// Whether `EnableImageDeregistrationProtection` without the cooldown takes it away from an
+    /// image that has it or is in it. If not, such an image keeps it.
+    pub cooldown_can_be_dropped: bool,
+    /// How `deregistrationProtection` writes the end of the cooldown after the words `disabled
+    /// after`, which are known (ekristen/aws-nuke): with the conversions of `strftime`.
+    pub cooldown_end_format: String,
+    /// The code that `EnableImageDeprecation` and `DisableImageDeprecation` answer where the
+    /// deprecation of a public image would come later, or not at all.
+    pub public_deprecation_code: String,
     /// Whether the name of an image in the Recycle Bin is taken.
     pub recycled_names_are_taken: bool,
     /// What `RegisterImage` makes of a snapshot without billing metadata. Documented is that
@@ -46,6 +57,16 @@ pub struct Facts {
     /// Whether `DescribeImageReferences` counts a parameter of data type `text` that holds an
     /// image id, and not only those of `aws:ec2:image`.
     pub text_parameters_are_references: bool,
+    /// Whether an image that is pending when it is validated is good for a parameter of data
+    /// type `aws:ec2:image`. Documented is that it must be "available in your account" (model
+    /// ssm: `PutParameter`).
+    pub parameters_may_name_pending_images: bool,
+    /// Whether a new parameter whose value is not validated yet is in the way of another
+    /// `PutParameter` without `Overwrite`. If not, both succeed.
+    pub unvalidated_parameters_exist: bool,
+    /// Whether a value that was refused when it was validated has used up its version number. If
+    /// not, the next value has it.
+    pub refused_values_use_up_versions: bool,
     /// The HTTP status of `DryRunOperation`.
     pub dry_run_status: u16,
 }
@@ -81,14 +102,21 @@ impl Default for Facts {
             copy_of_pending_source: PendingSource::Unavailable,
             failed_copy_code: "Client.InternalError".to_owned(),
             copies_keep_deprecation: false,
+            copies_keep_imds_support: true,
             shared_tags_are_always_copied: false,
             pending_snapshots_outlive_image: true,
             protected_image_code: "OperationNotPermitted".to_owned(),
+            cooldown_can_be_dropped: false,
+            cooldown_end_format: "%Y-%m-%dT%H:%M:%S.%3fZ".to_owned(),
+            public_deprecation_code: "OperationNotPermitted".to_owned(),
             recycled_names_are_taken: true,
             missing_billing_metadata: MissingBilling::Linux,
             unfinished_snapshot_code: "IncorrectState".to_owned(),
             template_parameters_are_references: false,
             text_parameters_are_references: false,
+            parameters_may_name_pending_images: false,
+            unvalidated_parameters_exist: false,
+            refused_values_use_up_versions: false,
             dry_run_status: 412,
         }
     }

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::chance::Chance;
 use crate::lag::View;
-use crate::state::{Image, ImageState, Snapshot, Tags};
+use crate::state::{Image, ImageState, Protection, Snapshot, Tags};
 use crate::world::{Due, World};
 
 /// An image as a reader sees it.
@@ -89,7 +89,8 @@ impl World {
         }
     }
 
-    /// What is being made, by region and id: images, and the snapshots of no such image.
+    /// What is being made, by region and id: images, the snapshots of no such image, and values
+    /// of parameters, by ARN and version, that are being validated.
     pub fn under_way(&self) -> Vec<(&str, &str)> {
         let is_of_an_image = |region: &str, snapshot: &str| {
             self.agenda.values().any(|due| match due {
@@ -105,12 +106,14 @@ impl World {
             Due::Snapshot { region, id } => {
                 (!is_of_an_image(region, id)).then_some((region.as_str(), id.as_str()))
             }
+            Due::Parameter { region, put } => Some((region.as_str(), put.id.as_str())),
         });
         all.collect()
     }
 
-    /// Ends what is being made: an image with its snapshots, or a snapshot of no such image. An
-    /// image may fail; a copy that has lost its source does.
+    /// Ends what is being made: an image with its snapshots, a snapshot of no such image, or the
+    /// validation of a parameter's value. An image may fail; a copy that has lost its source
+    /// does. A value may be refused; one that names no image that is there is.
     pub fn finish(&mut self, region: &str, id: &str, fails: bool) {
         let failure = self.lost_source();
         let image = self
@@ -131,7 +134,10 @@ impl World {
                 .map(|(at, _)| *at)
                 .and_then(|at| self.agenda.remove(&at))
             {
-                self.end(&due);
+                match &due {
+                    Due::Parameter { region, put } if fails => self.refuse_value(region, put),
+                    _ => self.end(&due),
+                }
             }
         }
     }
@@ -145,6 +151,9 @@ impl World {
                 image.created = to(image.created);
                 image.born = image.born.moved(now, &to);
                 image.sourced = image.sourced.moved(now, &to);
+                if let Protection::CoolingDown { until } = &mut image.protection {
+                    *until = to(*until);
+                }
                 if let Some(end) = &mut image.deregistered {
                     end.at = to(end.at);
                     end.listed_until = to(end.listed_until);
@@ -166,6 +175,17 @@ impl World {
                 .flat_map(|one| &mut one.reboots);
             for reboot in reboots {
                 reboot.at = to(reboot.at);
+            }
+            let own = region
+                .parameters
+                .values_mut()
+                .flat_map(|own| own.values_mut());
+            let earlier = region
+                .records
+                .values_mut()
+                .flat_map(|record| record.earlier.values_mut());
+            for parameter in own.chain(earlier) {
+                parameter.modified = to(parameter.modified);
             }
             let views = [false, true].map(|stale| View { now, stale });
             region.images.retain(|_, image| {

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::state::{Image, ImageState, Instance, Region, Snapshot};
+use crate::state::{Image, ImageState, Instance, Parameter, Record, Region, Snapshot};
 use crate::wire::response::iso;
 use crate::world::World;
 
@@ -14,7 +14,7 @@ impl World {
             let regions = self
                 .regions
                 .iter()
-                .map(|(name, region)| (name.clone(), place(region, account)));
+                .map(|(name, region)| (name.clone(), self.place_as_json(region, account)));
             let regions: Map<String, Value> = regions.collect();
             (account.clone(), json!({ "regions": regions }))
         });
@@ -24,32 +24,43 @@ impl World {
     }
 }
 
-fn place(region: &Region, account: &str) -> Value {
-    let images = region
-        .images
-        .values()
-        .filter(|image| image.owner == account);
-    let snapshots = region
-        .snapshots
-        .values()
-        .filter(|snapshot| snapshot.owner == account);
-    let instances = region
-        .instances
-        .values()
-        .filter(|instance| instance.owner == account);
-    let images: Map<String, Value> = images
-        .map(|item| (item.id.clone(), image(item, region)))
-        .collect();
-    let snapshots: Map<String, Value> = snapshots
-        .map(|item| (item.id.clone(), snapshot(item, region)))
-        .collect();
-    let instances: Map<String, Value> = instances
-        .map(|item| (item.id.clone(), instance(item, region)))
-        .collect();
-    json!({ "images": images, "snapshots": snapshots, "instances": instances })
+impl World {
+    fn place_as_json(&self, region: &Region, account: &str) -> Value {
+        let images = region
+            .images
+            .values()
+            .filter(|image| image.owner == account);
+        let snapshots = region
+            .snapshots
+            .values()
+            .filter(|snapshot| snapshot.owner == account);
+        let instances = region
+            .instances
+            .values()
+            .filter(|instance| instance.owner == account);
+        let images: Map<String, Value> = images
+            .map(|item| {
+                (
+                    item.id.clone(),
+                    image(item, region, self.protection_of(item)),
+                )
+            })
+            .collect();
+        let snapshots: Map<String, Value> = snapshots
+            .map(|item| (item.id.clone(), snapshot(item, region)))
+            .collect();
+        let instances: Map<String, Value> = instances
+            .map(|item| (item.id.clone(), instance(item, region)))
+            .collect();
+        let own = region.parameters.get(account).into_iter().flatten();
+        let parameters: Map<String, Value> = own
+            .map(|(name, held)| (name.clone(), parameter(held, region.record(account, name))))
+            .collect();
+        json!({ "images": images, "snapshots": snapshots, "instances": instances, "parameters": parameters })
+    }
 }
 
-fn image(image: &Image, region: &Region) -> Value {
+fn image(image: &Image, region: &Region, protection: String) -> Value {
     let state = if image.deregistered.is_some() {
         ImageState::Deregistered
     } else {
@@ -84,7 +95,8 @@ fn image(image: &Image, region: &Region) -> Value {
         "created": iso(image.created),
         "deregistered": image.deregistered.as_ref().map(|end| iso(end.at)),
         "deprecation": image.deprecation.map(iso),
-        "protected": image.protected,
+        "deregistrationProtection": protection,
+        "imdsSupport": image.machine.imds_support(),
         "public": image.public,
         "sharedWith": image.shared_with,
         "sourceInstance": image.source_instance,
@@ -120,5 +132,16 @@ fn instance(instance: &Instance, region: &Region) -> Value {
         "image": instance.image,
         "reboots": reboots,
         "tags": region.tags(&instance.id, &instance.owner),
+    })
+}
+
+fn parameter(held: &Parameter, record: Option<&Record>) -> Value {
+    json!({
+        "value": held.value,
+        "dataType": held.data_type,
+        "version": held.version,
+        "modified": iso(held.modified),
+        "description": record.and_then(|record| record.description.as_ref()),
+        "tags": record.map(|record| &record.tags),
     })
 }

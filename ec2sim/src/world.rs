@@ -14,6 +14,7 @@ use crate::facts::Facts;
 use crate::knobs::Knobs;
 use crate::lag::{Lag, View};
 use crate::limits::{Bucket, capacity};
+use crate::ssm::Put;
 use crate::state::{Account, Image, ImageState, Place, Principal, Region, SnapshotState};
 use crate::wire::parameters::Parameters;
 use crate::wire::request::{Caller, Request, Service};
@@ -50,6 +51,7 @@ pub(crate) struct Remembered {
 pub(crate) enum Due {
     Image { region: String, id: String },
     Snapshot { region: String, id: String },
+    Parameter { region: String, put: Put },
 }
 
 impl Due {
@@ -57,6 +59,7 @@ impl Due {
     pub(crate) fn id(&self) -> &str {
         match self {
             Self::Image { id, .. } | Self::Snapshot { id, .. } => id,
+            Self::Parameter { put, .. } => &put.id,
         }
     }
 }
@@ -271,6 +274,14 @@ impl World {
             "DescribeRegions" => self.describe_regions(&call, parameters),
             "DescribeSnapshots" => self.describe_snapshots(&call, request, parameters),
             "DescribeTags" => self.describe_tags(&call, request, parameters),
+            "DisableImageDeprecation" => self.disable_image_deprecation(&call, parameters),
+            "DisableImageDeregistrationProtection" => {
+                self.disable_image_deregistration_protection(&call, parameters)
+            }
+            "EnableImageDeprecation" => self.enable_image_deprecation(&call, parameters),
+            "EnableImageDeregistrationProtection" => {
+                self.enable_image_deregistration_protection(&call, parameters)
+            }
             "ModifyImageAttribute" => self.modify_image_attribute(&call, parameters),
             "RegisterImage" => self.register_image(&call, parameters),
             "ResetImageAttribute" => self.reset_image_attribute(&call, parameters),
@@ -419,6 +430,7 @@ impl World {
                 }
                 image.reason = failure.map(|failure| failure.reason);
             }
+            Due::Parameter { region, put } => self.validate(region, put),
         }
     }
 }

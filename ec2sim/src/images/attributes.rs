@@ -1,11 +1,13 @@
-//! `ModifyImageAttribute`, `DescribeImageAttribute`, `ResetImageAttribute`: description and
-//! launch permissions (model; docs: UG sharingamis-explicit, block-public-access-to-amis).
+//! `ModifyImageAttribute`, `DescribeImageAttribute`, `ResetImageAttribute`: description, IMDS
+//! support and launch permissions (model; docs: UG sharingamis-explicit,
+//! block-public-access-to-amis).
 //!
 //! Sharing with organizations is not modelled: there are none here. What is written is seen at
-//! once by every reader.
+//! once by every reader. An image that is made public is deprecated two years after it was
+//! created, if not before (docs: UG ami-deprecate).
 
 use crate::error::{ApiError, check_id};
-use crate::images::check_description;
+use crate::images::{check_description, one_of};
 use crate::state::{Image, ImageState};
 use crate::wire::parameters::Parameters;
 use crate::wire::response::Reply;
@@ -14,7 +16,12 @@ use crate::world::{Call, World};
 /// What is to become of an image.
 enum Change {
     Description(String),
-    LaunchPermission { add: Vec<Who>, remove: Vec<Who> },
+    /// The metadata service in version 2; there is no way back.
+    ImdsSupport,
+    LaunchPermission {
+        add: Vec<Who>,
+        remove: Vec<Who>,
+    },
 }
 
 /// Who may launch an image.
@@ -68,7 +75,8 @@ impl World {
             "description" => image.description.clone(),
             "bootMode" => image.machine.boot_mode.clone(),
             "sriovNetSupport" => image.machine.sriov.then(|| "simple".to_owned()),
-            "deregistrationProtection" => Some(image.protection().to_owned()),
+            "deregistrationProtection" => Some(self.protection_of(image)),
+            "imdsSupport" => image.machine.imds_support().map(str::to_owned),
             // "The blockDeviceMapping attribute is deprecated. Using it returns
             // Client.AuthFailure" (model).
             "blockDeviceMapping" => {
@@ -76,7 +84,7 @@ impl World {
                 return Err(ApiError::with_its_status("AuthFailure", message));
             }
             "kernel" | "ramdisk" | "productCodes" | "tpmSupport" | "uefiData"
-            | "lastLaunchedTime" | "imdsSupport" => {
+            | "lastLaunchedTime" => {
                 return Err(ApiError::not_modelled(format!("the attribute {attribute}")));
             }
             _ => return Err(invalid_attribute(&attribute)),
@@ -109,18 +117,6 @@ impl World {
             image.shared_with.clear();
         }
         Ok(Reply::done())
-    }
-
-    /// An image of the caller's that is really there.
-    fn own_image(&self, call: &Call, id: &str) -> Result<&Image, ApiError> {
-        let image = self.image_for(call, id)?;
-        if image.owner != call.account {
-            return Err(ApiError::not_your_image(id));
-        }
-        if image.deregistered.is_some() {
-            return Err(ApiError::image_gone(id));
-        }
-        Ok(image)
     }
 
     /// What may not be shared: anything under the AWS managed key, and with everybody nothing
@@ -163,35 +159,30 @@ impl World {
 }
 
 impl Change {
-    /// Takes the one change of a request, in either style: `LaunchPermission.Add.N.UserId` and
-    /// `Description.Value`, or `Attribute` with `OperationType`, `UserId.N` and `Value`.
+    /// Takes the one change of a request, in either style: `LaunchPermission.Add.N.UserId`,
+    /// `Description.Value` and `ImdsSupport.Value`, or `Attribute` with `OperationType`,
+    /// `UserId.N` and `Value`.
     fn take(parameters: &mut Parameters) -> Result<Self, ApiError> {
-        parameters.not_modelled(&[
-            "ImdsSupport",
-            "OrganizationArn",
-            "OrganizationalUnitArn",
-            "ProductCode",
-        ])?;
+        parameters.not_modelled(&["OrganizationArn", "OrganizationalUnitArn", "ProductCode"])?;
         let attribute = parameters.text("Attribute");
         let value = parameters.text("Value");
         let operation = parameters.text("OperationType");
-        let description = parameters.text("Description.Value");
+        let mut description = parameters.text("Description.Value");
+        let mut imds = parameters.text("ImdsSupport.Value");
         let mut add = take_permissions(parameters, "LaunchPermission.Add")?;
         let mut remove = take_permissions(parameters, "LaunchPermission.Remove")?;
         let mut named = take_named(parameters)?;
-        let old_style = match (attribute.as_deref(), value) {
-            (Some("description"), value) => value,
-            (Some("imdsSupport"), _) => {
-                return Err(ApiError::not_modelled("the attribute imdsSupport"));
-            }
-            (None | Some("launchPermission"), None) => None,
+        match (attribute.as_deref(), value) {
+            (Some("description"), value) => description = description.or(value),
+            (Some("imdsSupport"), value) => imds = imds.or(value),
+            (None | Some("launchPermission"), None) => {}
             (None | Some("launchPermission"), Some(_)) => {
                 return Err(ApiError::invalid_combination(
                     "The parameter Value can be used only with the attributes description and imdsSupport",
                 ));
             }
             (Some(other), _) => return Err(invalid_attribute(other)),
-        };
+        }
         match operation.as_deref() {
             Some("add") => add.append(&mut named),
             Some("remove") => remove.append(&mut named),
@@ -203,19 +194,34 @@ impl Change {
             None if named.is_empty() => {}
             None => return Err(ApiError::missing("OperationType")),
         }
-        let description = description.or(old_style);
         let permissions = !(add.is_empty() && remove.is_empty());
-        match description {
-            Some(_) if permissions => Err(ApiError::invalid_combination(
-                "Fields for multiple attribute types specified: description, launchPermission",
-            )),
-            Some(description) => {
-                check_description(Some(&description))?;
-                Ok(Self::Description(description))
-            }
-            None if permissions => Ok(Self::LaunchPermission { add, remove }),
-            None => Err(ApiError::invalid_combination("No attributes specified.")),
+        let given = [
+            ("description", description.is_some()),
+            ("imdsSupport", imds.is_some()),
+            ("launchPermission", permissions),
+        ];
+        let given: Vec<&str> = given
+            .iter()
+            .filter_map(|(name, there)| there.then_some(*name))
+            .collect();
+        if given.len() > 1 {
+            return Err(ApiError::invalid_combination(format!(
+                "Fields for multiple attribute types specified: {}",
+                given.join(", ")
+            )));
         }
+        if let Some(description) = description {
+            check_description(Some(&description))?;
+            return Ok(Self::Description(description));
+        }
+        if let Some(imds) = imds {
+            one_of("imdsSupport", &imds, &["v2.0"])?;
+            return Ok(Self::ImdsSupport);
+        }
+        if permissions {
+            return Ok(Self::LaunchPermission { add, remove });
+        }
+        Err(ApiError::invalid_combination("No attributes specified."))
     }
 
     fn apply(self, image: &mut Image) {
@@ -223,10 +229,11 @@ impl Change {
             Self::Description(text) => {
                 image.description = Some(text).filter(|text| !text.is_empty());
             }
+            Self::ImdsSupport => image.machine.imds_v2 = true,
             Self::LaunchPermission { add, remove } => {
                 for who in add {
                     match who {
-                        Who::Everybody => image.public = true,
+                        Who::Everybody => image.publish(),
                         Who::Account(id) => {
                             image.shared_with.insert(id);
                         }

@@ -9,7 +9,8 @@ use crate::images::encryption::{Encryption, Outcome};
 use crate::images::{check_description, check_name};
 use crate::lag::{Lag, View};
 use crate::state::{
-    Device, Failure, Image, ImageState, Snapshot, SnapshotState, StateReason, Tags, Work, WorkKind,
+    Device, Failure, Image, ImageState, Protection, Snapshot, SnapshotState, StateReason, Tags,
+    Work, WorkKind,
 };
 use crate::tags::TagsAtBirth;
 use crate::wire::parameters::Parameters;
@@ -120,12 +121,14 @@ impl World {
             image_tags.extend(shared.filter(|(key, _)| key.starts_with(SHARED_TAG)));
         }
         image_tags.extend(tags.of("image"));
+        let mut machine = source.machine.clone();
+        machine.imds_v2 &= self.facts.copies_keep_imds_support;
         let image = Image {
             id: id.clone(),
             owner: call.account.clone(),
             name,
             description,
-            machine: source.machine.clone(),
+            machine,
             created: self.now,
             state: ImageState::Pending,
             reason: None,
@@ -137,7 +140,7 @@ impl World {
             deprecation: source
                 .deprecation
                 .filter(|_| self.facts.copies_keep_deprecation),
-            protected: false,
+            protection: Protection::Disabled,
             deregistered: None,
             born,
             sourced,

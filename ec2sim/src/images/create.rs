@@ -1,14 +1,15 @@
 //! `CreateImage`: a capture of an instance (model; docs: UG creating-an-ami-ebs).
 //!
-//! There is no client token; the unique name is the only lock.
+//! There is no client token; the unique name is the only lock. An instance whose image asks for
+//! version 2 of the metadata service makes images that do (hashicorp/packer-plugin-amazon#472).
 
 use crate::error::{ApiError, check_id};
 use crate::images::mapping::{Mapping, take_mappings};
 use crate::images::{check_description, check_name};
 use crate::lag::Lag;
 use crate::state::{
-    Device, Ebs, Image, ImageState, Instance, InstanceState, Reboot, Snapshot, Volume, Work,
-    WorkKind,
+    Device, Ebs, Image, ImageState, Instance, InstanceState, Protection, Reboot, Snapshot, Volume,
+    Work, WorkKind,
 };
 use crate::tags::TagsAtBirth;
 use crate::wire::parameters::Parameters;
@@ -60,7 +61,7 @@ impl World {
             public: false,
             shared_with: std::collections::BTreeSet::new(),
             deprecation: None,
-            protected: false,
+            protection: Protection::Disabled,
             deregistered: None,
             born,
             sourced,

@@ -22,15 +22,8 @@ impl World {
         check_id("ami", &id)?;
         parameters.finish_action()?;
 
-        let image = self.image_for(call, &id)?;
-        if image.owner != call.account {
-            return Err(ApiError::not_your_image(&id));
-        }
-        // A reader that is behind still finds what is gone already.
-        if image.deregistered.is_some() {
-            return Err(ApiError::image_gone(&id));
-        }
-        if image.protected {
+        let image = self.own_image(call, &id)?;
+        if image.protection.holds(self.now) {
             return Err(ApiError::new(
                 &self.facts.protected_image_code,
                 format!("The image '{id}' is protected against being deregistered"),

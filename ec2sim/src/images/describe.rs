@@ -70,6 +70,7 @@ struct Listed<'a> {
     source_instance: Option<&'a String>,
     source_image: Option<&'a (String, String)>,
     alias: Option<&'a String>,
+    protection: String,
     tags: Tags,
 }
 
@@ -148,6 +149,7 @@ impl World {
                 source_instance: image.source_instance.as_ref().filter(|_| sourced),
                 source_image: image.source_image.as_ref().filter(|_| sourced),
                 alias,
+                protection: self.protection_of(image),
                 tags,
             };
             if filters.pass(&item.tags, |name| item.field(name)) {
@@ -276,7 +278,8 @@ impl Listed<'_> {
         xml.optional("sriovNetSupport", image.machine.sriov.then_some("simple"));
         xml.optional("bootMode", image.machine.boot_mode.as_ref());
         xml.optional("deprecationTime", image.deprecation.map(iso));
-        xml.text("deregistrationProtection", image.protection());
+        xml.text("deregistrationProtection", &self.protection);
+        xml.optional("imdsSupport", image.machine.imds_support());
         xml.optional("sourceInstanceId", self.source_instance);
         if let Some((region, id)) = self.source_image {
             xml.text("sourceImageId", id);

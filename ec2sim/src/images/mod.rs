@@ -3,10 +3,12 @@
 mod attributes;
 mod copy;
 mod create;
+mod deprecation;
 mod deregister;
 mod describe;
 mod encryption;
 mod mapping;
+mod protection;
 mod register;
 
 use crate::chance::after;
@@ -71,6 +73,29 @@ impl World {
             Found::Image(image, _) => Ok(image),
             Found::InUseStill => Err(ApiError::image_gone(id)),
             Found::Nothing => Err(ApiError::image_not_found(id)),
+        }
+    }
+
+    /// An image of the caller's that is really there: a reader that is behind still finds what is
+    /// gone already.
+    fn own_image(&self, call: &Call, id: &str) -> Result<&Image, ApiError> {
+        let image = self.image_for(call, id)?;
+        if image.owner != call.account {
+            return Err(ApiError::not_your_image(id));
+        }
+        if image.deregistered.is_some() {
+            return Err(ApiError::image_gone(id));
+        }
+        Ok(image)
+    }
+
+    /// An image of the caller's that is whole, disabled or not. Another one "is not in a state
+    /// from which you can … modify attributes" (docs: DG errors-overview).
+    fn whole_image(&self, call: &Call, id: &str) -> Result<&Image, ApiError> {
+        let image = self.own_image(call, id)?;
+        match image.state {
+            ImageState::Available | ImageState::Disabled => Ok(image),
+            state => Err(ApiError::image_in_state(id, state)),
         }
     }
 
@@ -197,4 +222,14 @@ fn check_description(description: Option<&String>) -> Result<(), ApiError> {
         ));
     }
     Ok(())
+}
+
+fn one_of(parameter: &str, value: &str, allowed: &[&str]) -> Result<(), ApiError> {
+    if allowed.contains(&value) {
+        return Ok(());
+    }
+    Err(ApiError::invalid_value(format!(
+        "Value ({value}) for parameter {parameter} is invalid. Valid values: {}",
+        allowed.join(", ")
+    )))
 }

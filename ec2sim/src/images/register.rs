@@ -8,9 +8,10 @@ use crate::chance::after;
 use crate::error::ApiError;
 use crate::facts::MissingBilling;
 use crate::images::mapping::{Mapping, take_mappings};
-use crate::images::{check_description, check_name};
+use crate::images::{check_description, check_name, one_of};
 use crate::state::{
-    Device, Image, ImageState, Machine, Platform, Snapshot, SnapshotState, Work, WorkKind,
+    Device, Image, ImageState, Machine, Platform, Protection, Snapshot, SnapshotState, Work,
+    WorkKind,
 };
 use crate::tags::TagsAtBirth;
 use crate::wire::parameters::Parameters;
@@ -36,7 +37,6 @@ impl World {
         parameters.not_modelled(&[
             "BillingProduct",
             "ImageLocation",
-            "ImdsSupport",
             "KernelId",
             "RamdiskId",
             "TpmSupport",
@@ -74,7 +74,7 @@ impl World {
             public: false,
             shared_with: std::collections::BTreeSet::new(),
             deprecation: None,
-            protected: false,
+            protection: Protection::Disabled,
             deregistered: None,
             born,
             sourced: born,
@@ -159,6 +159,7 @@ fn take_machine(parameters: &mut Parameters) -> Result<Machine, ApiError> {
     let virtualization = parameters.text("VirtualizationType");
     let boot_mode = parameters.text("BootMode");
     let sriov = parameters.text("SriovNetSupport");
+    let imds = parameters.text("ImdsSupport");
     let machine = Machine {
         architecture: architecture.unwrap_or_else(|| "i386".to_owned()),
         platform: Platform::Linux,
@@ -168,6 +169,7 @@ fn take_machine(parameters: &mut Parameters) -> Result<Machine, ApiError> {
         virtualization: virtualization.unwrap_or_else(|| "paravirtual".to_owned()),
         ena: parameters.flag("EnaSupport")?,
         sriov: sriov.is_some(),
+        imds_v2: imds.is_some(),
     };
     one_of("architecture", &machine.architecture, &ARCHITECTURES)?;
     one_of(
@@ -181,17 +183,10 @@ fn take_machine(parameters: &mut Parameters) -> Result<Machine, ApiError> {
     if let Some(sriov) = &sriov {
         one_of("sriovNetSupport", sriov, &["simple"])?;
     }
-    Ok(machine)
-}
-
-fn one_of(parameter: &str, value: &str, allowed: &[&str]) -> Result<(), ApiError> {
-    if allowed.contains(&value) {
-        return Ok(());
+    if let Some(imds) = &imds {
+        one_of("imdsSupport", imds, &["v2.0"])?;
     }
-    Err(ApiError::invalid_value(format!(
-        "Value ({value}) for parameter {parameter} is invalid. Valid values: {}",
-        allowed.join(", ")
-    )))
+    Ok(machine)
 }
 
 /// "If the snapshot is encrypted, so is the volume": `Encrypted` is not for volumes of snapshots

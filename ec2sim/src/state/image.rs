@@ -77,14 +77,43 @@ pub struct Image {
     pub shared_with: BTreeSet<String>,
     /// From when on others find it only by its id.
     pub deprecation: Option<Timestamp>,
-    /// Whether it cannot be deregistered.
-    pub protected: bool,
+    /// Whether it can be deregistered.
+    pub protection: Protection,
     /// When and how it went.
     pub deregistered: Option<Deregistered>,
     pub(crate) born: Lag,
     /// When readers see the sources above.
     pub(crate) sourced: Lag,
     pub(crate) work: Option<Work>,
+}
+
+/// Whether an image can be deregistered (docs: UG ami-deregistration-protection).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Protection {
+    /// It can.
+    #[default]
+    Disabled,
+    /// It cannot.
+    Enabled {
+        /// Whether it still cannot in the 24 hours after the protection is disabled.
+        with_cooldown: bool,
+    },
+    /// Its protection was disabled; it can be deregistered from then on.
+    CoolingDown {
+        /// The end of the 24 hours.
+        until: Timestamp,
+    },
+}
+
+impl Protection {
+    /// Whether it keeps an image from being deregistered.
+    pub fn holds(self, now: Timestamp) -> bool {
+        match self {
+            Self::Disabled => false,
+            Self::Enabled { .. } => true,
+            Self::CoolingDown { until } => now < until,
+        }
+    }
 }
 
 /// The end of an image.
@@ -146,15 +175,6 @@ impl Image {
         self.deprecation.is_some_and(|from| from <= now)
     }
 
-    /// `deregistrationProtection`.
-    pub(crate) fn protection(&self) -> &'static str {
-        if self.protected {
-            "enabled-without-cooldown"
-        } else {
-            "disabled"
-        }
-    }
-
     /// Whether it is there and uses this snapshot.
     pub fn uses(&self, snapshot: &str) -> bool {
         self.deregistered.is_none() && self.maps(snapshot)
@@ -191,6 +211,9 @@ pub struct Machine {
     pub ena: bool,
     /// Whether enhanced networking with the older interface is on.
     pub sriov: bool,
+    /// Whether instances ask for version 2 of the metadata service unless told otherwise; once
+    /// it is so, it stays so.
+    pub imds_v2: bool,
 }
 
 impl Machine {
@@ -205,6 +228,7 @@ impl Machine {
             virtualization: "hvm".to_owned(),
             ena: true,
             sriov: true,
+            imds_v2: false,
         }
     }
 
@@ -218,6 +242,11 @@ impl Machine {
     /// `platformDetails`.
     pub(crate) fn platform_details(&self) -> Option<String> {
         self.billed_as.map(|platform| platform.to_string())
+    }
+
+    /// `imdsSupport`.
+    pub(crate) fn imds_support(&self) -> Option<&'static str> {
+        self.imds_v2.then_some("v2.0")
     }
 
     /// `usageOperation`.

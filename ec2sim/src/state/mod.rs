@@ -17,10 +17,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::lag::{Lagged, View};
 
-pub use image::{Deregistered, Device, Ebs, Image, ImageState, Machine, StateReason};
+pub use image::{Deregistered, Device, Ebs, Image, ImageState, Machine, Protection, StateReason};
 pub(crate) use image::{Failure, Work, WorkKind};
 pub use instance::{Instance, InstanceState, Reboot, Volume};
 pub use key::{Key, KeyState};
+pub(crate) use parameter::Record;
 pub use parameter::{DataType, Parameter};
 pub use platform::Platform;
 pub use snapshot::{Snapshot, SnapshotState};
@@ -95,6 +96,8 @@ pub struct Region {
     pub launch_templates: BTreeMap<String, LaunchTemplate>,
     /// Parameters of Systems Manager by account and name.
     pub parameters: BTreeMap<String, BTreeMap<String, Parameter>>,
+    /// What else there is of parameters, by account and name.
+    pub(crate) records: BTreeMap<(String, String), Record>,
     /// Tags by resource and by the account that set them: tags on somebody else's public image
     /// are visible only to who set them (docs: `Using_Tags`).
     pub(crate) tags: BTreeMap<String, BTreeMap<String, Lagged<Tags>>>,
@@ -103,9 +106,28 @@ pub struct Region {
 impl Region {
     /// The parameter that an account finds under a name: its own, or a public one.
     pub fn parameter(&self, account: &str, name: &str) -> Option<&Parameter> {
-        let own = self.parameters.get(account).and_then(|own| own.get(name));
+        let own = self.own_parameter(account, name);
         let public = || self.parameters.values().find_map(|theirs| theirs.get(name));
         own.or_else(|| parameter::is_public(name).then(public).flatten())
+    }
+
+    /// The tags of a parameter of an account.
+    pub fn parameter_tags(&self, account: &str, name: &str) -> Tags {
+        let record = self.record(account, name);
+        record.map(|record| record.tags.clone()).unwrap_or_default()
+    }
+
+    pub(crate) fn own_parameter(&self, account: &str, name: &str) -> Option<&Parameter> {
+        self.parameters.get(account)?.get(name)
+    }
+
+    pub(crate) fn record(&self, account: &str, name: &str) -> Option<&Record> {
+        self.records.get(&(account.to_owned(), name.to_owned()))
+    }
+
+    pub(crate) fn record_mut(&mut self, account: &str, name: &str) -> &mut Record {
+        let key = (account.to_owned(), name.to_owned());
+        self.records.entry(key).or_default()
     }
 
     /// The tags of a resource as `account` wrote them last.

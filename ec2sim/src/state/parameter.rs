@@ -1,7 +1,11 @@
 //! Parameters of Systems Manager.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+
+use crate::state::Tags;
 
 /// What a parameter's value is said to be.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -25,7 +29,7 @@ impl DataType {
     }
 }
 
-/// A parameter of type `String`.
+/// A parameter of type `String`, in one of its versions.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Parameter {
     /// Its value.
@@ -36,6 +40,17 @@ pub struct Parameter {
     pub version: u64,
     /// When it was written last.
     pub modified: Timestamp,
+}
+
+/// What there is of a parameter besides its present version.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Record {
+    pub description: Option<String>,
+    pub tags: Tags,
+    /// The versions before the present one, as far as they are kept.
+    pub earlier: BTreeMap<u64, Parameter>,
+    /// The highest version number that nobody gets again, although it is none of the parameter's.
+    pub used_up: u64,
 }
 
 /// Whether everybody may read a parameter of this name: only AWS can make such (docs: SSM

@@ -127,6 +127,60 @@ fn a_description_is_replaced_in_either_style() {
 }
 
 #[test]
+fn imds_support_is_set_in_either_style_and_for_good() {
+    for style in [
+        vec![("ImdsSupport.Value", "v2.0")],
+        vec![("Attribute", "imdsSupport"), ("Value", "v2.0")],
+    ] {
+        let mut ec2 = Ec2::calm();
+        let read = on(GOLDEN, &[("Attribute", "imdsSupport")]);
+        let body = ec2.ok("DescribeImageAttribute", &read);
+        assert!(body.contains("<imdsSupport></imdsSupport>"), "{body}");
+        assert!(!ec2.image(GOLDEN).contains("imdsSupport"));
+        modify(&mut ec2, &style);
+        modify(&mut ec2, &style);
+        let body = ec2.ok("DescribeImageAttribute", &read);
+        assert!(body.contains("<imdsSupport><value>v2.0</value></imdsSupport>"));
+        assert_eq!(
+            text(&ec2.image(GOLDEN), "imdsSupport").as_deref(),
+            Some("v2.0")
+        );
+        for back in ["", "v1.0"] {
+            let back = on(GOLDEN, &[("ImdsSupport.Value", back)]);
+            assert_eq!(
+                ec2.code("ModifyImageAttribute", &back),
+                "InvalidParameterValue"
+            );
+        }
+        let reset = on(GOLDEN, &[("Attribute", "imdsSupport")]);
+        assert_eq!(
+            ec2.code("ResetImageAttribute", &reset),
+            "InvalidParameterValue"
+        );
+    }
+}
+
+#[test]
+fn an_image_of_an_instance_has_the_imds_support_of_its_image() {
+    let mut ec2 = Ec2::calm();
+    modify(&mut ec2, &[("ImdsSupport.Value", "v2.0")]);
+    let launch = [("ImageId", GOLDEN), ("MinCount", "1"), ("MaxCount", "1")];
+    let body = ec2.ok("RunInstances", &launch);
+    let instance = text(&body, "instanceId").expect("an instance");
+    let body = ec2.ok(
+        "CreateImage",
+        &[("InstanceId", &instance), ("Name", "web-1")],
+    );
+    let image = text(&body, "imageId").expect("an image");
+    assert_eq!(
+        text(&ec2.image(&image), "imdsSupport").as_deref(),
+        Some("v2.0")
+    );
+    let other = ec2.capture("web-2");
+    assert_eq!(text(&ec2.image(&other), "imdsSupport"), None);
+}
+
+#[test]
 fn one_attribute_is_changed_at_a_time() {
     let mut ec2 = Ec2::calm();
     let both = on(
@@ -136,7 +190,11 @@ fn one_attribute_is_changed_at_a_time() {
             ("LaunchPermission.Add.1.UserId", PARTNER_ID),
         ],
     );
-    for wrong in [both, on(GOLDEN, &[])] {
+    let other = on(
+        GOLDEN,
+        &[("Description.Value", "new"), ("ImdsSupport.Value", "v2.0")],
+    );
+    for wrong in [both, other, on(GOLDEN, &[])] {
         assert_eq!(
             ec2.code("ModifyImageAttribute", &wrong),
             "InvalidParameterCombination"

@@ -1,7 +1,8 @@
 //! What nobody could say about EC2: each switch with either answer. Those of `RegisterImage` and
-//! `DescribeImageReferences` that are not here are with their actions.
+//! `DescribeImageReferences`, and those of deprecation, protection and parameters, are with their actions.
 
 use super::*;
+use crate::state::Protection;
 use crate::{Facts, PendingSource};
 
 fn with(facts: Facts) -> Ec2 {
@@ -92,6 +93,22 @@ fn a_copy_keeps_the_deprecation_or_not() {
 }
 
 #[test]
+fn a_copy_keeps_the_imds_support_or_not() {
+    for copies_keep_imds_support in [true, false] {
+        let mut ec2 = with(Facts {
+            copies_keep_imds_support,
+            ..Facts::default()
+        });
+        golden(&mut ec2).machine.imds_v2 = true;
+        let image = ec2.at("eu-west-1").copy(GOLDEN, &[]);
+        let kept = ec2
+            .image(&image)
+            .contains("<imdsSupport>v2.0</imdsSupport>");
+        assert_eq!(kept, copies_keep_imds_support);
+    }
+}
+
+#[test]
 fn shared_tags_come_along_with_a_copy_or_not() {
     for shared_tags_are_always_copied in [false, true] {
         let mut ec2 = with(Facts {
@@ -137,7 +154,9 @@ fn a_protected_image_is_refused_with_the_code_of_the_facts() {
             protected_image_code: code.to_owned(),
             ..Facts::default()
         });
-        golden(&mut ec2).protected = true;
+        golden(&mut ec2).protection = Protection::Enabled {
+            with_cooldown: false,
+        };
         assert_eq!(ec2.code("DeregisterImage", &[("ImageId", GOLDEN)]), code);
         assert_eq!(ec2.state(GOLDEN), "available");
         assert_eq!(

@@ -53,6 +53,12 @@ const REQUESTS: &[&str] = &[
     "Action=ModifyImageAttribute&Version=2016-11-15&ImageId=ami-0feedfacefeedface\
      &LaunchPermission.Add.1.UserId=444455556666",
     "Action=ResetImageAttribute&Version=2016-11-15&ImageId=ami-0feedfacefeedface&Attribute=launchPermission",
+    "Action=ModifyImageAttribute&Version=2016-11-15&ImageId=ami-0feedfacefeedface&ImdsSupport.Value=v2.0",
+    "Action=EnableImageDeprecation&Version=2016-11-15&ImageId=ami-0feedfacefeedface\
+     &DeprecateAt=2027-01-02T03%3A04%3A05.678000Z",
+    "Action=DisableImageDeprecation&Version=2016-11-15&ImageId=ami-0feedfacefeedface",
+    "Action=EnableImageDeregistrationProtection&Version=2016-11-15&ImageId=ami-0feedfacefeedface&WithCooldown=true",
+    "Action=DisableImageDeregistrationProtection&Version=2016-11-15&ImageId=ami-0feedfacefeedface",
     "Action=RunInstances&Version=2016-11-15&ImageId=ami-0feedfacefeedface&MinCount=1&MaxCount=1",
     "Action=TerminateInstances&Version=2016-11-15&InstanceId.1=i-0a1b2c3d4e5f60718",
     "Action=GetCallerIdentity&Version=2011-06-15",

@@ -38,6 +38,35 @@ fn buckets_are_per_action_region_and_account() {
 }
 
 #[test]
+fn deprecation_and_protection_have_buckets_of_fifty() {
+    for (action, more) in [
+        (
+            "EnableImageDeprecation",
+            Some(("DeprecateAt", "2027-01-01T00:00:00Z")),
+        ),
+        ("DisableImageDeprecation", None),
+        ("EnableImageDeregistrationProtection", None),
+        ("DisableImageDeregistrationProtection", None),
+    ] {
+        let mut ec2 = Ec2::with(Knobs {
+            request_buckets: true,
+            ..Knobs::calm()
+        });
+        let mut parameters = vec![("ImageId", GOLDEN)];
+        parameters.extend(more);
+        for _ in 0..50 {
+            ec2.ok(action, &parameters);
+        }
+        assert_eq!(ec2.code(action, &parameters), "RequestLimitExceeded");
+        ec2.wait(1);
+        for _ in 0..5 {
+            ec2.ok(action, &parameters);
+        }
+        assert_eq!(ec2.code(action, &parameters), "RequestLimitExceeded");
+    }
+}
+
+#[test]
 fn image_copies_into_a_region_are_limited() {
     let mut ec2 = Ec2::slow();
     ec2.world.knobs_mut().concurrent_image_copies = Some(2);

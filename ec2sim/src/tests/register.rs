@@ -68,6 +68,7 @@ fn the_defaults_are_those_of_ec2_and_old() {
     );
     assert_eq!(text(&body, "enaSupport"), None);
     assert_eq!(text(&body, "bootMode"), None);
+    assert_eq!(text(&body, "imdsSupport"), None);
 }
 
 #[test]
@@ -80,6 +81,7 @@ fn what_is_given_is_shown() {
             ("VirtualizationType", "hvm"),
             ("BootMode", "uefi"),
             ("EnaSupport", "true"),
+            ("ImdsSupport", "v2.0"),
             ("Description", "by hand"),
             ("BlockDeviceMapping.1.Ebs.DeleteOnTermination", "false"),
             ("BlockDeviceMapping.1.Ebs.VolumeSize", "30"),
@@ -95,6 +97,7 @@ fn what_is_given_is_shown() {
         ("virtualizationType", "hvm"),
         ("bootMode", "uefi"),
         ("enaSupport", "true"),
+        ("imdsSupport", "v2.0"),
         ("description", "by hand"),
         ("rootDeviceName", ROOT),
         ("rootDeviceType", "ebs"),

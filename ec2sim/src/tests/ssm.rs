@@ -6,7 +6,12 @@ use super::*;
 
 const PUBLIC_NAME: &str = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64";
 
-fn ask(ec2: &mut Ec2, key: &str, action: &str, parameters: &[(&str, &str)]) -> (u16, Value) {
+pub(super) fn ask(
+    ec2: &mut Ec2,
+    key: &str,
+    action: &str,
+    parameters: &[(&str, &str)],
+) -> (u16, Value) {
     let caller = Caller::ssm(key, &ec2.caller.region);
     let answer = ec2
         .world
@@ -76,7 +81,7 @@ fn of_several_names_those_that_are_not_there_are_told_apart() {
 fn what_is_not_there_or_unknown_is_refused() {
     let mut ec2 = Ec2::calm();
     for (action, parameters, wanted) in [
-        ("PutParameter", vec![], "UnknownOperationException"),
+        ("LabelParameterVersion", vec![], "UnknownOperationException"),
         ("GetParameter", vec![], "ValidationException"),
         ("GetParameters", vec![], "ValidationException"),
         (

@@ -27,10 +27,41 @@ fn mistakes_are_named() {
             "{regions: {r: {}}, accounts: {\"111122223333\": {places: {r: {brokenKeys: [x]}}}}}",
             "alias/NAME",
         ),
+        (
+            "{regions: {r: {}}, accounts: {\"111122223333\": {places: {r: {images: {ami-0feedfacefeedface: \
+             {name: web, cooldown: true, devices: []}}}}}}}",
+            "protected image",
+        ),
     ] {
         let error = World::from_yaml(yaml).expect_err(yaml).to_string();
         assert!(error.contains(wanted), "{yaml}: {error}");
     }
+}
+
+#[test]
+fn attributes_of_images_and_parameters_are_read() {
+    let yaml = format!(
+        "{{regions: {{us-east-1: {{}}}}, accounts: {{\"111122223333\": {{accessKeys: [{HOME}], places: {{us-east-1: \
+         {{images: {{{GOLDEN}: {{name: web, protected: true, cooldown: true, imdsSupport: v2.0, devices: []}}}}, \
+         parameters: {{/web: {{value: {GOLDEN}, description: the web image, tags: {{team: web}}}}}}}}}}}}}}}}"
+    );
+    let mut ec2 = Ec2::calm();
+    ec2.world = World::from_yaml(&yaml).expect("a world");
+    let body = ec2.image(GOLDEN);
+    assert_eq!(
+        text(&body, "deregistrationProtection").as_deref(),
+        Some("enabled-with-cooldown")
+    );
+    assert_eq!(text(&body, "imdsSupport").as_deref(), Some("v2.0"));
+    let json = ec2.world.to_json();
+    let place = &json["accounts"]["111122223333"]["regions"]["us-east-1"];
+    assert_eq!(
+        place["images"][GOLDEN]["deregistrationProtection"],
+        "enabled-with-cooldown"
+    );
+    assert_eq!(place["parameters"]["/web"]["value"], GOLDEN);
+    assert_eq!(place["parameters"]["/web"]["description"], "the web image");
+    assert_eq!(place["parameters"]["/web"]["tags"]["team"], "web");
 }
 
 #[test]

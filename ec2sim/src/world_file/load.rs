@@ -9,7 +9,7 @@ use crate::kms;
 use crate::lag::Lag;
 use crate::state::{
     Account, Device, Ebs, Image, ImageState, Instance, Key, Machine, Place, Platform, Principal,
-    Region, Snapshot, SnapshotState, Tags, Volume,
+    Protection, Region, Snapshot, SnapshotState, Tags, Volume,
 };
 use crate::world::World;
 use crate::world_file::{
@@ -205,12 +205,16 @@ impl Loader<'_> {
             ));
         }
         let created = file.created.unwrap_or(Timestamp::UNIX_EPOCH);
-        let machine = machine(
-            file.architecture,
-            file.platform,
-            file.boot_mode,
-            file.root_device,
-        );
+        let protection = protection(id, file.protected, file.cooldown)?;
+        let machine = Machine {
+            imds_v2: file.imds_support.is_some(),
+            ..machine(
+                file.architecture,
+                file.platform,
+                file.boot_mode,
+                file.root_device,
+            )
+        };
         let mut devices = Vec::new();
         for device in &file.devices {
             if !self.region.snapshots.contains_key(&device.snapshot) {
@@ -263,7 +267,7 @@ impl Loader<'_> {
             public: file.public,
             shared_with: file.shared_with,
             deprecation: file.deprecation,
-            protected: file.protected,
+            protection,
             deregistered: None,
             born: Lag::none(Timestamp::MIN),
             sourced: Lag::none(Timestamp::MIN),
@@ -335,6 +339,18 @@ impl Loader<'_> {
             None => Ok(()),
             Some(_) => Err(wrong(id, "this id is there twice")),
         }
+    }
+}
+
+fn protection(
+    id: &str,
+    protected: bool,
+    with_cooldown: bool,
+) -> Result<Protection, WorldFileError> {
+    match (protected, with_cooldown) {
+        (false, true) => Err(wrong(id, "the cooldown is that of a protected image")),
+        (false, false) => Ok(Protection::Disabled),
+        (true, with_cooldown) => Ok(Protection::Enabled { with_cooldown }),
     }
 }
 

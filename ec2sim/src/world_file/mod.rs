@@ -180,6 +180,12 @@ pub struct ImageFile {
     /// Whether it is protected against being deregistered.
     #[serde(default)]
     pub protected: bool,
+    /// Whether a protected image still is for the 24 hours after its protection is disabled.
+    #[serde(default)]
+    pub cooldown: bool,
+    /// Whether its instances ask for version 2 of the metadata service.
+    #[serde(default)]
+    pub imds_support: Option<ImdsSupport>,
     /// The instance it was captured from.
     #[serde(default)]
     pub source_instance: Option<String>,
@@ -191,6 +197,14 @@ pub struct ImageFile {
     /// Its tags.
     #[serde(default)]
     pub tags: Tags,
+}
+
+/// The version of the instance metadata service that an image's instances ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ImdsSupport {
+    /// Version 2, with its tokens.
+    #[serde(rename = "v2.0")]
+    V2,
 }
 
 /// Where an image comes from.
@@ -338,6 +352,12 @@ pub struct ParameterFile {
     /// When it was written last.
     #[serde(default)]
     pub modified: Option<Timestamp>,
+    /// Free text.
+    #[serde(default)]
+    pub description: Option<String>,
+    /// Its tags.
+    #[serde(default)]
+    pub tags: Tags,
 }
 
 fn one() -> u64 {

@@ -64,15 +64,19 @@ impl Loader<'_> {
             let reason = "a parameter's name has letters, digits, and the characters _ . - /";
             return Err(wrong(name, reason));
         }
-        let made = |file: ParameterFile| Parameter {
-            value: file.value,
-            data_type: file.data_type,
-            version: file.version,
-            modified: file.modified.unwrap_or(Timestamp::UNIX_EPOCH),
-        };
-        let parameters = file.into_iter().map(|(name, file)| (name, made(file)));
-        let own = self.region.parameters.entry(self.account.to_owned());
-        own.or_default().extend(parameters);
+        for (name, file) in file {
+            let parameter = Parameter {
+                value: file.value,
+                data_type: file.data_type,
+                version: file.version,
+                modified: file.modified.unwrap_or(Timestamp::UNIX_EPOCH),
+            };
+            let record = self.region.record_mut(self.account, &name);
+            record.description = file.description;
+            record.tags = file.tags;
+            let own = self.region.parameters.entry(self.account.to_owned());
+            own.or_default().insert(name, parameter);
+        }
         Ok(())
     }
 }
