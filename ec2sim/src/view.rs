@@ -22,9 +22,7 @@ impl World {
         let now = (self.now != jiff::Timestamp::MIN).then(|| iso(self.now));
         json!({ "now": now, "seed": self.chance.seed(), "knobs": self.knobs, "facts": self.facts, "accounts": accounts })
     }
-}
 
-impl World {
     fn place_as_json(&self, region: &Region, account: &str) -> Value {
         let images = region
             .images
@@ -42,7 +40,7 @@ impl World {
             .map(|item| {
                 (
                     item.id.clone(),
-                    image(item, region, self.protection_of(item)),
+                    image(item, region, &self.protection_of(item)),
                 )
             })
             .collect();
@@ -60,7 +58,7 @@ impl World {
     }
 }
 
-fn image(image: &Image, region: &Region, protection: String) -> Value {
+fn image(image: &Image, region: &Region, protection: &str) -> Value {
     let state = if image.deregistered.is_some() {
         ImageState::Deregistered
     } else {

@@ -140,6 +140,10 @@ pub struct SnapshotFile {
 /// An image.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a question of its own that the file answers with yes or no"
+)]
 pub struct ImageFile {
     /// Its name.
     pub name: String,
