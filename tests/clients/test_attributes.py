@@ -57,6 +57,20 @@ def test_a_description(ec2):
     assert (answer["ImageId"], answer["Description"]) == (world.OWN, {"Value": "new"})
 
 
+def test_imds_support_is_set_for_good(ec2):
+    def shown():
+        answer = ec2.describe_image_attribute(ImageId=world.OWN, Attribute="imdsSupport")
+        return answer["ImdsSupport"].get("Value"), image_of(ec2, world.OWN).get("ImdsSupport")
+
+    assert shown() == (None, None)
+    ec2.modify_image_attribute(ImageId=world.OWN, ImdsSupport={"Value": "v2.0"})
+    ec2.modify_image_attribute(ImageId=world.OWN, Attribute="imdsSupport", Value="v2.0")
+    assert shown() == ("v2.0", "v2.0")
+    for back in ("", "v1.0"):
+        with refused():
+            ec2.modify_image_attribute(ImageId=world.OWN, ImdsSupport={"Value": back})
+
+
 def test_making_an_image_public_is_blocked(ec2):
     """block-public-access-to-amis: on by default."""
     text = (

@@ -158,6 +158,37 @@ def test_get_parameter(cli):
     refused_by(ran, "GetParameter", "ParameterNotFound")
 
 
+def test_put_parameter(cli):
+    put = ("ssm", "put-parameter", "--type", "String", "--name", "/web/name")
+    ran = cli(*put, "--value", "web-1", "--tags", "Key=team,Value=web")
+    assert ran.json == {"Version": 1, "Tier": "Standard"}
+    refused_by(cli(*put, "--value", "web-2"), "PutParameter", "ParameterAlreadyExists")
+    assert cli(*put, "--value", "web-2", "--overwrite").json["Version"] == 2
+    ran = cli("ssm", "get-parameter", "--name", "/web/name", "--query", "Parameter.Value")
+    assert ran.json == "web-2"
+    tags = ("--resource-type", "Parameter", "--resource-id", "/web/name")
+    assert cli("ssm", "list-tags-for-resource", *tags).json == {"TagList": [{"Key": "team", "Value": "web"}]}
+    assert cli("ssm", "delete-parameter", "--name", "/web/name").code == 0
+
+
+def test_deprecation_and_protection(cli):
+    """The commands of the AWS CLI's own examples, of another image and another year."""
+    image = ("--image-id", world.OWN)
+    ran = cli("ec2", "enable-image-deprecation", *image, "--deprecate-at", "2031-10-15T13:17:12.000Z")
+    assert ran.json == {"Return": True}
+    ran = cli("ec2", "enable-image-deregistration-protection", *image)
+    assert ran.json == {"Return": "enabled-without-cooldown"}
+    (shown,) = cli("ec2", "describe-images", "--image-ids", world.OWN).json["Images"]
+    assert shown["DeprecationTime"] == "2031-10-15T13:17:00.000Z"
+    assert shown["DeregistrationProtection"] == "enabled-without-cooldown"
+    ran = cli("ec2", "disable-image-deregistration-protection", *image)
+    assert ran.json == {"Return": "disabled"}
+    assert cli("ec2", "disable-image-deprecation", *image).json == {"Return": True}
+    assert cli("ec2", "modify-image-attribute", *image, "--imds-support", "v2.0").json is None
+    ran = cli("ec2", "describe-image-attribute", *image, "--attribute", "imdsSupport")
+    assert ran.json["ImdsSupport"] == {"Value": "v2.0"}
+
+
 @at_great_length
 def test_a_waiter_that_gives_up_exits_with_255(cli):
     image = cli("ec2", "create-image", "--instance-id", world.WEB, "--name", "web-1").json["ImageId"]

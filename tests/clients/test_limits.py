@@ -14,6 +14,8 @@ from support.marks import STILL, while_time_stands_still
 SIZES = {
     "create_image": (50, {"InstanceId": "i-0123456789abcdef0", "Name": "none"}),
     "copy_image": (100, {"SourceImageId": "ami-0123456789abcdef0", "SourceRegion": world.HOME, "Name": "none"}),
+    "disable_image_deprecation": (50, {"ImageId": world.OWN}),
+    "enable_image_deregistration_protection": (50, {"ImageId": world.OWN}),
     "deregister_image": (100, {"ImageId": "ami-0123456789abcdef0"}),
     "delete_snapshot": (100, {"SnapshotId": "snap-0123456789abcdef0"}),
     "describe_images": (100, {"ImageIds": [world.OWN]}),

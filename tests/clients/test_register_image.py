@@ -28,6 +28,7 @@ def test_an_image_of_today_is_described_as_it_was_registered(ec2):
         VirtualizationType="hvm",
         BootMode="uefi-preferred",
         EnaSupport=True,
+        ImdsSupport="v2.0",
         Description="by hand",
         BlockDeviceMappings=over(world.LOOSE_SNAPSHOT, DeleteOnTermination=True, VolumeType="gp3", VolumeSize=30),
         TagSpecifications=[specification("image", team="web")],
@@ -40,6 +41,7 @@ def test_an_image_of_today_is_described_as_it_was_registered(ec2):
         "BootMode": "uefi-preferred",
         "EnaSupport": True,
     }
+    assert shown["ImdsSupport"] == "v2.0"
     assert (shown["Description"], shown["RootDeviceName"], shown["RootDeviceType"]) == ("by hand", ROOT, "ebs")
     (device,) = shown["BlockDeviceMappings"]
     assert device["Ebs"] == {

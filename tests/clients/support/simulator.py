@@ -66,6 +66,12 @@ class Simulator:
         """The whole state."""
         return self._get("/_ec2sim/world")
 
+    def advance(self, seconds: int) -> None:
+        """Lets so much time pass at once."""
+        address = f"{self.endpoint}/_ec2sim/clock?advance={seconds}"
+        with urllib.request.urlopen(urllib.request.Request(address, method="POST"), timeout=20):
+            pass
+
     def _get(self, path: str) -> Any:
         with urllib.request.urlopen(self.endpoint + path, timeout=20) as answer:
             return json.load(answer)
