@@ -1,13 +1,17 @@
 //! One step → one call. Whoever performs a step makes no choice: what to do is the planner's, whether to do
 //! it again is the next reconcile's.
 
+use amity_core::image::attributes::{AttributeChange, Protection};
 use amity_core::image::desired::{Desired, Registration};
 use amity_core::image::identity::Place;
 use amity_core::image::observed::{Asked, Refusal};
 use amity_core::image::plan::step::{Action, Step};
 use aws_sdk_ec2::Client as Ec2;
 use aws_sdk_ec2::operation::register_image::builders::RegisterImageFluentBuilder;
-use aws_sdk_ec2::types::{BlockDeviceMapping, EbsBlockDevice, ResourceType, Tag, TagSpecification};
+use aws_sdk_ec2::primitives::DateTime;
+use aws_sdk_ec2::types::{
+    AttributeValue, BlockDeviceMapping, EbsBlockDevice, ResourceType, Tag, TagSpecification,
+};
 use futures::future::join_all;
 use jiff::SignedDuration;
 use std::collections::BTreeMap;
@@ -258,7 +262,9 @@ fn guard(action: &Action) -> Result<(), Failure> {
         {
             complain("an image or a snapshot")
         }
-        Action::DeregisterImage { id } if !is_id("ami-", id) => complain("an image"),
+        Action::DeregisterImage { id } | Action::ModifyImage { id, .. } if !is_id("ami-", id) => {
+            complain("an image")
+        }
         Action::DeleteSnapshot { id } if !is_id("snap-", id) => complain("a snapshot"),
         Action::StoreFinalizer
         | Action::RecordCapture { .. }
@@ -350,6 +356,9 @@ async fn send(ec2: &Ec2, calls: &EC2Calls, action: &Action) -> Result<Answer, Fa
                 .await
                 .map(|_| Answer::Changed)
         }
+        Action::ModifyImage { id, change } => modify(ec2, calls, id, change)
+            .await
+            .map(|()| Answer::Changed),
         Action::DeregisterImage { id } => {
             let request = ec2.deregister_image().image_id(id);
             gone(calls::send(calls, name, request.send()).await)
@@ -363,6 +372,57 @@ async fn send(ec2: &Ec2, calls: &EC2Calls, action: &Action) -> Result<Answer, Fa
         | Action::RecordDiscard { .. }
         | Action::ReleaseFinalizer => {
             Err(Failure::ours("a write to the object is not a call to EC2"))
+        }
+    }
+}
+
+/// Each attribute has a call of its own, or takes one for itself (EC2 API, "ModifyImageAttribute").
+async fn modify(
+    ec2: &Ec2,
+    calls: &EC2Calls,
+    id: &str,
+    change: &AttributeChange,
+) -> Result<(), Failure> {
+    let name = change.action();
+    let value = |text: &str| AttributeValue::builder().value(text).build();
+    match change {
+        AttributeChange::Description(text) => {
+            let request = ec2
+                .modify_image_attribute()
+                .image_id(id)
+                .description(value(text));
+            calls::send(calls, name, request.send()).await.map(drop)
+        }
+        AttributeChange::RequireImdsV2 => {
+            let request = ec2
+                .modify_image_attribute()
+                .image_id(id)
+                .imds_support(value("v2.0"));
+            calls::send(calls, name, request.send()).await.map(drop)
+        }
+        AttributeChange::Deprecation(Some(at)) => {
+            let request = ec2
+                .enable_image_deprecation()
+                .image_id(id)
+                .deprecate_at(DateTime::from_secs(at.as_second()));
+            calls::send(calls, name, request.send()).await.map(drop)
+        }
+        AttributeChange::Deprecation(None) => {
+            let request = ec2.disable_image_deprecation().image_id(id);
+            calls::send(calls, name, request.send()).await.map(drop)
+        }
+        AttributeChange::Protection(
+            protection @ (Protection::Enabled | Protection::EnabledWithCooldown),
+        ) => {
+            let request = ec2
+                .enable_image_deregistration_protection()
+                .image_id(id)
+                .with_cooldown(*protection == Protection::EnabledWithCooldown);
+            calls::send(calls, name, request.send()).await.map(drop)
+        }
+        AttributeChange::Protection(Protection::Disabled | Protection::DisabledAfter(_)) => {
+            let request = ec2.disable_image_deregistration_protection().image_id(id);
+            calls::send(calls, name, request.send()).await.map(drop)
         }
     }
 }

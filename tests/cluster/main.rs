@@ -7,6 +7,7 @@
 //! | [`life`] | an image from its first day to its last |
 //! | [`sources`] | what an image is made from, and that it stays that |
 //! | [`keeping`] | what is superseded or deleted: what stays, for how long, and who says so |
+//! | [`attributes`] | description, deprecation, protection, and what consumers select by |
 //! | [`accounts`] | an `AwsAccount` and what it holds |
 //! | [`mending`] | what stands in the way is said, and goes on by itself once it is mended |
 //! | [`process`] | the process itself: killed, stopped, started early, left alone |
@@ -18,6 +19,7 @@
 //! | [`conversation`] | kubesim, on which the simulations stand, answers as the real API server does |
 
 mod accounts;
+mod attributes;
 mod conversation;
 mod fleet;
 mod keeping;

@@ -66,15 +66,11 @@ pub fn publish_upstream(universe: &Universe) {
     place.images.insert(image.id.clone(), image);
 }
 
-/// Somebody deregisters an image.
+/// Somebody deregisters an image, protected or not.
 pub fn deregister(universe: &Universe, account: &Account, (region, image): &Ours) {
-    call(
-        universe,
-        account,
-        region,
-        "DeregisterImage",
-        &[("ImageId", image)],
-    );
+    for action in ["DisableImageDeregistrationProtection", "DeregisterImage"] {
+        call(universe, account, region, action, &[("ImageId", image)]);
+    }
 }
 
 /// Somebody takes a deregistered image out of the Recycle Bin.

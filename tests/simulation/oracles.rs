@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use amity_core::api::{MachineImage, MachineImageStatus};
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use crate::cast::Key;
@@ -163,6 +164,12 @@ pub fn matches(
     if !wanted.is_subset(&has.iter().cloned().collect()) {
         return Err(format!("published in {has:?} instead of {wanted:?}"));
     }
+    if let Some(image) = images.iter().find(|image| {
+        image.tag("amity.dev/published").is_none()
+            && image.tag("amity.dev/publish-tag-keys").is_some()
+    }) {
+        return Err(format!("{} has tags of a published image", image.id));
+    }
     let revisions: BTreeSet<_> = published.iter().map(|image| image.revision()).collect();
     let [revision] = revisions.iter().collect::<Vec<_>>()[..] else {
         return Err(format!(
@@ -192,12 +199,53 @@ fn is_as_the_spec_says(image: &Item, spec: &Value) -> Result<(), String> {
     if image.tag("amity.dev/self") != Some(image.id.as_str()) {
         return Err(format!("{} is not sealed", image.id));
     }
-    for (key, value) in spec["tags"].as_object().into_iter().flatten() {
+    let publish_tags = &spec["publish"]["tags"];
+    let fields = [&spec["tags"], publish_tags].into_iter();
+    for (key, value) in fields.filter_map(Value::as_object).flatten() {
         if image.tag(key) != value.as_str() {
             return Err(format!("{} lacks the tag {key}", image.id));
         }
     }
-    Ok(())
+    attributes_are_as_the_spec_says(&image.value, spec)
+        .map_err(|what| format!("{} in {}: {what}", image.id, image.region))
+}
+
+/// What the spec says nothing of may be anything.
+fn attributes_are_as_the_spec_says(image: &Value, spec: &Value) -> Result<(), String> {
+    let same = |field: &str| spec[field].is_null() || spec[field] == image[field];
+    let time = |text: &Value| {
+        text.as_str()
+            .and_then(|text| text.parse::<Timestamp>().ok())
+    };
+    let deprecated = time(&image["deprecation"]);
+    let deprecation = &spec["deprecation"];
+    let is_deprecated_in_time = match deprecation["after"].as_str() {
+        _ if deprecation.is_null() => true,
+        None => deprecated.is_none(),
+        // That is past before the image is published: "at once" is when it could be.
+        Some("1m") => deprecated.is_some(),
+        Some(after) => {
+            let hours = after.trim_end_matches('h').parse().expect("hours");
+            let to_be =
+                time(&image["created"]).map(|made| made + SignedDuration::from_hours(hours));
+            let apart = deprecated
+                .zip(to_be)
+                .map(|(is, to_be)| is.duration_since(to_be).abs());
+            apart.is_some_and(|apart| apart <= SignedDuration::from_secs(30))
+        }
+    };
+    let protection = image["deregistrationProtection"]
+        .as_str()
+        .unwrap_or_default();
+    let is_protected = match spec["deregistrationProtection"].as_str() {
+        None => true,
+        Some("Disabled") => protection.starts_with("disabled"),
+        Some(_) => protection.starts_with("enabled"),
+    };
+    if same("description") && same("imdsSupport") && is_deprecated_in_time && is_protected {
+        return Ok(());
+    }
+    Err(format!("it is not as the spec says: {image}"))
 }
 
 /// Every snapshot of ours is of an image, be that somebody else's by now.

@@ -61,6 +61,9 @@ impl Plot {
         if let Some(retention) = retention(chance) {
             spec["retention"] = retention;
         }
+        if chance.per_mille(300) {
+            say_more(&mut spec, chance);
+        }
         Self {
             account,
             sources,
@@ -116,7 +119,7 @@ impl Plot {
     fn changed(&mut self, chance: &Chance) -> &'static str {
         let (sources, account) = (&self.sources, self.account);
         let new_rebuild = || json!(format!("again {}", chance.next()));
-        let choice = chance.next() % 8;
+        let choice = chance.next() % 9;
         let spec = &mut self.spec;
         match (choice, self.past.last()) {
             (0 | 1, Some(_)) => {
@@ -148,6 +151,10 @@ impl Plot {
                 spec["retention"] = retention(chance).unwrap_or_else(|| json!({"revisions": 0}));
                 spec["rebuild"] = new_rebuild();
                 "retained otherwise"
+            }
+            (7, _) => {
+                say_more(spec, chance);
+                "described otherwise"
             }
             _ => {
                 spec["rebuild"] = new_rebuild();
@@ -182,6 +189,43 @@ fn source(kind: Kind, account: &Account, chance: &Chance) -> Value {
         Kind::Upstream => {
             json!({"image": {"region": UPSTREAM.0, "owner": "amazon", "name": UPSTREAM.1}})
         }
+    }
+}
+
+/// What EC2 lets change of an image that stands.
+fn say_more(spec: &mut Value, chance: &Chance) {
+    let fields = [
+        (
+            "description",
+            chance.pick(&[json!("the web server"), json!("another"), Value::Null]),
+        ),
+        (
+            "deprecation",
+            chance.pick(&[
+                json!({"after": "2160h"}),
+                json!({"after": "1m", "superseded": "DeprecateAtOnce"}),
+                json!({}),
+                Value::Null,
+            ]),
+        ),
+        (
+            "deregistrationProtection",
+            // What somebody protected stays while the spec says nothing of it.
+            chance.pick(&[json!("Enabled"), json!("Disabled")]),
+        ),
+        ("imdsSupport", chance.pick(&[json!("v2.0"), Value::Null])),
+        (
+            "publish",
+            chance.pick(&[
+                json!({"tags": {"channel": "stable"}}),
+                json!({"tags": {"channel": "beta", "live": ""}}),
+                json!({}),
+            ]),
+        ),
+    ]
+    .map(|(field, value)| (field, value.clone()));
+    for (field, value) in fields {
+        spec[field] = value;
     }
 }
 

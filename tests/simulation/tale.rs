@@ -273,9 +273,10 @@ impl Tale<'_> {
                 ));
             }
             done = Some(lock(&universe.effects).len());
-            universe
-                .pass(universe.lags_for() + 2 * universe.pace.rest_interval)
-                .await;
+            let asked_again = universe.lags_for() + 2 * universe.pace.rest_interval;
+            // While nobody leads, nothing comes to light.
+            let led_again = universe.lags_for() + universe.pace.lease_duration;
+            universe.pass(asked_again.max(led_again)).await;
             self.settle(what, oracles::is_ready).await?;
         }
         for actor in &mut self.actors {

@@ -62,7 +62,7 @@ impl Pace {
         Self {
             consistency_window: minutes(&[3, 3, 10]),
             rest_interval: minutes(&[5, 5, 15]),
-            lease_duration: minutes(&[1, 10, 20, 20, 20, 20]),
+            lease_duration: minutes(&[1, 10, 10, 10, 10, 10]),
         }
     }
 }

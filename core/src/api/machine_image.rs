@@ -9,6 +9,9 @@
     reason = "every printcolumn has a type and a path of its own"
 )]
 
+mod attributes;
+mod duration;
+mod publish;
 mod retention;
 mod source;
 mod status;
@@ -22,6 +25,8 @@ use serde::{Deserialize, Serialize};
 
 use super::rules;
 
+pub use attributes::{Deprecation, DeregistrationProtection, ImdsSupport, SupersededImages};
+pub use publish::Publish;
 pub use retention::Retention;
 pub use source::{
     ImageSource, InstanceSource, InstanceVolumes, Reboot, SnapshotSource, SnapshotVolume, Source,
@@ -46,6 +51,7 @@ pub use words::{Architecture, BootMode, EnaSupport, PlatformDetails};
     status = "MachineImageStatus",
     derive = "PartialEq",
     validation = rules::image_name_fits(),
+    validation = rules::publish_tags_are_not_tags(),
     doc = "An Amazon Machine Image that Amity makes, copies to every region asked for, and \
            publishes once it is complete everywhere. It is made of revisions, as a Deployment is \
            of ReplicaSets: a change of spec.source or spec.rebuild builds a new revision beside \
@@ -111,8 +117,8 @@ pub struct MachineImageSpec {
     )]
     pub name_template: String,
 
-    /// The description that every image has in EC2, at most 255 characters. Default: none. A
-    /// change reaches the images that are made after it.
+    /// The description that every image has in EC2, at most 255 characters. A change of it, here or
+    /// in EC2, is brought into line on the images that stand. Default: not managed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 255))]
     pub description: Option<String>,
@@ -163,6 +169,29 @@ pub struct MachineImageSpec {
     /// Which superseded revisions are kept besides the published one. Default: the last one.
     #[serde(default)]
     pub retention: Retention,
+
+    /// How others learn which image to launch, besides the status. Default: they do not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub publish: Option<Publish>,
+
+    /// From when on EC2 calls the images deprecated, which hides them from whoever searches for
+    /// images and stops no launch. Absent: not managed; `{}`: never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deprecation: Option<Deprecation>,
+
+    /// Whether EC2 refuses to deregister the images: Disabled, Enabled, or EnabledWithCooldown,
+    /// which still refuses it for 24 hours after it was disabled. Enabled leaves a cooldown that
+    /// is there as it is. Amity disables it on an image
+    /// that is no longer wanted, and waits out the cooldown. Default: not managed; then an image
+    /// that somebody protected stays until the protection is taken off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deregistration_protection: Option<DeregistrationProtection>,
+
+    /// v2.0: instances launched from the images use version 2 of the instance metadata service
+    /// only. EC2 cannot take that back from an image: without this field later ones are made as
+    /// their source is. Default: as the source.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub imds_support: Option<ImdsSupport>,
 
     /// While true, nothing is made, copied, tagged or retired, but the deletion of this object
     /// still goes on. Default: false.

@@ -16,10 +16,11 @@ pub use aws_account::{
     NamespaceSelector, NotGranted, SnapshotGrant, SourceOwnerGrant, Stray, Strays,
 };
 pub use machine_image::{
-    Architecture, BootMode, DeletionPolicy, EnaSupport, ImageSource, ImageUser, InstanceSource,
-    InstanceVolumes, MachineImage, MachineImageSpec, MachineImageStatus, NameTooLong, NextStep,
-    PlatformDetails, ProgressingRevision, PublishedRevision, Reboot, RegionProgress, RegionStatus,
-    RegionTarget, Retention, SnapshotSource, SnapshotVolume, Source,
+    Architecture, BootMode, DeletionPolicy, Deprecation, DeregistrationProtection, EnaSupport,
+    ImageSource, ImageUser, ImdsSupport, InstanceSource, InstanceVolumes, MachineImage,
+    MachineImageSpec, MachineImageStatus, NameTooLong, NextStep, PlatformDetails,
+    ProgressingRevision, Publish, PublishedRevision, Reboot, RegionProgress, RegionStatus,
+    RegionTarget, Retention, SnapshotSource, SnapshotVolume, Source, SupersededImages,
 };
 pub use schema::crds;
 

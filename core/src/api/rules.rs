@@ -54,6 +54,30 @@ pub fn min_age() -> Rule {
     )
 }
 
+/// A key that both want would come and go.
+pub fn publish_tags_are_not_tags() -> Rule {
+    Rule::new(
+        "!has(self.spec.publish) || !has(self.spec.publish.tags) || !has(self.spec.tags) || \
+         self.spec.publish.tags.all(key, !(key in self.spec.tags))",
+    )
+    .message(
+        "write each key either in tags, which images have from birth, or in publish.tags, which \
+         they have while they are published",
+    )
+    .field_path(".spec.publish.tags")
+}
+
+/// Hours, minutes and seconds, at most ten years (EC2 API, "EnableImageDeprecation").
+pub fn deprecation_after() -> Rule {
+    Rule::new(
+        "self.matches('^([0-9]{1,5}[hms]){1,3}$') && duration(self) <= duration('87600h')",
+    )
+    .message(
+        "write hours (h), minutes (m) and seconds (s), for example 2160h for ninety days, at most \
+         87600h, which is ten years (there is no unit for days)",
+    )
+}
+
 /// EC2's device names, of Linux and of Windows.
 pub fn device_name() -> Rule {
     Rule::new("self.matches('^(/dev/)?(sd[a-z][0-9]{0,2}|xvd[a-z]{1,2}[0-9]{0,2})$')").message(

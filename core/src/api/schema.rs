@@ -200,7 +200,7 @@ mod tests {
             let text = std::fs::read_to_string(&path).unwrap();
             let installed: Value = serde_saphyr::from_str(&text).unwrap();
             let made = serde_json::to_value(crd).unwrap();
-            assert_eq!(installed, made, "{file}: make generate");
+            assert_eq!(installed, made, "{file}: make crds");
         }
     }
 

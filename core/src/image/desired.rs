@@ -10,11 +10,12 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
 
+use super::attributes::Protection;
 use super::identity::{Identity, Place, Reference, Revision, tag};
 use super::observed::{Image, ImageState};
 use super::plan::Finding;
 use crate::api::conditions::{self, Reason};
-use crate::api::{AwsAccount, DeletionPolicy, MachineImage};
+use crate::api::{AwsAccount, DeletionPolicy, Deprecation, MachineImage};
 pub use source::{ImageName, RegisteredVolume, Registration, Source, SourceGrants};
 
 /// The finalizer that keeps an object until nothing of it is left in EC2.
@@ -80,10 +81,18 @@ pub struct Desired {
     pub places: Vec<Place>,
     /// The AMI name of that revision.
     pub image_name: String,
-    /// The description of images that are made from now on.
+    /// The description of the images; `None`: not managed.
     pub description: Option<String>,
+    /// Whether instances launched from the images shall use IMDSv2 only.
+    pub requires_imds_v2: bool,
+    /// When the images are deprecated; `None`: not managed.
+    pub deprecation: Option<Deprecation>,
+    /// Whether the images can be deregistered; `None`: not managed.
+    pub protection: Option<Protection>,
     /// `spec.tags`.
     pub tags: BTreeMap<String, String>,
+    /// `spec.publish.tags`.
+    pub publish_tags: BTreeMap<String, String>,
     /// How many superseded revisions are kept for a revert.
     pub kept_revisions: usize,
     /// How long a superseded revision is kept at least.
@@ -174,7 +183,11 @@ impl Desired {
             places: spec.region_names().map(place).collect(),
             image_name,
             description: spec.description.clone(),
+            requires_imds_v2: spec.imds_support.is_some(),
+            deprecation: spec.deprecation.clone(),
+            protection: spec.deregistration_protection.map(Into::into),
             tags: spec.tags.clone(),
+            publish_tags: spec.publish.clone().unwrap_or_default().tags,
             kept_revisions: usize::try_from(spec.retention.revisions).unwrap_or_default(),
             kept_for: spec.retention.min_age(),
             limit_lifted_until: references

@@ -44,8 +44,13 @@ pub mod tag {
     pub const PUBLISHED: &str = "amity.dev/published";
     /// When the image ceased to be published because another revision was; from then on its retention counts.
     pub const SUPERSEDED: &str = "amity.dev/superseded";
+    /// The id of the image in the same place that is published in its stead; noted where superseded images are
+    /// deprecated at once.
+    pub const SUCCESSOR: &str = "amity.dev/successor";
     /// Hashes of the keys of `spec.tags` that Amity put there, see [`super::TagKeys`].
     pub const TAG_KEYS: &str = "amity.dev/tag-keys";
+    /// The same of the keys of `spec.publish.tags`.
+    pub const PUBLISH_TAG_KEYS: &str = "amity.dev/publish-tag-keys";
     /// Somebody holds the image: it is not deregistered while it has this tag, whatever the value.
     pub const HOLD: &str = "amity.dev/hold";
     /// The object was deleted with `deletionPolicy: Retain`; such an image is nobody's any more.
@@ -222,7 +227,7 @@ impl Identity {
     }
 }
 
-/// Which keys of a resource's tags come from `spec.tags`: eight hex digits of the hash of each, because
+/// Which keys of a resource's tags come from a field of the spec, such as `spec.tags`: eight hex digits of the hash of each, because
 /// thirty keys would not fit into one tag's value. Only those keys may be removed again.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TagKeys(Vec<String>);
@@ -235,9 +240,9 @@ impl TagKeys {
         Self(hashes)
     }
 
-    /// Reads the tag's value; what does not parse notes nothing, so that nothing is removed.
-    pub fn read(tags: &Tags) -> Self {
-        let value = tags.get(tag::TAG_KEYS).unwrap_or_default();
+    /// Reads the note from the tag of this key; what does not parse notes nothing, so that nothing is removed.
+    pub fn read(tags: &Tags, note: &str) -> Self {
+        let value = tags.get(note).unwrap_or_default();
         Self(
             value
                 .as_bytes()

@@ -10,6 +10,7 @@ use std::ops::Deref;
 
 use jiff::Timestamp;
 
+use super::attributes::Protection;
 use super::desired::{Desired, Source};
 use super::identity::{Place, Reference, Standing, is_sealed_snapshot, standing, tag};
 use super::observed::{Image, ImageState, Known, Observed, PlaceView, Snapshot, SourceView, Usage};
@@ -55,6 +56,7 @@ const RULES: &[(u8, Rule)] = &[
         a_published_image_goes_only_when_it_is_replaced_or_unwanted,
     ),
     (4, a_held_image_stays),
+    (4, a_protected_image_stays),
     (4, an_image_in_use_stays),
     (4, a_superseded_image_stays_as_long_as_it_is_kept),
     (5, the_last_image_of_a_wanted_revision_stays),
@@ -276,10 +278,15 @@ fn a_seal_names_its_bearer_and_stays(facts: &Facts<'_>, _: &Place, step: &Step) 
             Some("no keys are every key to EC2".to_owned())
         }
         Action::DeleteTags { keys, .. } => {
-            let may_go = |key: &&String| {
-                !key.starts_with(tag::PREFIX)
-                    || [tag::PUBLISHED, tag::SUPERSEDED, tag::TAG_KEYS].contains(&key.as_str())
-            };
+            let marks = [
+                tag::PUBLISHED,
+                tag::SUPERSEDED,
+                tag::SUCCESSOR,
+                tag::TAG_KEYS,
+                tag::PUBLISH_TAG_KEYS,
+            ];
+            let may_go =
+                |key: &&String| !key.starts_with(tag::PREFIX) || marks.contains(&key.as_str());
             keys.iter()
                 .find(|key| !may_go(key))
                 .map(|key| format!("{key} is part of whose it is"))
@@ -374,6 +381,16 @@ fn a_published_image_goes_only_when_it_is_replaced_or_unwanted(
 fn a_held_image_stays(facts: &Facts<'_>, place: &Place, step: &Step) -> Option<String> {
     let by = facts.deregistered(place, step)?.tags.get(tag::HOLD)?;
     Some(format!("it is held: {by}"))
+}
+
+fn a_protected_image_stays(facts: &Facts<'_>, place: &Place, step: &Step) -> Option<String> {
+    let going = facts.deregistered(place, step)?;
+    let is_protected = match going.attributes.protection {
+        Protection::Disabled => false,
+        Protection::DisabledAfter(until) => until > facts.now,
+        Protection::Enabled | Protection::EnabledWithCooldown => true,
+    };
+    is_protected.then(|| "it is protected against deregistration".to_owned())
 }
 
 /// What can be launched goes only when EC2 has said that nothing uses it, or a user that it goes all the same.

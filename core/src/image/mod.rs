@@ -16,6 +16,7 @@
     reason = "what is in the way of a step is as common as the step, and is made once"
 )]
 
+pub mod attributes;
 pub mod desired;
 pub mod identity;
 pub mod invariants;

@@ -5,6 +5,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 
+use super::attributes::Attributes;
 use super::identity::{Place, Reference, Revision, tag};
 use super::plan::Action;
 use super::tags::Tags;
@@ -118,7 +119,7 @@ pub struct Unreadable {
     pub message: String,
 }
 
-/// An image, in some 300 bytes of ours.
+/// An image, in some 400 bytes of ours.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Image {
     /// `ami-…`
@@ -147,6 +148,8 @@ pub struct Image {
     pub root_snapshot: Option<String>,
     /// EC2's `PlatformDetails`: what it bills instances of the image for, such as `Windows`.
     pub platform_details: Option<String>,
+    /// What may change of it besides its tags.
+    pub attributes: Attributes,
     /// Every tag.
     pub tags: Tags,
 }

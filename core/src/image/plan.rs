@@ -7,7 +7,8 @@
 //! | `seal` | marking as ours what EC2 proves to be |
 //! | `origin` | the capture or registration that everything is copied from |
 //! | `copies` | filling each place from any available image of the revision |
-//! | `attributes` | bringing `spec.tags` into line |
+//! | `tagging` | bringing `spec.tags` into line |
+//! | `attributes` | the same with description, IMDS, deprecation and protection |
 //! | `publish` | when the revision becomes what users launch |
 //! | `retire` | what goes, and when it may |
 //! | `restraint` | what is put off: held, used, too much at once, or refused of late |
@@ -22,6 +23,7 @@ mod restraint;
 mod retire;
 mod seal;
 pub mod step;
+mod tagging;
 mod view;
 
 use std::collections::BTreeSet;
@@ -62,13 +64,14 @@ pub fn plan(desired: &Desired, observed: &Observed, now: Timestamp) -> Plan {
         seal::seal(&view, &mut plan);
         origin::make(&view, &mut plan);
         copies::fill(&view, &mut plan);
-        attributes::tag(&view, &mut plan);
+        tagging::tag(&view, &mut plan);
+        attributes::bring_into_line(&view, &mut plan);
         publish::publish(&view, &mut plan);
         retire::retire(&view, &mut plan);
         unreadable_places(&view, &mut plan);
     }
     restraint::hold_back(&view, &mut plan);
-    store_finalizer_first(desired, &mut plan);
+    store_finalizer_first(&view, &mut plan);
     plan
 }
 
@@ -185,10 +188,15 @@ fn source_query(view: &View<'_>) -> SourceQuery {
     }
 }
 
-/// The finalizer is stored before the first effect (design: "Deleting").
-fn store_finalizer_first(desired: &Desired, plan: &mut Plan) {
-    let takes_effect = plan.steps.iter().any(|step| step.waits_for.is_none());
-    if !desired.has_finalizer && !desired.is_being_deleted() && takes_effect {
+/// The finalizer is stored before the first effect (design: "Deleting"), and again where it got lost, as by a backup
+/// of the cluster from before: else the object would go and leave behind what is in EC2.
+fn store_finalizer_first(view: &View<'_>, plan: &mut Plan) {
+    let desired = view.desired;
+    let takes_effect = || plan.steps.iter().any(|step| step.waits_for.is_none());
+    if !desired.has_finalizer
+        && !desired.is_being_deleted()
+        && (takes_effect() || view.has_something())
+    {
         plan.steps.insert(
             0,
             Step::on_object(Action::StoreFinalizer, Why::NothingMayBeLeftBehind),

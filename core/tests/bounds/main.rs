@@ -160,7 +160,10 @@ proptest! {
         let noted = TagKeys::of(tags.keys());
         let value = noted.value();
         prop_assert!(value.chars().count() <= 256);
-        let read = TagKeys::read(&[(tag::TAG_KEYS.to_owned(), value)].into_iter().collect());
+        let read = TagKeys::read(
+            &[(tag::TAG_KEYS.to_owned(), value)].into_iter().collect(),
+            tag::TAG_KEYS,
+        );
         prop_assert_eq!(&read, &noted);
         prop_assert!(tags.keys().all(|key| read.contains(key)));
         prop_assert!(!read.contains("a key that is not there"));

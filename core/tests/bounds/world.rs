@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use amity_core::api::conditions;
+use amity_core::image::attributes::Attributes;
 use amity_core::image::desired::Desired;
 use amity_core::image::identity::{Place, Reference, Revision, tag};
 use amity_core::image::observed::{
@@ -35,6 +36,7 @@ pub fn image(id: &str, tags: BTreeMap<String, String>) -> Image {
         snapshots: Vec::new(),
         root_snapshot: None,
         platform_details: None,
+        attributes: Attributes::default(),
         tags: tags.into(),
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use amity_core::api::{AwsAccount, ImageUser, MachineImage, MachineImageStatus, conditions};
+use amity_core::image::attributes::Attributes;
 use amity_core::image::desired::{
     CAPTURED, Captured, DISCARDED, Desired, Discarded, FINALIZER, Installation, References, Source,
 };
@@ -383,6 +384,7 @@ impl Ec2 {
             snapshots: Vec::new(),
             root_snapshot: None,
             platform_details: Some("Linux/UNIX".to_owned()),
+            attributes: Attributes::default(),
             tags: tags.into(),
         });
         id

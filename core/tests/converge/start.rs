@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 
 use amity_core::api::{MachineImage, conditions};
+use amity_core::image::attributes::Attributes;
 use amity_core::image::desired::Desired;
 use amity_core::image::identity::{Place, Reference, Revision, TagKeys, tag};
 use amity_core::image::observed::{
@@ -579,6 +580,7 @@ impl Seed {
             snapshots: Vec::new(),
             root_snapshot: None,
             platform_details: Some(platform(self.of_another_platform)),
+            attributes: Attributes::default(),
             tags: image_tags.into(),
         };
         let elsewhere = Reference::new(REGIONS[0], "ami-elsewhere");

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use amity_core::image::attributes::Attributes;
 use amity_core::image::identity::{Reference, tag};
 use amity_core::image::observed::{Image, ImageState, Snapshot};
 use amity_core::image::plan::Action;
@@ -282,6 +283,7 @@ fn image(seen: ImageSeen<'_>) -> Option<Image> {
         snapshots: image.snapshot_ids().map(str::to_owned).collect(),
         root_snapshot: root.and_then(|device| device.ebs.as_ref()?.snapshot.clone()),
         platform_details: image.machine.billed_as.map(|platform| platform.to_string()),
+        attributes: Attributes::default(),
         tags: seen.tags.into(),
     })
 }

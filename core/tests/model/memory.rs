@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use amity_core::image::attributes::Attributes;
 use amity_core::image::identity::tag;
 use amity_core::image::observed::{Dead, Image, ImageState, Known, Snapshot};
 use amity_core::image::plan::Action;
@@ -462,6 +463,7 @@ fn newborn(id: &str, name: &str, tags: &BTreeMap<String, String>) -> Image {
         snapshots: Vec::new(),
         root_snapshot: None,
         platform_details: None,
+        attributes: Attributes::default(),
         tags: tags.into(),
     }
 }

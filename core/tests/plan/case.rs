@@ -58,6 +58,15 @@ pub struct Desired {
     #[serde(default)]
     pub description: Option<String>,
     #[serde(default)]
+    pub imds_support: Option<String>,
+    #[serde(default)]
+    pub publish_tags: BTreeMap<String, String>,
+    /// As a user writes it.
+    #[serde(default)]
+    pub deprecation: Option<serde_json::Value>,
+    #[serde(default)]
+    pub deregistration_protection: Option<String>,
+    #[serde(default)]
     pub name_template: Option<String>,
     #[serde(default)]
     pub deletion_policy: Option<String>,
@@ -242,12 +251,30 @@ pub struct Image {
     pub snapshots: Option<Vec<String>>,
     #[serde(default)]
     pub progress: Option<u8>,
+    /// By default as the spec asks.
+    #[serde(default)]
+    pub attributes: Option<Attributes>,
     #[serde(default)]
     pub created: Option<String>,
     #[serde(default)]
     pub launched: Option<String>,
     #[serde(default)]
     pub state_reason: Option<String>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Attributes {
+    #[serde(default)]
+    pub description: String,
+    #[serde(default)]
+    pub imds_v2: bool,
+    /// From when on it is deprecated.
+    #[serde(default)]
+    pub deprecated: Option<String>,
+    /// `Enabled`, `EnabledWithCooldown`, or from when on it is disabled.
+    #[serde(default)]
+    pub protected: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]

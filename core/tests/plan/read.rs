@@ -6,6 +6,7 @@ use amity_core::api::conditions::Reason;
 use amity_core::api::{
     AwsAccount, ImageUser, MachineImage, MachineImageStatus, ProgressingRevision, RegionStatus,
 };
+use amity_core::image::attributes::{Attributes, Protection, whole_minutes};
 use amity_core::image::desired::{
     CAPTURED, DEREGISTER_IN_USE, DISCARDED, Desired, Discarded, FINALIZER, Installation,
     LIMIT_LIFTED_UNTIL, References, Source,
@@ -172,6 +173,7 @@ fn machine_image(case: &Case) -> Result<MachineImage, String> {
         "source": source,
         "regions": regions,
         "tags": wanted.tags,
+        "publish": {"tags": wanted.publish_tags},
         "suspend": wanted.suspend,
         "retention": {
             "revisions": wanted.kept_revisions,
@@ -183,11 +185,19 @@ fn machine_image(case: &Case) -> Result<MachineImage, String> {
         ("description", &wanted.description),
         ("nameTemplate", &wanted.name_template),
         ("deletionPolicy", &wanted.deletion_policy),
+        ("imdsSupport", &wanted.imds_support),
+        (
+            "deregistrationProtection",
+            &wanted.deregistration_protection,
+        ),
     ];
     for (field, value) in said {
         if let Some(value) = value {
             spec[field] = json!(value);
         }
+    }
+    if let Some(deprecation) = &wanted.deprecation {
+        spec["deprecation"] = deprecation.clone();
     }
     let spec = serde_json::from_value(spec).map_err(|why| why.to_string())?;
     let mut image = MachineImage::new("web", spec);
@@ -572,6 +582,7 @@ fn image(case: &Case, names: &Names, region: &str, said: &case::Image) -> Result
         (None, State::Pending) => vec![],
         (None, _) => vec![format!("snap-{suffix}")],
     };
+    let created = time(said.created.as_deref().unwrap_or("-1d"))?;
     Ok(Image {
         id: said.id.clone(),
         name: names.0.image_name.clone(),
@@ -586,7 +597,7 @@ fn image(case: &Case, names: &Names, region: &str, said: &case::Image) -> Result
         },
         state_reason: said.state_reason.clone(),
         progress: said.progress,
-        created: Some(time(said.created.as_deref().unwrap_or("-1d"))?),
+        created: Some(created),
         owner: ACCOUNT.to_owned(),
         source_instance: instance,
         source_image: made_from,
@@ -598,8 +609,37 @@ fn image(case: &Case, names: &Names, region: &str, said: &case::Image) -> Result
                 .clone()
                 .unwrap_or_else(|| "Linux/UNIX".to_owned()),
         ),
+        attributes: match &said.attributes {
+            Some(said) => attributes(said)?,
+            None => as_asked(&names.0, created),
+        },
         tags: tags.into(),
     })
+}
+
+fn attributes(said: &case::Attributes) -> Result<Attributes, String> {
+    Ok(Attributes {
+        description: said.description.clone(),
+        requires_imds_v2: said.imds_v2,
+        deprecation: said.deprecated.as_deref().map(time).transpose()?,
+        protection: match said.protected.as_deref() {
+            None => Protection::Disabled,
+            Some("Enabled") => Protection::Enabled,
+            Some("EnabledWithCooldown") => Protection::EnabledWithCooldown,
+            Some(until) => Protection::DisabledAfter(time(until)?),
+        },
+    })
+}
+
+/// As the spec asks of an image that was made at `created`.
+fn as_asked(desired: &Desired, created: Timestamp) -> Attributes {
+    let after = desired.deprecation.as_ref().and_then(|asked| asked.after());
+    Attributes {
+        description: desired.description.clone().unwrap_or_default(),
+        requires_imds_v2: desired.requires_imds_v2,
+        deprecation: after.map(|after| whole_minutes(created + after)),
+        protection: desired.protection.unwrap_or_default(),
+    }
 }
 
 fn snapshot(names: &Names, region: &str, said: &case::Snapshot, images: &[Image]) -> Snapshot {

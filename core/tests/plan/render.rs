@@ -144,6 +144,10 @@ fn in_place(desired: &Desired, place: &Place, action: &Action) -> String {
             )
         }
         Action::DeleteTags { id, keys } => format!("DeleteTags {region}/{id} {}", keys.join(" ")),
+        Action::ModifyImage { id, change } => {
+            let call = format!("{} {region}/{id} {change}", change.action());
+            call.trim_end().to_owned()
+        }
         Action::DeregisterImage { id } => format!("DeregisterImage {region}/{id}"),
         Action::DeleteSnapshot { id } => format!("DeleteSnapshot {region}/{id}"),
         on_object => on_object.to_string(),

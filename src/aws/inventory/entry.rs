@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use amity_core::image::attributes::{AttributeChange, Attributes};
 use amity_core::image::observed::{Image, Snapshot};
 use amity_core::image::tags::Tags;
 use jiff::{SignedDuration, Timestamp};
@@ -12,11 +13,20 @@ use super::pace;
 pub(super) trait Tagged: PartialEq {
     /// Its tags.
     fn tags(&self) -> &Tags;
+
+    /// What else of it may change; snapshots have nothing.
+    fn attributes(&self) -> Attributes {
+        Attributes::default()
+    }
 }
 
 impl Tagged for Image {
     fn tags(&self) -> &Tags {
         &self.tags
+    }
+
+    fn attributes(&self) -> Attributes {
+        self.attributes.clone()
     }
 }
 
@@ -39,6 +49,8 @@ pub(super) struct Entry<T> {
     missing_since: Option<Timestamp>,
     /// Tags that were written or, with `None`, deleted, and when: until lists agree.
     written: BTreeMap<String, (Option<String>, Timestamp)>,
+    /// Attributes that were changed, and when: until lists agree.
+    changed: Vec<(AttributeChange, Timestamp)>,
     /// How far it was, and since when.
     progress: (Option<u8>, Timestamp),
 }
@@ -60,6 +72,7 @@ impl<T: Tagged> Entry<T> {
             listed: false,
             missing_since: None,
             written: BTreeMap::new(),
+            changed: Vec::new(),
             progress: (None, now),
         }
     }
@@ -84,6 +97,11 @@ impl<T: Tagged> Entry<T> {
             self.written.clear();
         }
         self.written.retain(|_, (_, at)| started < *at + window);
+        let shown = item.attributes();
+        self.changed.retain(|(change, at)| {
+            let agrees = shown.show(change) && started >= *at;
+            !agrees && started < *at + window
+        });
         let is_news = was_unsettled || self.item != item;
         self.item = item;
         self.listed = true;
@@ -121,6 +139,20 @@ impl<T: Tagged> Entry<T> {
         );
     }
 
+    /// An attribute was changed.
+    pub(super) fn changed(&mut self, change: &AttributeChange, now: Timestamp) {
+        self.changed.push((change.clone(), now));
+    }
+
+    /// The attributes, with what was changed laid over what was listed.
+    pub(super) fn attributes(&self) -> Attributes {
+        let mut attributes = self.item.attributes();
+        for (change, at) in &self.changed {
+            attributes.apply(change, *at);
+        }
+        attributes
+    }
+
     /// A tag as it was last listed.
     pub(super) fn tag(&self, key: &str) -> Option<&str> {
         self.item.tags().get(key)
@@ -143,7 +175,10 @@ impl<T: Tagged> Entry<T> {
 
     /// Whether lists have yet to agree with what we know.
     pub(super) fn is_unsettled(&self) -> bool {
-        !self.listed || self.missing_since.is_some() || !self.written.is_empty()
+        !self.listed
+            || self.missing_since.is_some()
+            || !self.written.is_empty()
+            || !self.changed.is_empty()
     }
 
     /// Notes how far it is.
@@ -171,7 +206,9 @@ impl<T: Tagged> Entry<T> {
             .into_iter()
             .flatten()
             .map(|since| pace::until_settled(since, now, window));
-        let tagged = self.written.values().map(|(_, at)| *at).max();
+        let changed = self.changed.iter().map(|(_, at)| *at);
+        let tagged = self.written.values().map(|(_, at)| *at);
+        let tagged = tagged.chain(changed).max();
         let tagged = tagged.map(|since| pace::until_tagged(since, now, window));
         let (progress, moved) = self.progress;
         let ends = pending.map(|since| pace::until_done(since, progress, moved, now));

@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hasher};
 
 use amity_core::account::Held;
+use amity_core::image::attributes::Attributes;
 use amity_core::image::identity::{Place, tag};
 use amity_core::image::observed::{Image, ImageState, Known, Snapshot};
 use amity_core::image::plan::step::Action;
@@ -191,6 +192,11 @@ impl Memory {
             (Action::DeleteTags { id, keys }, Ok(_)) => {
                 let written: Vec<_> = keys.iter().map(|key| (key.clone(), None)).collect();
                 self.tagged(id, &written, now);
+            }
+            (Action::ModifyImage { id, change }, Ok(_)) => {
+                if let Some(entry) = self.images.get_mut(id) {
+                    entry.changed(change, now);
+                }
             }
             (Action::DeregisterImage { id } | Action::DeleteSnapshot { id }, Ok(_)) => {
                 self.bury(object, id, now);
@@ -623,6 +629,7 @@ fn newborn(id: &str, name: &str, account: &str, tags: &BTreeMap<String, String>)
         snapshots: Vec::new(),
         root_snapshot: None,
         platform_details: None,
+        attributes: Attributes::default(),
         tags: tags.into(),
     }
 }
@@ -640,6 +647,7 @@ fn shown_image(entry: &Entry<Image>) -> Image {
     Image {
         state,
         tags: entry.tags(),
+        attributes: entry.attributes(),
         ..entry.item.clone()
     }
 }

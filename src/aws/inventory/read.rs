@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use amity_core::image::attributes::{Attributes, Protection};
 use amity_core::image::identity::{Reference, tag};
 use amity_core::image::observed::{Image, ImageState, Snapshot};
 use amity_core::image::tags::Tags;
@@ -277,8 +278,32 @@ pub(super) fn image_of(image: &types::Image, state: ImageState) -> Result<Image,
             .collect(),
         root_snapshot: root_snapshot(image),
         platform_details: image.platform_details().map(str::to_owned),
+        attributes: attributes_of(image),
         tags: tags_of(image.tags()),
     })
+}
+
+fn attributes_of(image: &types::Image) -> Attributes {
+    let protection = image.deregistration_protection().unwrap_or_default();
+    Attributes {
+        description: image.description().unwrap_or_default().to_owned(),
+        requires_imds_v2: image.imds_support() == Some(&types::ImdsSupportValues::V20),
+        deprecation: image.deprecation_time().and_then(|text| text.parse().ok()),
+        protection: protection_of(protection),
+    }
+}
+
+/// What EC2 says of the protection against deregistration: a word, or from when on it is off. What it may say
+/// besides counts as protected.
+fn protection_of(text: &str) -> Protection {
+    match text {
+        "" | "disabled" => Protection::Disabled,
+        "enabled-with-cooldown" => Protection::EnabledWithCooldown,
+        text => text
+            .strip_prefix("disabled after ")
+            .and_then(|time| time.trim().parse().ok())
+            .map_or(Protection::Enabled, Protection::DisabledAfter),
+    }
 }
 
 /// The snapshot of the root device.
@@ -368,6 +393,23 @@ mod tests {
             .state(types::ImageState::Available)
             .build();
         assert!(listed(&image).is_err());
+    }
+
+    #[test]
+    fn what_protects_an_image_is_read_in_ec2s_words() {
+        let until = "2026-03-02T10:20:30Z".parse().expect("a time");
+        for (text, protection) in [
+            ("disabled", Protection::Disabled),
+            ("enabled-without-cooldown", Protection::Enabled),
+            ("enabled-with-cooldown", Protection::EnabledWithCooldown),
+            (
+                "disabled after 2026-03-02T10:20:30.000Z",
+                Protection::DisabledAfter(until),
+            ),
+            ("enabled-by-somebody", Protection::Enabled),
+        ] {
+            assert_eq!(protection_of(text), protection, "{text}");
+        }
     }
 
     #[test]

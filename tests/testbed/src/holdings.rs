@@ -40,6 +40,14 @@ pub struct HeldImage {
     pub state: String,
     /// Its tags.
     pub tags: BTreeMap<String, String>,
+    /// Its description.
+    pub description: Option<String>,
+    /// From when on it is deprecated.
+    pub deprecation: Option<String>,
+    /// EC2's words for whether it can be deregistered.
+    pub deregistration_protection: String,
+    /// `v2.0`, or none.
+    pub imds_support: Option<String>,
     devices: Vec<Device>,
 }
 

@@ -4,6 +4,7 @@ use jiff::SignedDuration;
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
+use super::duration;
 use crate::api::rules;
 
 /// Which superseded revisions are kept besides the published one.
@@ -34,29 +35,8 @@ impl Retention {
     /// How long a superseded revision is kept at least. What cannot be read, which the API server
     /// refuses, counts as the longest: a misread age must not delete early.
     pub fn min_age(&self) -> SignedDuration {
-        parse(&self.min_age).unwrap_or(Self::LONGEST)
+        duration::parse(&self.min_age).unwrap_or(Self::LONGEST)
     }
-}
-
-/// Reads what [`rules::min_age`] lets through: one to three numbers of at most five digits, each
-/// with its unit.
-fn parse(text: &str) -> Option<SignedDuration> {
-    let mut sum = SignedDuration::ZERO;
-    let mut parts = 0;
-    for part in text.split_inclusive(['h', 'm', 's']) {
-        let (number, unit) = part.split_at_checked(part.len().checked_sub(1)?)?;
-        let is_number =
-            (1..=5).contains(&number.len()) && number.bytes().all(|b| b.is_ascii_digit());
-        let number: i64 = number.parse().ok().filter(|_| is_number)?;
-        sum += match unit {
-            "h" => SignedDuration::from_hours(number),
-            "m" => SignedDuration::from_mins(number),
-            "s" => SignedDuration::from_secs(number),
-            _ => return None,
-        };
-        parts += 1;
-    }
-    (1..=3).contains(&parts).then_some(sum)
 }
 
 impl Default for Retention {

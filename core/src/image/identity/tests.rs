@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::image::attributes::Attributes;
 use crate::image::observed::{Image, ImageState};
 use crate::image::tags::Tags;
 
@@ -272,7 +273,7 @@ fn noted_tag_keys_are_read_back_and_fit_into_a_tag() {
     assert!(noted.value().len() <= 256);
     let mut tags = Tags::default();
     tags.insert(tag::TAG_KEYS, &noted.value());
-    assert_eq!(TagKeys::read(&tags), noted);
+    assert_eq!(TagKeys::read(&tags, tag::TAG_KEYS), noted);
     assert!(noted.contains(&keys[7]) && !noted.contains("somebody-elses"));
 }
 
@@ -302,6 +303,7 @@ fn newborn(source: &str) -> Image {
         snapshots: Vec::new(),
         root_snapshot: None,
         platform_details: None,
+        attributes: Attributes::default(),
         tags: identity()
             .birth_tags(&Revision::from("r"), &source, &source)
             .into(),

@@ -13,6 +13,7 @@ use serde_json::json;
 
 use super::*;
 use crate::api::{AwsAccount, ImageUser, MachineImage};
+use crate::image::attributes::Attributes;
 use crate::image::desired::{
     Captured, ImageName, Installation, References, RegisteredVolume, Registration, Source,
 };
@@ -128,6 +129,7 @@ impl World {
             snapshots: vec![id.replace("ami", "snap")],
             root_snapshot: None,
             platform_details: Some("Linux/UNIX".to_owned()),
+            attributes: Attributes::default(),
             tags: self.tags(more).into(),
         }
     }

@@ -1,73 +1,118 @@
-//! What may change on an image that stands: `spec.tags`, kept as written, others' tags left alone.
+//! What EC2 lets change of an image that stands, besides its tags: description, IMDS, deprecation, protection.
+//! What the spec does not say is not managed.
 
 use std::collections::BTreeMap;
 
+use jiff::SignedDuration;
+
 use super::step::{Action, Plan, Step, Why};
-use super::view::View;
-use crate::image::identity::{Place, TagKeys, is_sealed_snapshot, tag};
+use super::view::{Owned, View};
+use crate::api::{Deprecation, SupersededImages};
+use crate::image::attributes::{AttributeChange, whole_minutes};
+use crate::image::identity::tag;
 use crate::image::observed::ImageState;
-use crate::image::tags::Tags;
 
-/// The tags of the spec as they are put on an image or snapshot, with the note of which keys they are.
-pub(crate) fn tags_with_note(tags: &BTreeMap<String, String>) -> BTreeMap<String, String> {
-    let mut noted = tags.clone();
-    if !tags.is_empty() {
-        noted.insert(tag::TAG_KEYS.to_owned(), TagKeys::of(tags.keys()).value());
-    }
-    noted
-}
+/// "At once" for EC2, which takes no time that is past: its minute must still be to come when the call arrives.
+const AT_ONCE: SignedDuration = SignedDuration::from_mins(2);
 
-/// Brings the tags of the standing images and of their snapshots into line with `spec.tags`.
-pub(crate) fn tag(view: &View<'_>, plan: &mut Plan) {
+/// Brings the standing images into line with the spec, and what they superseded.
+pub(crate) fn bring_into_line(view: &View<'_>, plan: &mut Plan) {
     let standing = view
         .desired
         .places
         .iter()
         .filter_map(|place| view.standing_in(place));
-    for owned in standing.filter(|owned| owned.image.state == ImageState::Available) {
-        bring_into_line(view, owned.place, &owned.image.id, &owned.image.tags, plan);
-        for id in &owned.image.snapshots {
-            if let Some(snapshot) = view
-                .snapshot(owned.place, id)
-                .filter(|one| is_sealed_snapshot(one, &view.desired.identity))
-            {
-                bring_into_line(view, owned.place, id, &snapshot.tags, plan);
+    for owned in standing {
+        for (change, why) in wanted(view, owned) {
+            if !owned.image.attributes.show(&change) {
+                plan.steps.push(modify(owned, change, why));
             }
         }
     }
+    let superseded = view
+        .ours()
+        .filter(|owned| !owned.is_of(&view.desired.revision) && !owned.is_published());
+    for owned in superseded {
+        plan.steps.extend(deprecate_superseded(view, owned));
+    }
 }
 
-/// First what is no longer wanted goes, then what is wanted comes together with the note of its keys.
-fn bring_into_line(view: &View<'_>, place: &Place, id: &str, has: &Tags, plan: &mut Plan) {
-    let noted = TagKeys::read(has);
-    let is_ours = |key: &str| !key.starts_with(tag::PREFIX) && noted.contains(key);
-    let mut surplus: Vec<_> = has
-        .iter()
-        .map(|(key, _)| key)
-        .filter(|key| !view.desired.tags.contains_key(*key) && is_ours(key))
-        .map(str::to_owned)
-        .collect();
-    if view.desired.tags.is_empty() && has.contains_key(tag::TAG_KEYS) {
-        surplus.push(tag::TAG_KEYS.to_owned());
+/// What the spec says of an image that stands.
+fn wanted(view: &View<'_>, owned: &Owned<'_>) -> Vec<(AttributeChange, Why)> {
+    let desired = view.desired;
+    let description = desired
+        .description
+        .clone()
+        .map(AttributeChange::Description);
+    let imds = desired
+        .requires_imds_v2
+        .then_some(AttributeChange::RequireImdsV2);
+    let deprecation = desired.deprecation.as_ref();
+    let deprecation = deprecation.and_then(|asked| deprecation_of(view, owned, asked));
+    let protection = desired.protection.map(AttributeChange::Protection);
+    [
+        (description, "spec.description"),
+        (imds, "spec.imdsSupport"),
+        (deprecation, "spec.deprecation"),
+        (protection, "spec.deregistrationProtection"),
+    ]
+    .into_iter()
+    .filter_map(|(change, field)| Some((change?, Why::WantedBy(field))))
+    .collect()
+}
+
+/// From when on an image shall be deprecated; nothing, where it was not made long enough ago to know.
+fn deprecation_of(
+    view: &View<'_>,
+    owned: &Owned<'_>,
+    asked: &Deprecation,
+) -> Option<AttributeChange> {
+    let Some(after) = asked.after() else {
+        return Some(AttributeChange::Deprecation(None));
+    };
+    let at = whole_minutes(owned.image.created?.saturating_add(after).ok()?);
+    if at > view.now + AT_ONCE {
+        return Some(AttributeChange::Deprecation(Some(at)));
     }
-    if !surplus.is_empty() {
-        let action = Action::DeleteTags {
-            id: id.to_owned(),
-            keys: surplus,
-        };
-        plan.steps
-            .push(Step::at(place, action, Why::NoLongerInTags));
-        return;
+    at_once(view, owned)
+}
+
+/// Deprecates an image now, unless it is or is about to be.
+fn at_once(view: &View<'_>, owned: &Owned<'_>) -> Option<AttributeChange> {
+    let soon = view.now + AT_ONCE;
+    let is_deprecated = owned
+        .image
+        .attributes
+        .deprecation
+        .is_some_and(|at| at <= soon);
+    (!is_deprecated).then(|| AttributeChange::Deprecation(Some(whole_minutes(soon))))
+}
+
+/// A superseded image that is kept names its successor, and then is deprecated, where that is asked for.
+fn deprecate_superseded(view: &View<'_>, owned: &Owned<'_>) -> Option<Step> {
+    let asked = view.desired.deprecation.as_ref()?.superseded;
+    let is_kept = owned.image.state == ImageState::Available && view.desired.wants(owned.place);
+    if asked != SupersededImages::DeprecateAtOnce || !is_kept || owned.superseded_at().is_none() {
+        return None;
     }
-    let missing: BTreeMap<_, _> = tags_with_note(&view.desired.tags)
-        .into_iter()
-        .filter(|(key, value)| has.get(key) != Some(value.as_str()))
-        .collect();
-    if !missing.is_empty() {
+    let successor = view
+        .standing_in(owned.place)
+        .filter(|successor| successor.is_published())?;
+    let why = Why::SupersededBy(view.desired.revision.clone());
+    if owned.image.tags.get(tag::SUCCESSOR) != Some(successor.image.id.as_str()) {
         let action = Action::CreateTags {
-            id: id.to_owned(),
-            tags: missing,
+            id: owned.image.id.clone(),
+            tags: BTreeMap::from([(tag::SUCCESSOR.to_owned(), successor.image.id.clone())]),
         };
-        plan.steps.push(Step::at(place, action, Why::WantedByTags));
+        return Some(Step::at(owned.place, action, why));
     }
+    at_once(view, owned).map(|change| modify(owned, change, why))
+}
+
+fn modify(owned: &Owned<'_>, change: AttributeChange, why: Why) -> Step {
+    let action = Action::ModifyImage {
+        id: owned.image.id.clone(),
+        change,
+    };
+    Step::at(owned.place, action, why)
 }

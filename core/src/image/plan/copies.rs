@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::attributes::tags_with_note;
 use super::step::{Action, Finding, Plan, Step, WaitsFor, Why};
+use super::tagging::Field;
 use super::view::{Owned, View};
 use crate::api::conditions;
 use crate::image::desired::Source;
@@ -284,7 +284,7 @@ fn copy_to(
         origin.unwrap_or(&source.from),
         &source.from,
     );
-    tags.extend(tags_with_note(&desired.tags));
+    tags.extend(Field::tags(&desired.tags).with_note());
     tags.insert(tag::ATTEMPT.to_owned(), number.to_string());
     let action = Action::CopyImage {
         from: source.from.clone(),

@@ -7,9 +7,9 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::attributes::tags_with_note;
 use super::retire::{deregister, retained};
 use super::step::{Action, Finding, Plan, Step, WaitsFor, Why};
+use super::tagging::Field;
 use super::view::{Owned, View};
 use crate::api::{InstanceVolumes, Reboot, conditions};
 use crate::image::desired::Source;
@@ -84,7 +84,7 @@ fn making(view: &View<'_>) -> (Action, bool) {
     let tags = |origin: &Reference| {
         let revision = &desired.revision;
         let mut tags = desired.identity.birth_tags(revision, origin, origin);
-        tags.extend(tags_with_note(&desired.tags));
+        tags.extend(Field::tags(&desired.tags).with_note());
         tags
     };
     match &desired.source {

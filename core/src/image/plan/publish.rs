@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::step::{Action, Plan, Step, WaitsFor, Why};
+use super::tagging::Field;
 use super::view::{Owned, View};
 use crate::image::identity::tag;
 use crate::image::observed::ImageState;
@@ -17,11 +18,15 @@ pub(crate) fn publish(view: &View<'_>, plan: &mut Plan) {
         .iter()
         .filter_map(|place| view.keeper(place))
     {
+        if owned.is_published() && owned.is_sealed() {
+            plan.steps.extend(publish_tags(view, owned));
+        }
         if !owned.is_published() {
             plan.steps.push(publish_image(view, owned));
         } else if owned.is_sealed() && owned.superseded_at().is_some() {
+            let marks = [tag::SUPERSEDED, tag::SUCCESSOR].map(str::to_owned);
             plan.steps
-                .push(without(owned, tag::SUPERSEDED, Why::PublishedAgain));
+                .push(without(owned, marks.into(), Why::PublishedAgain));
         }
     }
     for owned in view
@@ -35,7 +40,8 @@ pub(crate) fn publish(view: &View<'_>, plan: &mut Plan) {
 /// A revision is published once it stands in every wanted place; once begun, it is rolled forward.
 fn publish_image(view: &View<'_>, owned: &Owned<'_>) -> Step {
     let why = Why::RevisionIsComplete(view.desired.revision.clone());
-    let step = with_time(view, owned, tag::PUBLISHED, why);
+    let with_them = Field::publish_tags(&view.desired.publish_tags).with_note();
+    let step = with_time(view, owned, tag::PUBLISHED, with_them, why);
     if owned.image.state != ImageState::Available {
         let image = owned.reference();
         return step.waiting_for(WaitsFor::Available {
@@ -73,28 +79,46 @@ fn unpublish(view: &View<'_>, owned: &Owned<'_>) -> Option<Step> {
                 .is_none_or(|published| *since >= published)
         });
         if since.is_none() {
-            with_time(view, owned, tag::SUPERSEDED, why)
+            with_time(view, owned, tag::SUPERSEDED, BTreeMap::new(), why)
         } else {
-            without(owned, tag::PUBLISHED, why)
+            let mut keys =
+                Field::publish_tags(&view.desired.publish_tags).noted_in(&owned.image.tags);
+            keys.retain(|key| !view.desired.tags.contains_key(key));
+            keys.push(tag::PUBLISHED.to_owned());
+            without(owned, keys, why)
         }
     })
 }
 
-/// Tags the image with the time.
-fn with_time(view: &View<'_>, owned: &Owned<'_>, key: &str, why: Why) -> Step {
+/// The tags of a published image, brought into line.
+fn publish_tags(view: &View<'_>, owned: &Owned<'_>) -> Option<Step> {
+    let (id, has) = (&owned.image.id, &owned.image.tags);
+    let tags = Field::tags(&view.desired.tags);
+    Field::publish_tags(&view.desired.publish_tags).bring_into_line(owned.place, id, has, &tags)
+}
+
+/// Tags the image with the time, and more.
+fn with_time(
+    view: &View<'_>,
+    owned: &Owned<'_>,
+    key: &str,
+    mut tags: BTreeMap<String, String>,
+    why: Why,
+) -> Step {
     let time = view.now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    tags.insert(key.to_owned(), time);
     let action = Action::CreateTags {
         id: owned.image.id.clone(),
-        tags: BTreeMap::from([(key.to_owned(), time)]),
+        tags,
     };
     Step::at(owned.place, action, why)
 }
 
-/// Takes a tag from the image.
-fn without(owned: &Owned<'_>, key: &str, why: Why) -> Step {
+/// Takes tags from the image.
+fn without(owned: &Owned<'_>, keys: Vec<String>, why: Why) -> Step {
     let action = Action::DeleteTags {
         id: owned.image.id.clone(),
-        keys: vec![key.to_owned()],
+        keys,
     };
     Step::at(owned.place, action, why)
 }

@@ -5,6 +5,7 @@ use super::delete::WAY_OUT;
 use super::step::{Action, Finding, Plan, Step, WaitsFor};
 use super::view::{Owned, View};
 use crate::api::conditions;
+use crate::image::attributes::{AttributeChange, Protection};
 use crate::image::desired::{DEREGISTER_IN_USE, LIMIT_LIFTED_UNTIL};
 use crate::image::identity::tag;
 use crate::image::observed::{Departures, ImageState, Usage};
@@ -28,7 +29,7 @@ fn hold_back_deregistrations(view: &View<'_>, plan: &mut Plan) {
         let kept = held(view, owned)
             .or_else(|| too_many(view, owned))
             .or_else(|| in_use(view, owned).filter(|_| step.waits_for.is_none()));
-        let Some(kept) = kept else {
+        let Some(kept) = kept.or_else(|| protected(view, owned, step)) else {
             continue;
         };
         step.waits_for = Some(kept.waits_for);
@@ -79,6 +80,47 @@ fn with_way_out(view: &View<'_>, said: String) -> String {
         return format!("deletion waits: {said}; or {WAY_OUT}");
     }
     said
+}
+
+/// An image that is protected goes once the protection is off and its cooldown over, if the spec manages that; else it
+/// stays until somebody takes it off, and the user reads so.
+fn protected(view: &View<'_>, owned: &Owned<'_>, step: &mut Step) -> Option<Kept> {
+    let id = &owned.image.id;
+    if step.waits_for.is_some() {
+        return None;
+    }
+    match owned.image.attributes.protection {
+        Protection::DisabledAfter(until) if until > view.now => Some(Kept {
+            waits_for: WaitsFor::Cooldown {
+                id: id.clone(),
+                until,
+            },
+            finding: None,
+        }),
+        Protection::Disabled | Protection::DisabledAfter(_) => None,
+        _ if view.desired.protection.is_some() => {
+            step.action = Action::ModifyImage {
+                id: id.clone(),
+                change: AttributeChange::Protection(Protection::Disabled),
+            };
+            None
+        }
+        _ => {
+            let said = format!(
+                "{id} in {} is no longer wanted, but somebody protected it against deregistration: disable that in EC2, \
+                 or set spec.deregistrationProtection, which lets Amity do so",
+                owned.place.region
+            );
+            Some(Kept {
+                waits_for: WaitsFor::Protection(id.clone()),
+                finding: Some(Finding {
+                    reason: conditions::DEREGISTRATION_BLOCKED,
+                    place: Some(owned.place.clone()),
+                    message: with_way_out(view, said),
+                }),
+            })
+        }
+    }
 }
 
 /// So many published images at once are more likely a mistake (invariant 9).

@@ -6,6 +6,7 @@ use std::fmt;
 use jiff::Timestamp;
 
 use crate::api::conditions::Reason;
+use crate::image::attributes::AttributeChange;
 use crate::image::desired::Registration;
 use crate::image::identity::{Place, Reference, Revision};
 
@@ -169,6 +170,13 @@ pub enum Action {
         /// The keys, at least one.
         keys: Vec<String>,
     },
+    /// `ModifyImageAttribute`, or the call that EC2 has for one attribute.
+    ModifyImage {
+        /// The image's id.
+        id: String,
+        /// What changes.
+        change: AttributeChange,
+    },
     /// `DeregisterImage`, keeping its snapshots.
     DeregisterImage {
         /// The image's id.
@@ -194,6 +202,7 @@ impl Action {
             Self::CopyImage { .. } => "CopyImage",
             Self::CreateTags { .. } => "CreateTags",
             Self::DeleteTags { .. } => "DeleteTags",
+            Self::ModifyImage { change, .. } => change.action(),
             Self::DeregisterImage { .. } => "DeregisterImage",
             Self::DeleteSnapshot { .. } => "DeleteSnapshot",
         }
@@ -204,6 +213,7 @@ impl Action {
         match self {
             Self::CreateTags { id, .. }
             | Self::DeleteTags { id, .. }
+            | Self::ModifyImage { id, .. }
             | Self::DeregisterImage { id }
             | Self::DeleteSnapshot { id } => Some(id),
             _ => None,
@@ -246,6 +256,7 @@ impl fmt::Display for Action {
                     .try_for_each(|(key, value)| write!(f, " {key}={value}"))
             }
             Self::DeleteTags { id, keys } => write!(f, " {id} {}", keys.join(" ")),
+            Self::ModifyImage { id, change } => write!(f, " {id} {change}"),
             Self::DeregisterImage { id } | Self::DeleteSnapshot { id } => write!(f, " {id}"),
         }
     }
@@ -260,6 +271,8 @@ pub enum Why {
     CaptureIsAskedForOnce,
     /// What was registered is not what the spec says.
     PlatformDiffers,
+    /// A field of the spec.
+    WantedBy(&'static str),
     /// A region of the spec.
     WantedByRegions,
     /// The source's region is not wanted, but copies are made from there.
@@ -274,10 +287,8 @@ pub enum Why {
     RevisionIsComplete(Revision),
     /// Another revision is published.
     SupersededBy(Revision),
-    /// `spec.tags`.
-    WantedByTags,
-    /// A key that Amity put there is no longer in `spec.tags`.
-    NoLongerInTags,
+    /// What was put there for a field of the spec is not in it any more.
+    NoLongerIn(&'static str),
     /// The region was taken out of the spec.
     RegionNoLongerWanted,
     /// Every wanted place stands, and no wanted place uses it.
@@ -320,8 +331,8 @@ impl fmt::Display for Why {
                 write!(f, "revision {revision} stands in every region")
             }
             Self::SupersededBy(revision) => write!(f, "superseded by revision {revision}"),
-            Self::WantedByTags => f.write_str("wanted by spec.tags"),
-            Self::NoLongerInTags => f.write_str("no longer in spec.tags"),
+            Self::WantedBy(field) => write!(f, "wanted by {field}"),
+            Self::NoLongerIn(field) => write!(f, "no longer in {field}"),
             Self::RegionNoLongerWanted => f.write_str("the region is no longer in spec.regions"),
             Self::IntermediateNoLongerNeeded => f.write_str("every region stands and none uses it"),
             Self::FailedAttempt => f.write_str("it failed"),
@@ -382,6 +393,15 @@ pub enum WaitsFor {
     SealedSnapshots(String),
     /// Somebody takes the tag `amity.dev/hold` off an image.
     Hold(String),
+    /// Somebody takes the protection off an image.
+    Protection(String),
+    /// A protected image can be deregistered.
+    Cooldown {
+        /// The image.
+        id: String,
+        /// The end of the cooldown.
+        until: Timestamp,
+    },
     /// An image that was listed a moment ago is listed again or certainly gone.
     Missing {
         /// Its id.
@@ -413,6 +433,7 @@ impl WaitsFor {
         match self {
             Self::Missing { until, .. }
             | Self::ConsistencyWindow { until }
+            | Self::Cooldown { until, .. }
             | Self::Retry { until } => Some(*until),
             _ => None,
         }
@@ -464,6 +485,17 @@ impl fmt::Display for WaitsFor {
                 write!(f, "images that EC2 may not show yet, until {}", at(*until))
             }
             Self::Retry { until } => write!(f, "the next try at {}", at(*until)),
+            Self::Protection(id) => {
+                write!(
+                    f,
+                    "the protection of {id} against deregistration to be taken off"
+                )
+            }
+            Self::Cooldown { id, until } => write!(
+                f,
+                "the cooldown of {id}, which EC2 does not deregister before {}",
+                until.strftime("%Y-%m-%dT%H:%M:%SZ")
+            ),
             Self::Hold(id) => write!(f, "the tag amity.dev/hold of {id} to be removed"),
             Self::FreshLists(places) => {
                 let regions: Vec<_> = places.iter().map(|place| place.region.as_str()).collect();

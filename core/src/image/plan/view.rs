@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use crate::api::DeletionPolicy;
 use crate::image::desired::{Desired, Source};
-use crate::image::identity::{self, Place, Reference, Revision, Standing, tag};
+use crate::image::identity::{self, Place, Reference, Revision, Standing, is_sealed_snapshot, tag};
 use crate::image::observed::{Image, ImageState, Known, Observed, Snapshot, SourceView};
 
 /// The question, with every image sorted by whose it is.
@@ -111,6 +111,17 @@ impl<'a> View<'a> {
         self.claimed
             .iter()
             .filter(|owned| owned.standing == Standing::Ours)
+    }
+
+    /// Whether there is anything in EC2 that goes with the object.
+    pub fn has_something(&self) -> bool {
+        let identity = &self.desired.identity;
+        let mut snapshots = self
+            .observed
+            .known()
+            .flat_map(|(_, known)| &known.snapshots);
+        self.ours().next().is_some()
+            || snapshots.any(|snapshot| is_sealed_snapshot(snapshot, identity))
     }
 
     /// Whether an image of the wanted revision exists, or may exist as far as can be seen.

@@ -1,0 +1,136 @@
+//! What EC2 lets change of an image that stands, and what consumers select images by.
+
+use amity_testbed::{HeldImage, eventually};
+
+use crate::lab::{Lab, Namespace, PATIENCE, USER, condition, published, revision};
+
+/// The image of this id.
+fn held(namespace: &Namespace<'_>, id: &str) -> HeldImage {
+    let all = namespace.lab.holdings().images;
+    let found = all.into_iter().find(|image| image.id == id);
+    found.expect("EC2 has the image")
+}
+
+/// Waits until the image of this id is as `look` wants it.
+fn until(namespace: &Namespace<'_>, id: &str, look: impl Fn(&HeldImage) -> bool) {
+    eventually(PATIENCE, &format!("{id} is as wanted"), || {
+        let image = held(namespace, id);
+        if look(&image) {
+            Ok(())
+        } else {
+            Err(format!("{image:?}"))
+        }
+    })
+    .unwrap();
+}
+
+#[test]
+fn what_the_spec_says_of_an_image_is_kept_so_until_it_goes() {
+    let namespace = Lab::shared().namespace("attributes");
+    namespace.apply_of_instance(
+        "web",
+        &["us-east-1", "eu-west-1"],
+        "description: the web server\n  deprecation: {after: 2160h}\n  deregistrationProtection: Enabled\n  imdsSupport: v2.0",
+    );
+    let ids = published(&namespace.until_ready("web"));
+    let is_as_said = |image: &HeldImage| {
+        image.description.as_deref() == Some("the web server")
+            && image.imds_support.as_deref() == Some("v2.0")
+            && image.deprecation.is_some()
+            && image.deregistration_protection == "enabled-without-cooldown"
+    };
+    for id in ids.values() {
+        assert!(
+            is_as_said(&held(&namespace, id)),
+            "{:?}",
+            held(&namespace, id)
+        );
+    }
+
+    let id = &ids["us-east-1"];
+    let by_id = ("ImageId", id.as_str());
+    let user_does = |action: &str, more: &[(&str, &str)]| {
+        let parameters = [&[by_id], more].concat();
+        namespace.lab.user_does(USER, action, &parameters);
+    };
+    user_does("ModifyImageAttribute", &[("Description.Value", "mine")]);
+    user_does("DisableImageDeprecation", &[]);
+    user_does("DisableImageDeregistrationProtection", &[]);
+    until(&namespace, id, is_as_said);
+    namespace.until_ready("web");
+
+    namespace.delete("web");
+    namespace.until_gone("web");
+    namespace.assert_nothing_left("web", None);
+}
+
+#[test]
+fn a_superseded_image_is_deprecated_and_no_longer_selected_and_a_revert_takes_that_back() {
+    let namespace = Lab::shared().namespace("selected");
+    namespace.apply_of_instance(
+        "web",
+        &["us-east-1"],
+        "publish: {tags: {channel: stable}}\n  deprecation: {superseded: DeprecateAtOnce}\n  rebuild: one",
+    );
+    let first = namespace.until_ready("web");
+    let old = published(&first)["us-east-1"].clone();
+    let is_selected = |image: &HeldImage| {
+        image.tags.get("channel").map(String::as_str) == Some("stable")
+            && image.deprecation.is_none()
+            && !image.tags.contains_key("amity.dev/successor")
+    };
+    assert!(is_selected(&held(&namespace, &old)));
+
+    namespace.patch("web", r#"{"spec": {"rebuild": "two"}}"#);
+    let second = namespace.until("web", "has another revision", |image| {
+        (revision(image) != revision(&first) && crate::lab::is_ready(image)).then(|| image.clone())
+    });
+    let new = published(&second)["us-east-1"].clone();
+    assert!(is_selected(&held(&namespace, &new)));
+    until(&namespace, &old, |image| {
+        !image.tags.contains_key("channel")
+            && image.tags.get("amity.dev/successor") == Some(&new)
+            && image.deprecation.is_some()
+    });
+
+    namespace.patch("web", r#"{"spec": {"rebuild": "one"}}"#);
+    namespace.until("web", "has the first revision", |image| {
+        (revision(image) == revision(&first) && crate::lab::is_ready(image)).then_some(())
+    });
+    assert!(is_selected(&held(&namespace, &old)));
+}
+
+#[test]
+fn a_deletion_waits_out_a_cooldown_and_says_until_when() {
+    let namespace = Lab::shared().namespace("cooldown");
+    namespace.apply_of_instance(
+        "web",
+        &["us-east-1"],
+        "deregistrationProtection: EnabledWithCooldown",
+    );
+    let ids = published(&namespace.until_ready("web"));
+    let id = &ids["us-east-1"];
+    let is_protected =
+        |image: &HeldImage| image.deregistration_protection == "enabled-with-cooldown";
+    assert!(is_protected(&held(&namespace, id)));
+
+    namespace.delete("web");
+    until(&namespace, id, |image| {
+        image
+            .deregistration_protection
+            .starts_with("disabled after")
+    });
+    namespace.until("web", "says what it waits for", |image| {
+        let ready = condition(image, "Ready")?;
+        let words = ["cooldown", id.as_str(), "before 20"];
+        words
+            .iter()
+            .all(|word| ready.message.contains(word))
+            .then_some(())
+    });
+
+    // Nobody has to wait for that.
+    namespace.patch("web", r#"{"spec": {"deletionPolicy": "Retain"}}"#);
+    namespace.until_gone("web");
+    assert!(held(&namespace, id).is_there());
+}
