@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 
 use amity::aws::effect::Answer;
 use amity_core::api::conditions;
+use amity_core::image::attributes::{AttributeChange, Protection};
 use amity_core::image::desired::Desired;
 use amity_core::image::identity::{Place, tag};
 use amity_core::image::observed::{Asked, ImageState};
 use amity_core::image::plan::plan;
 use amity_core::image::plan::step::{Action, Step, Why};
 use ec2sim::{Fault, Knobs};
+use jiff::SignedDuration;
 
 use crate::lab::{ACCOUNT, Lab, capture, copy, desired, ids};
 
@@ -566,4 +568,47 @@ async fn an_account_that_is_not_open_is_not_touched() {
     let outcome = lab.perform(&desired, "us-east-1", capture(&desired)).await;
     assert!(outcome.result.is_err_and(|refusal| refusal.certain));
     assert_eq!(lab.all_calls(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_changed_attribute_is_shown_before_and_after_it_is_read() {
+    let lab = Lab::with_knobs(Knobs {
+        max_read_lag_seconds: 60,
+        ..Knobs::default()
+    })
+    .started()
+    .await;
+    let desired = desired("web", &["us-east-1"]);
+    let id = lab.make(&desired, "us-east-1", capture(&desired)).await;
+    lab.pass(1200).await;
+    let at = "2030-01-01T00:00:00Z".parse().expect("a time");
+    let changes = [
+        AttributeChange::Description("the web server".to_owned()),
+        AttributeChange::RequireImdsV2,
+        AttributeChange::Deprecation(Some(at)),
+        AttributeChange::Deprecation(None),
+        AttributeChange::Protection(Protection::EnabledWithCooldown),
+        AttributeChange::Protection(Protection::Disabled),
+    ];
+    let attributes = async || {
+        let known = lab.known(&desired, "us-east-1").await;
+        known.images[0].attributes.clone()
+    };
+    for change in changes {
+        assert!(!attributes().await.show(&change), "{change:?}");
+        let action = Action::ModifyImage {
+            id: id.clone(),
+            change: change.clone(),
+        };
+        let outcome = lab.perform(&desired, "us-east-1", action).await;
+        assert_eq!(outcome.result, Ok(Answer::Changed), "{change:?}");
+        assert!(attributes().await.show(&change), "{change:?}, before");
+        lab.pass(1200).await;
+        assert!(attributes().await.show(&change), "{change:?}, after");
+    }
+    let Protection::DisabledAfter(until) = attributes().await.protection else {
+        panic!("no cooldown: {:?}", attributes().await)
+    };
+    let left = until.duration_since(lab.clock.now());
+    assert!(left > SignedDuration::from_hours(23), "{left}");
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use amity_core::image::attributes::{AttributeChange, Protection};
 use amity_core::image::identity::{Place, Reference, tag};
 use amity_core::image::plan::step::Action;
 use amity_core::image::plan::{Reads, SourceQuery};
@@ -31,6 +32,18 @@ fn words(value: &Value) -> Vec<String> {
 
 fn is_for_ec2_itself(statement: &Value) -> bool {
     !statement["Condition"]["ForAnyValue:StringEquals"]["aws:CalledVia"].is_null()
+}
+
+/// One for each call that changes an attribute; in the end the image can be deregistered.
+fn changes() -> impl Iterator<Item = AttributeChange> {
+    [
+        AttributeChange::RequireImdsV2,
+        AttributeChange::Deprecation(Some("2030-01-01T00:00:00Z".parse().expect("a time"))),
+        AttributeChange::Deprecation(None),
+        AttributeChange::Protection(Protection::Enabled),
+        AttributeChange::Protection(Protection::Disabled),
+    ]
+    .into_iter()
 }
 
 /// What we may call ourselves in EC2.
@@ -72,8 +85,14 @@ async fn the_policy_allows_every_call_that_is_made_and_no_other() {
             id: id.clone(),
             keys,
         },
-        Action::DeregisterImage { id: id.clone() },
-    ] {
+    ]
+    .into_iter()
+    .chain(changes().map(|change| Action::ModifyImage {
+        id: id.clone(),
+        change,
+    }))
+    .chain([Action::DeregisterImage { id: id.clone() }])
+    {
         lab.perform(&web, "eu-west-1", action).await;
     }
     lab.pass(60).await;

@@ -138,8 +138,8 @@ fn an_image_takes_a_kilobyte_and_less_than_the_sdks() {
         size_of_val(&entry),
     );
     println!("{sizes}");
-    assert!(size_of::<Image>() <= 400, "{sizes}");
+    assert!(size_of::<Image>() <= 420, "{sizes}");
     assert!(heap - tags <= 300, "{sizes}");
-    assert!(ours <= 1_100, "{sizes}");
+    assert!(ours <= 1_150, "{sizes}");
     assert!(ours < theirs, "{sizes}");
 }
