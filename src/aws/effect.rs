@@ -269,6 +269,8 @@ fn guard(action: &Action) -> Result<(), Failure> {
         Action::StoreFinalizer
         | Action::RecordCapture { .. }
         | Action::RecordDiscard { .. }
+        | Action::WriteConfigMap { .. }
+        | Action::DeleteConfigMap { .. }
         | Action::ReleaseFinalizer => complain("a place: it is a write to the object"),
         _ => Ok(()),
     }
@@ -370,6 +372,8 @@ async fn send(ec2: &Ec2, calls: &EC2Calls, action: &Action) -> Result<Answer, Fa
         Action::StoreFinalizer
         | Action::RecordCapture { .. }
         | Action::RecordDiscard { .. }
+        | Action::WriteConfigMap { .. }
+        | Action::DeleteConfigMap { .. }
         | Action::ReleaseFinalizer => {
             Err(Failure::ours("a write to the object is not a call to EC2"))
         }

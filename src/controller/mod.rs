@@ -8,11 +8,13 @@
 //! | [`lease`] | which of several replicas may act |
 //! | `process` | what a reconcile has of the process: caches and failures |
 //! | [`objects`] | writes to Kubernetes |
+//! | [`config_maps`] | names the published images in ConfigMaps |
 //! | [`events`] | tells about transitions |
 //!
 //! Nothing here knows the AWS SDK, and nothing here decides about an image.
 
 pub mod accounts;
+pub mod config_maps;
 pub mod events;
 pub mod lease;
 pub mod objects;
@@ -39,6 +41,7 @@ use serde::de::DeserializeOwned;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
+use self::config_maps::ConfigMaps;
 use self::events::Events;
 use self::objects::{Error, Objects, in_time};
 use self::process::Process;
@@ -166,6 +169,7 @@ async fn lead(
                 .differences()
                 .filter_map(|key| ready(object_ref(&key))),
         );
+    let (config_maps, touched_config_maps) = ConfigMaps::watch(client.clone());
     let (in_account, in_namespace) = (images.store(), images.store());
     let images = images
         .reconcile_on(
@@ -175,6 +179,9 @@ async fn lead(
         .reconcile_on(
             touched_namespaces
                 .flat_map(move |name| stream::iter(images_that(&in_namespace, is_in(name)))),
+        )
+        .reconcile_on(
+            touched_config_maps.map(|(namespace, name)| ObjectRef::new(&name).within(&namespace)),
         );
     let process = Arc::new(Process {
         client: client.clone(),
@@ -183,6 +190,7 @@ async fn lead(
             effects: Effects::new(sessions.clone(), inventory.clone(), budget, fence),
             inventory: inventory.clone(),
             objects: Objects::new(client.clone(), metrics.clone()),
+            config_maps,
             events: Events::new(client),
             claims: {
                 let all = images.store();

@@ -13,6 +13,7 @@ use amity_core::image::observed::Observed;
 use amity_core::image::plan::{Action, Plan, Reads, WaitsFor, plan, reads};
 use amity_core::image::report::report;
 
+use super::config_maps::ConfigMaps;
 use super::events::Events;
 use super::objects::{Error, Objects};
 use crate::aws::effect::{Effects, Outcome};
@@ -44,6 +45,8 @@ pub struct Context {
     pub effects: Effects,
     /// What is written to Kubernetes.
     pub objects: Objects,
+    /// What names the published images in the cluster.
+    pub config_maps: ConfigMaps,
     /// What is told about transitions.
     pub events: Events,
     /// What every object asks for.
@@ -76,7 +79,7 @@ pub async fn reconcile(
     cx: &Context,
 ) -> Result<Duration, Error> {
     let desired = desired(image, referred, cx);
-    let (observed, plan) = observe_and_plan(&desired, cx).await;
+    let (observed, plan) = observe_and_plan(image, &desired, cx).await;
     let performed = perform(image, &desired, &plan, cx).await?;
     if !performed.changed_the_object {
         let status = report(image, &desired, &observed, &plan, cx.clock.now());
@@ -104,10 +107,15 @@ fn desired(image: &MachineImage, referred: &Referred, cx: &Context) -> Desired {
 
 /// What EC2 has, with what the plan needs to know besides the lists: the source, who uses what is to go, and how
 /// much else of the account is to go. A plan says what it needs, and is made anew with it.
-async fn observe_and_plan(desired: &Desired, cx: &Context) -> (Observed, Checked) {
+async fn observe_and_plan(
+    image: &MachineImage,
+    desired: &Desired,
+    cx: &Context,
+) -> (Observed, Checked) {
     let mut read = Reads::default();
     loop {
         let mut observed = cx.inventory.observe(desired, &read).await;
+        observed.config_maps = cx.config_maps.of(image, read.config_map).await;
         if let (true, Some(account)) = (read.departures, &desired.account_id) {
             let holdings = cx.inventory.holdings(account);
             // What was not read may be about to go, too.
@@ -139,9 +147,13 @@ async fn perform(
     if let [step] = steps.as_slice()
         && step.place.is_none()
     {
-        cx.objects
-            .perform(image, &step.action, cx.clock.now())
-            .await?;
+        match &step.action {
+            Action::WriteConfigMap { name, data } => {
+                cx.config_maps.write(image, name, data).await?
+            }
+            Action::DeleteConfigMap { name } => cx.config_maps.delete(image, name).await?,
+            action => cx.objects.perform(image, action, cx.clock.now()).await?,
+        }
         if matches!(step.action, Action::ReleaseFinalizer) {
             cx.inventory.forget(&image.key());
             cx.objects.forget(&image.key());

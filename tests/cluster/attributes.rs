@@ -1,6 +1,7 @@
 //! What EC2 lets change of an image that stands, and what consumers select images by.
 
 use amity_testbed::{HeldImage, eventually};
+use k8s_openapi::api::core::v1::ConfigMap;
 
 use crate::lab::{Lab, Namespace, PATIENCE, USER, condition, published, revision};
 
@@ -133,4 +134,64 @@ fn a_deletion_waits_out_a_cooldown_and_says_until_when() {
     namespace.patch("web", r#"{"spec": {"deletionPolicy": "Retain"}}"#);
     namespace.until_gone("web");
     assert!(held(&namespace, id).is_there());
+}
+
+#[test]
+fn a_config_map_names_what_is_published_and_goes_with_its_object() {
+    let namespace = Lab::shared().namespace("told");
+    let config_map = |name: &str| -> Option<ConfigMap> {
+        let path = format!("/api/v1/namespaces/told/configmaps/{name}");
+        namespace.lab.cluster.reader.get(&path).unwrap()
+    };
+    let data = |name: &str| config_map(name).and_then(|found| found.data);
+    namespace.apply_of_instance(
+        "web",
+        &["us-east-1", "eu-west-1"],
+        "publish: {configMapName: web-images}\n  rebuild: one",
+    );
+    let first = namespace.until_ready("web");
+    assert_eq!(data("web-images"), Some(published(&first)));
+
+    // Somebody else's changes do not stay.
+    let patch = r#"{"data": {"us-east-1": "ami-0123456789abcdef0", "mine": "too"}}"#;
+    let arguments = [
+        "patch",
+        "configmap",
+        "web-images",
+        "--type=merge",
+        "-p",
+        patch,
+    ];
+    namespace.kubectl.run(&arguments).unwrap().ok().unwrap();
+    let is_as_published = |name: &str| {
+        let image = namespace.image("web").expect("the object is there");
+        eventually(PATIENCE, &format!("{name} names the images"), || {
+            let (is, to_be) = (data(name), published(&image));
+            if is == Some(to_be) {
+                Ok(())
+            } else {
+                Err(format!("{is:?}"))
+            }
+        })
+        .unwrap();
+    };
+    is_as_published("web-images");
+
+    namespace.patch(
+        "web",
+        r#"{"spec": {"publish": {"configMapName": "others"}}}"#,
+    );
+    is_as_published("others");
+    eventually(PATIENCE, "the former one is gone", || {
+        config_map("web-images").map_or(Ok(()), |found| Err(format!("{found:?}")))
+    })
+    .unwrap();
+
+    let mine = ["create", "configmap", "mine", "--from-literal=a=b"];
+    namespace.kubectl.run(&mine).unwrap().ok().unwrap();
+    namespace.patch("web", r#"{"spec": {"publish": {"configMapName": "mine"}}}"#);
+    let (reason, message) = namespace.until_stalled("web");
+    assert_eq!(reason, "NameTaken", "{message}");
+    assert!(message.contains("mine"), "{message}");
+    assert!(data("mine").is_some_and(|data| data.contains_key("a")));
 }

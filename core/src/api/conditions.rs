@@ -247,8 +247,8 @@ reasons! {
 
     // What is not Amity's to touch.
     NAME_TAKEN "NameTaken" [READY, AVAILABLE, STALLED]
-        "An image that is not this object's has the name that this revision must have.",
-        "Rename is not possible in EC2: deregister that image, change spec.rebuild, or make a MachineImage with another nameTemplate.";
+        "An image that is not this object's has the name that this revision must have, or a ConfigMap that of spec.publish.configMapName.",
+        "Rename is not possible in EC2: deregister that image, change spec.rebuild, or make a MachineImage with another nameTemplate. Delete the ConfigMap, or write another name.";
     FOREIGN_IMAGE "ForeignImage" [READY]
         "An image or snapshot carries this object's tags, but EC2 shows that Amity did not make it. It is never touched, and stands in nothing's way: the message of Ready, and status.regions, name it.",
         "Remove the tags amity.dev/… from what the message names; a copy with copied tags is the usual cause.";

@@ -54,6 +54,14 @@ pub fn min_age() -> Rule {
     )
 }
 
+/// What Kubernetes takes for the name of a ConfigMap.
+pub fn config_map_name() -> Rule {
+    Rule::new("self.matches('^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$')").message(
+        "write a name of lower-case letters, digits, - and . which begins and ends with a letter \
+         or digit, for example web-images",
+    )
+}
+
 /// A key that both want would come and go.
 pub fn publish_tags_are_not_tags() -> Rule {
     Rule::new(

@@ -91,6 +91,8 @@ pub struct Desired {
     pub protection: Option<Protection>,
     /// `spec.tags`.
     pub tags: BTreeMap<String, String>,
+    /// `spec.publish.configMapName`.
+    pub config_map: Option<String>,
     /// `spec.publish.tags`.
     pub publish_tags: BTreeMap<String, String>,
     /// How many superseded revisions are kept for a revert.
@@ -187,6 +189,10 @@ impl Desired {
             deprecation: spec.deprecation.clone(),
             protection: spec.deregistration_protection.map(Into::into),
             tags: spec.tags.clone(),
+            config_map: spec
+                .publish
+                .as_ref()
+                .and_then(|publish| publish.config_map_name.clone()),
             publish_tags: spec.publish.clone().unwrap_or_default().tags,
             kept_revisions: usize::try_from(spec.retention.revisions).unwrap_or_default(),
             kept_for: spec.retention.min_age(),

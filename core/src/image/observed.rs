@@ -23,6 +23,8 @@ pub struct Observed {
     pub usage: BTreeMap<(Place, String), Usage>,
     /// How much of the account is about to go, by what every object asks for, where that was asked.
     pub departures: Option<Departures>,
+    /// The ConfigMaps of the object, once they are known.
+    pub config_maps: Option<ConfigMaps>,
     /// What EC2 refused of late, by place and action: memory of this process only, and never a reason to create.
     pub refusals: BTreeMap<Asked, Refusal>,
     /// Since when this process has been running, and so has heard every answer of EC2's.
@@ -30,6 +32,15 @@ pub struct Observed {
     /// Since when no creating call of ours can be under way that lists do not show yet, were no more made:
     /// the last such call for this object or the start of the process, whichever is later.
     pub last_creation: Timestamp,
+}
+
+/// The ConfigMaps that name an object's published images.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ConfigMaps {
+    /// The object's own, by their names: what they say, by region.
+    pub ours: BTreeMap<String, BTreeMap<String, String>>,
+    /// Whether one that is not the object's has the name that the spec says, where that was asked.
+    pub name_is_taken: Option<bool>,
 }
 
 /// What EC2 says of who uses an image. Whatever it does not say counts as use.

@@ -10,11 +10,13 @@
 //! | `tagging` | bringing `spec.tags` into line |
 //! | `attributes` | the same with description, IMDS, deprecation and protection |
 //! | `publish` | when the revision becomes what users launch |
+//! | `config_map` | what names the published images in the cluster |
 //! | `retire` | what goes, and when it may |
 //! | `restraint` | what is put off: held, used, too much at once, or refused of late |
 //! | `delete` | the end of the object |
 
 mod attributes;
+mod config_map;
 mod copies;
 mod delete;
 mod origin;
@@ -67,6 +69,7 @@ pub fn plan(desired: &Desired, observed: &Observed, now: Timestamp) -> Plan {
         tagging::tag(&view, &mut plan);
         attributes::bring_into_line(&view, &mut plan);
         publish::publish(&view, &mut plan);
+        config_map::tell(&view, &mut plan);
         retire::retire(&view, &mut plan);
         unreadable_places(&view, &mut plan);
     }
@@ -86,6 +89,8 @@ pub struct Reads {
     pub departures: bool,
     /// How many more copies may be under way to these places.
     pub copy_slots: BTreeSet<Place>,
+    /// Who has the ConfigMap of the name that the spec says.
+    pub config_map: bool,
 }
 
 impl Reads {
@@ -96,6 +101,7 @@ impl Reads {
         self.usage.extend(more.usage);
         self.departures |= more.departures;
         self.copy_slots.extend(more.copy_slots);
+        self.config_map |= more.config_map;
         *self != before
     }
 }
@@ -149,6 +155,9 @@ pub fn reads(desired: &Desired, observed: &Observed, plan: &Plan, now: Timestamp
         departures: steps
             .iter()
             .any(|step| step.waits_for == Some(WaitsFor::Departures)),
+        config_map: steps
+            .iter()
+            .any(|step| matches!(step.waits_for, Some(WaitsFor::ConfigMap(_)))),
         source: needs_source(&view).then(|| source_query(&view)),
     }
 }

@@ -39,6 +39,14 @@ pub struct Case {
     /// That was not counted.
     #[serde(default)]
     pub departures_uncounted: bool,
+    /// The object's ConfigMaps; by default there are none.
+    #[serde(default)]
+    pub config_maps: BTreeMap<String, BTreeMap<String, String>>,
+    /// Whether somebody else's has the name; absent with `configMapsUnread`.
+    #[serde(default)]
+    pub config_map_name_taken: bool,
+    #[serde(default)]
+    pub config_maps_unread: bool,
     #[serde(default)]
     pub account: Account,
     /// The status that stands.
@@ -59,6 +67,8 @@ pub struct Desired {
     pub description: Option<String>,
     #[serde(default)]
     pub imds_support: Option<String>,
+    #[serde(default)]
+    pub config_map_name: Option<String>,
     #[serde(default)]
     pub publish_tags: BTreeMap<String, String>,
     /// As a user writes it.

@@ -13,8 +13,8 @@ use amity_core::image::desired::{
 };
 use amity_core::image::identity::{Place, Reference, Revision, TagKeys, tag};
 use amity_core::image::observed::{
-    Asked, Dead, Departures, Image, ImageState, Known, Observed, PlaceView, Refusal, Snapshot,
-    SourceImage, SourceInstance, SourceSnapshot, SourceView, Unreadable, Usage,
+    Asked, ConfigMaps, Dead, Departures, Image, ImageState, Known, Observed, PlaceView, Refusal,
+    Snapshot, SourceImage, SourceInstance, SourceSnapshot, SourceView, Unreadable, Usage,
 };
 use amity_core::image::plan::{SourceQuery, plan, reads};
 use jiff::{SignedDuration, Timestamp};
@@ -173,7 +173,7 @@ fn machine_image(case: &Case) -> Result<MachineImage, String> {
         "source": source,
         "regions": regions,
         "tags": wanted.tags,
-        "publish": {"tags": wanted.publish_tags},
+        "publish": {"configMapName": wanted.config_map_name, "tags": wanted.publish_tags},
         "suspend": wanted.suspend,
         "retention": {
             "revisions": wanted.kept_revisions,
@@ -395,6 +395,10 @@ fn observed(case: &Case, names: &Names) -> Result<Observed, String> {
         observed.places.insert(here, view);
     }
     let (going, published) = case.departures.unwrap_or_default();
+    observed.config_maps = (!case.config_maps_unread).then(|| ConfigMaps {
+        ours: case.config_maps.clone(),
+        name_is_taken: Some(case.config_map_name_taken),
+    });
     observed.departures = (!case.departures_uncounted).then_some(Departures { going, published });
     for (region, refused) in &case.refused {
         let refusal = refusal(refused)?;

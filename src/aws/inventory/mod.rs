@@ -160,6 +160,7 @@ impl Inventory {
             source,
             usage,
             departures: None,
+            config_maps: None,
             refusals,
             started: state.started,
             last_creation: state.last_creation(object),

@@ -11,6 +11,15 @@ use crate::api::rules;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Publish {
+    /// A ConfigMap in this object's namespace that Amity writes and keeps: a key for each region,
+    /// and as its value the id of the image that is published there. It is written when the
+    /// revision is published everywhere, and deleted with this object. One of that name which is
+    /// not this object's is left alone. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
+    #[x_kube(validation = rules::config_map_name())]
+    pub config_map_name: Option<String>,
+
     /// Tags that only the published images have, at most 6, for whoever selects images by their
     /// tags, as Karpenter's amiSelectorTerms do. They are put on when the revision is complete
     /// everywhere and taken off an image when another one is published in its stead. The keys are

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::config_map::nobody_reads_it;
 use super::origin::is_young;
 use super::step::{Action, Finding, Plan, Step, WaitsFor, Why};
 use super::view::{Owned, View};
@@ -191,7 +192,7 @@ fn nobody_is_told_to_launch_it(view: &View<'_>, owned: &Owned<'_>) -> Result<(),
     if is_told && desired.wants(owned.place) {
         return Err(WaitsFor::Told(owned.image.id.clone()));
     }
-    Ok(())
+    nobody_reads_it(view, owned)
 }
 
 /// The deregistration of one image, which waits while a copy reads it and until its snapshots can be told

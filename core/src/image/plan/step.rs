@@ -115,6 +115,18 @@ pub enum Action {
         /// What EC2 shows.
         platform_details: String,
     },
+    /// Write the ConfigMap that names the published images.
+    WriteConfigMap {
+        /// Its name.
+        name: String,
+        /// The id of the image in each region.
+        data: BTreeMap<String, String>,
+    },
+    /// Delete a ConfigMap of the object's that has another name than the spec says.
+    DeleteConfigMap {
+        /// Its name.
+        name: String,
+    },
     /// Take the finalizer off.
     ReleaseFinalizer,
     /// `CreateImage` of an instance.
@@ -196,6 +208,8 @@ impl Action {
             Self::StoreFinalizer => "StoreFinalizer",
             Self::RecordCapture { .. } => "RecordCapture",
             Self::RecordDiscard { .. } => "RecordDiscard",
+            Self::WriteConfigMap { .. } => "WriteConfigMap",
+            Self::DeleteConfigMap { .. } => "DeleteConfigMap",
             Self::ReleaseFinalizer => "ReleaseFinalizer",
             Self::CreateImage { .. } => "CreateImage",
             Self::RegisterImage { .. } => "RegisterImage",
@@ -247,6 +261,12 @@ impl fmt::Display for Action {
             Self::RecordCapture { revision } | Self::RecordDiscard { revision, .. } => {
                 write!(f, " {revision}")
             }
+            Self::WriteConfigMap { name, data } => {
+                write!(f, " {name}")?;
+                data.iter()
+                    .try_for_each(|(region, id)| write!(f, " {region}={id}"))
+            }
+            Self::DeleteConfigMap { name } => write!(f, " {name}"),
             Self::RegisterImage { registration, .. } => write!(f, " {}", registration.snapshot),
             Self::CreateImage { instance, .. } => write!(f, " {instance}"),
             Self::CopyImage { from, .. } => write!(f, " {from}"),
@@ -393,6 +413,8 @@ pub enum WaitsFor {
     SealedSnapshots(String),
     /// Somebody takes the tag `amity.dev/hold` off an image.
     Hold(String),
+    /// The ConfigMap of this name was read, or names another image.
+    ConfigMap(String),
     /// Somebody takes the protection off an image.
     Protection(String),
     /// A protected image can be deregistered.
@@ -485,6 +507,7 @@ impl fmt::Display for WaitsFor {
                 write!(f, "images that EC2 may not show yet, until {}", at(*until))
             }
             Self::Retry { until } => write!(f, "the next try at {}", at(*until)),
+            Self::ConfigMap(name) => write!(f, "ConfigMap {name} to be read and up to date"),
             Self::Protection(id) => {
                 write!(
                     f,
