@@ -2,13 +2,14 @@
 //! also lets the cluster delete them with their object.
 
 use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use amity_core::api::MachineImage;
 use amity_core::image::observed;
 use futures::{FutureExt, Stream, StreamExt, TryStreamExt};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{DeleteParams, Preconditions};
-use kube::runtime::reflector::{self, Store};
+use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client, Resource, ResourceExt};
 
@@ -22,6 +23,16 @@ const LABEL: (&str, &str) = ("app.kubernetes.io/managed-by", "amity");
 pub struct ConfigMaps {
     client: Client,
     all: Store<ConfigMap>,
+    /// What was written and the cache does not show yet, by object and name: its watch may be held up for hours.
+    written: Mutex<BTreeMap<String, BTreeMap<String, Written>>>,
+}
+
+/// What became of a ConfigMap.
+struct Written {
+    /// The resource version that the cache had of it; `None`, if it had none.
+    cached: Option<String>,
+    /// The ConfigMap; `None`, if it was deleted.
+    now: Option<ConfigMap>,
 }
 
 impl ConfigMaps {
@@ -37,18 +48,20 @@ impl ConfigMaps {
         let touched = told(events.touched_objects())
             .try_filter_map(|one| async move { Ok(object_of(&one)) })
             .filter_map(|object| async { object.ok() });
-        (Self { client, all }, touched)
+        let written = Mutex::default();
+        let all = Self {
+            client,
+            all,
+            written,
+        };
+        (all, touched)
     }
 
     /// Those of an object, and, where that is asked, whether somebody else's has the name that the spec says; `None`
     /// before all were read.
     pub async fn of(&self, image: &MachineImage, ask: bool) -> Option<observed::ConfigMaps> {
         self.all.wait_until_ready().now_or_never()?.ok()?;
-        let all = self.all.state();
-        let ours = all.iter().filter(|one| is_of(one, image));
-        let ours: BTreeMap<_, _> = ours
-            .map(|one| (one.name_any(), one.data.clone().unwrap_or_default()))
-            .collect();
+        let ours = self.ours(image);
         let publish = image.spec.publish.as_ref();
         let wanted = publish.and_then(|publish| publish.config_map_name.as_ref());
         let name_is_taken = match wanted {
@@ -59,6 +72,54 @@ impl ConfigMaps {
             ours,
             name_is_taken,
         })
+    }
+
+    /// As the cache has them, with what was written laid over it.
+    fn ours(&self, image: &MachineImage) -> BTreeMap<String, BTreeMap<String, String>> {
+        let all = self.all.state();
+        let cached = all.iter().filter(|one| is_of(one, image));
+        let mut ours: BTreeMap<_, _> = cached
+            .map(|one| (one.name_any(), one.data.clone().unwrap_or_default()))
+            .collect();
+        let mut written = self.lock_written();
+        let Some(of_object) = written.get_mut(&image.key()) else {
+            return ours;
+        };
+        of_object.retain(|name, written| self.cached_version(image, name) == written.cached);
+        for (name, written) in of_object {
+            match &written.now {
+                Some(now) => ours.insert(name.clone(), now.data.clone().unwrap_or_default()),
+                None => ours.remove(name),
+            };
+        }
+        ours
+    }
+
+    /// The resource version of what the cache has.
+    fn cached_version(&self, image: &MachineImage, name: &str) -> Option<String> {
+        let at = ObjectRef::new(name).within(image.namespace());
+        self.all.get(&at)?.resource_version()
+    }
+
+    fn remember(
+        &self,
+        image: &MachineImage,
+        name: &str,
+        cached: Option<String>,
+        now: Option<ConfigMap>,
+    ) {
+        let mut written = self.lock_written();
+        let of_object = written.entry(image.key()).or_default();
+        of_object.insert(name.to_owned(), Written { cached, now });
+    }
+
+    /// Forgets an object that is gone.
+    pub fn forget(&self, key: &str) {
+        self.lock_written().remove(key);
+    }
+
+    fn lock_written(&self) -> MutexGuard<'_, BTreeMap<String, BTreeMap<String, Written>>> {
+        self.written.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn is_taken(&self, image: &MachineImage, name: &str) -> Option<bool> {
@@ -83,6 +144,7 @@ impl ConfigMaps {
         data: &BTreeMap<String, String>,
     ) -> Result<(), Error> {
         let api = self.api(image);
+        let cached = self.cached_version(image, name);
         let found = self.get(image, name).await?;
         let mut wanted = found.clone().unwrap_or_default();
         wanted.metadata.name = Some(name.to_owned());
@@ -91,14 +153,15 @@ impl ConfigMaps {
             .labels_mut()
             .insert(LABEL.0.to_owned(), LABEL.1.to_owned());
         (wanted.data, wanted.binary_data) = (Some(data.clone()), None);
-        match found {
+        let now = match found {
             None => in_time(api.create(&post_params(), &wanted)).await?,
             // With the resource version that was read.
             Some(found) if is_of(&found, image) => {
                 in_time(api.replace(name, &post_params(), &wanted)).await?
             }
-            Some(found) => found,
+            Some(_) => return Ok(()),
         };
+        self.remember(image, name, cached, Some(now));
         Ok(())
     }
 
@@ -107,10 +170,9 @@ impl ConfigMaps {
     /// # Errors
     /// It was changed meanwhile, or cannot be deleted.
     pub async fn delete(&self, image: &MachineImage, name: &str) -> Result<(), Error> {
-        let Some(found) = self.get(image, name).await? else {
-            return Ok(());
-        };
-        if is_of(&found, image) {
+        let cached = self.cached_version(image, name);
+        let found = self.get(image, name).await?;
+        if let Some(found) = found.filter(|found| is_of(found, image)) {
             let as_it_was_read = DeleteParams {
                 preconditions: Some(Preconditions {
                     uid: found.metadata.uid,
@@ -120,6 +182,7 @@ impl ConfigMaps {
             };
             in_time(self.api(image).delete(name, &as_it_was_read)).await?;
         }
+        self.remember(image, name, cached, None);
         Ok(())
     }
 

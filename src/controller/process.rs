@@ -134,6 +134,7 @@ impl Process {
     pub(super) fn forget(&self, key: &str) {
         self.cx.inventory.forget(key);
         self.cx.objects.forget(key);
+        self.cx.config_maps.forget(key);
         self.succeeded(key);
         self.stale
             .lock()

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use amity_core::api::{MachineImage, MachineImageStatus};
 use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::core::v1::ConfigMap;
 use serde_json::{Value, json};
 
 use crate::cast::Key;
@@ -170,6 +171,7 @@ pub fn matches(
     }) {
         return Err(format!("{} has tags of a published image", image.id));
     }
+    config_map_names(universe, key, spec, &published)?;
     let revisions: BTreeSet<_> = published.iter().map(|image| image.revision()).collect();
     let [revision] = revisions.iter().collect::<Vec<_>>()[..] else {
         return Err(format!(
@@ -187,6 +189,45 @@ pub fn matches(
         return Err(format!("images {there:?} instead of {to_be:?}"));
     }
     no_stray_snapshot(&items)
+}
+
+/// The ConfigMap that the spec asks for names what is published, and no other one is the object's.
+fn config_map_names(
+    universe: &Universe,
+    key: &Key,
+    spec: &Value,
+    published: &[&Item],
+) -> Result<(), String> {
+    let uid = universe.object(key).and_then(|image| image.metadata.uid);
+    let all: Vec<ConfigMap> = lock(&universe.kubernetes).list();
+    let ours = all.into_iter().filter(|one| {
+        let owners = one.metadata.owner_references.iter().flatten();
+        owners
+            .into_iter()
+            .any(|owner| Some(&owner.uid) == uid.as_ref())
+    });
+    let has: BTreeMap<_, _> = ours
+        .map(|one| {
+            (
+                one.metadata.name.unwrap_or_default(),
+                one.data.unwrap_or_default(),
+            )
+        })
+        .collect();
+    let wanted = wanted(spec);
+    let ids = published
+        .iter()
+        .filter(|image| wanted.contains(&image.region))
+        .map(|image| (image.region.clone(), image.id.clone()));
+    let name = spec["publish"]["configMapName"].as_str();
+    let to_be: BTreeMap<_, _> = name
+        .map(|name| (name.to_owned(), ids.collect::<BTreeMap<_, _>>()))
+        .into_iter()
+        .collect();
+    if has == to_be {
+        return Ok(());
+    }
+    Err(format!("ConfigMaps {has:?} instead of {to_be:?}"))
 }
 
 fn is_as_the_spec_says(image: &Item, spec: &Value) -> Result<(), String> {

@@ -218,6 +218,7 @@ fn say_more(spec: &mut Value, chance: &Chance) {
             "publish",
             chance.pick(&[
                 json!({"tags": {"channel": "stable"}}),
+                json!({"configMapName": format!("images-{}", chance.next())}),
                 json!({"tags": {"channel": "beta", "live": ""}}),
                 json!({}),
             ]),
