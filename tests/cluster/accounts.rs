@@ -1,6 +1,6 @@
 //! An `AwsAccount` and what it holds: it stays while something needs it, and shows what nobody asks for.
 
-use crate::lab::{Lab, Namespace, account, published, without_finalizers};
+use crate::lab::{Lab, Namespace, account, condition, published, without_finalizers};
 
 fn delete(namespace: &Namespace<'_>, account: &str) {
     let arguments = ["delete", "awsaccount", account, "--wait=false"];
@@ -73,9 +73,19 @@ fn what_nobody_asks_for_any_more_is_shown_and_left_alone() {
     let image = namespace.until_ready("web");
     let id = published(&image)["us-east-1"].clone();
 
+    // Somebody is tired of waiting for a deletion.
+    lab.user_does(
+        "AKIAEC2SIMUSER000007",
+        "EnableImageDeregistrationProtection",
+        &[("ImageId", &id)],
+    );
+    namespace.delete("web");
+    namespace.until("web", "is blocked", |image| {
+        let stalled = condition(image, "Stalled")?;
+        (stalled.reason == "DeregistrationBlocked").then_some(())
+    });
     let no_finalizers = without_finalizers("machineimage", "web");
     namespace.kubectl.run(&no_finalizers).unwrap().ok().unwrap();
-    namespace.delete("web");
     namespace.until_gone("web");
 
     let strays = lab

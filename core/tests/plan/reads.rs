@@ -148,6 +148,21 @@ fn who_uses_an_image_is_read_once_and_again_where_it_was_not_said() {
 }
 
 #[test]
+fn a_config_map_is_looked_for_when_the_object_has_none_of_that_name() {
+    let reads = |more: &str| {
+        read_in(&format!(
+            "desired: {{source: {{instance: us-east-1/i-1}}, regions: [us-east-1], configMapName: web}}\n\
+             observed: {{us-east-1: {{images: [{{id: ami-a, published: true}}]}}}}\n{more}"
+        ))
+    };
+    assert!(reads("configMapsUnread: true").config_map);
+    let there = reads("configMaps: {web: {us-east-1: ami-a}}");
+    assert!(!there.config_map);
+    let looked_for = reads("configMapNameTaken: true");
+    assert!(!looked_for.config_map);
+}
+
+#[test]
 fn departures_are_counted_before_who_uses_a_published_image_is_read() {
     let goes = "  eu-west-1: {images: [{id: ami-b, published: true, usageUnread: true}]}";
     let none = "{id: ami-1, revision: old, superseded: -1h}";

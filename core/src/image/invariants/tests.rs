@@ -13,7 +13,7 @@ use serde_json::json;
 
 use super::*;
 use crate::api::{AwsAccount, ImageUser, MachineImage};
-use crate::image::attributes::Attributes;
+use crate::image::attributes::{AttributeChange, Attributes, Protection};
 use crate::image::desired::{
     Captured, ImageName, Installation, References, RegisteredVolume, Registration, Source,
 };

@@ -36,6 +36,35 @@ fn a_held_image_stays() {
 }
 
 #[test]
+fn a_protected_image_stays_until_its_cooldown_is_over() {
+    let mut world = world().unwanted(AWAY);
+    for protection in [
+        Protection::Enabled,
+        Protection::EnabledWithCooldown,
+        Protection::DisabledAfter(NOW + SignedDuration::from_secs(1)),
+    ] {
+        world.known(AWAY).images[0].attributes.protection = protection;
+        world.refuses(deregister(AWAY, "ami-away"), 4, "it is protected");
+    }
+    let over = Protection::DisabledAfter(NOW);
+    world.known(AWAY).images[0].attributes.protection = over;
+    world.allows(deregister(AWAY, "ami-away"));
+}
+
+#[test]
+fn what_is_not_proven_ours_is_not_changed() {
+    let described = |id: &str| {
+        let change = AttributeChange::Description("ours".to_owned());
+        let id = id.to_owned();
+        step(AWAY, Action::ModifyImage { id, change })
+    };
+    let mut world = world();
+    world.allows(described("ami-away"));
+    world.known(AWAY).images[0].tags.remove(tag::SELF);
+    world.refuses(described("ami-away"), 1, "is not proven");
+}
+
+#[test]
 fn the_last_available_image_of_a_wanted_revision_stays() {
     let because = "the last available image";
     world()
