@@ -380,7 +380,7 @@ async fn send(ec2: &Ec2, calls: &EC2Calls, action: &Action) -> Result<Answer, Fa
     }
 }
 
-/// Each attribute has a call of its own, or takes one for itself (EC2 API, "ModifyImageAttribute").
+/// Each attribute has a call of its own, or takes one for itself (EC2 API, `ModifyImageAttribute`).
 async fn modify(
     ec2: &Ec2,
     calls: &EC2Calls,

@@ -149,7 +149,7 @@ async fn perform(
     {
         match &step.action {
             Action::WriteConfigMap { name, data } => {
-                cx.config_maps.write(image, name, data).await?
+                cx.config_maps.write(image, name, data).await?;
             }
             Action::DeleteConfigMap { name } => cx.config_maps.delete(image, name).await?,
             action => cx.objects.perform(image, action, cx.clock.now()).await?,

@@ -75,7 +75,7 @@ pub fn publish_tags_are_not_tags() -> Rule {
     .field_path(".spec.publish.tags")
 }
 
-/// Hours, minutes and seconds, at most ten years (EC2 API, "EnableImageDeprecation").
+/// Hours, minutes and seconds, at most ten years (EC2 API, `EnableImageDeprecation`).
 pub fn deprecation_after() -> Rule {
     Rule::new(
         "self.matches('^([0-9]{1,5}[hms]){1,3}$') && duration(self) <= duration('87600h')",

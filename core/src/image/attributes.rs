@@ -134,7 +134,7 @@ impl fmt::Display for AttributeChange {
     }
 }
 
-/// The time to the minute, as EC2 rounds it (EC2 API, "EnableImageDeprecation").
+/// The time to the minute, as EC2 rounds it (EC2 API, `EnableImageDeprecation`).
 pub fn whole_minutes(time: Timestamp) -> Timestamp {
     time.round(TimestampRound::new().smallest(Unit::Minute))
         .unwrap_or(time)

@@ -242,7 +242,7 @@ impl Desired {
         let source = image.tags.get(tag::SOURCE)?.parse::<Reference>().ok()?;
         let was_published = [tag::PUBLISHED, tag::SUPERSEDED]
             .iter()
-            .any(|key| image.tags.contains_key(*key));
+            .any(|key| image.tags.contains_key(key));
         let is_registered = source.is_snapshot()
             && !was_published
             && image.state == ImageState::Available

@@ -343,7 +343,7 @@ fn a_second_image_that_may_be_used_stays(
     let going = facts.deregistered(place, step)?;
     let was_published = [tag::PUBLISHED, tag::SUPERSEDED]
         .iter()
-        .any(|key| going.tags.contains_key(*key));
+        .any(|key| going.tags.contains_key(key));
     let may_be_used = was_published || going.last_launched.is_some();
     let is_wanted = facts.is_of_wanted_revision(going) && facts.desired.wants(place);
     // What was registered as something else than the spec says, and never published, is no image of the revision.

@@ -104,7 +104,7 @@ impl Ec2 {
         let was_published = |image: &Image| {
             [tag::PUBLISHED, tag::SUPERSEDED]
                 .iter()
-                .any(|key| image.tags.contains_key(*key))
+                .any(|key| image.tags.contains_key(key))
         };
         let worth_keeping = world
             .of_wanted_revision(&desired, false)
@@ -302,7 +302,9 @@ impl Ec2 {
             Action::CreateTags { id, tags } => self.tags_mut(place, id).extend(tags.clone()),
             Action::DeleteTags { id, keys } => {
                 let tags = self.tags_mut(place, id);
-                keys.iter().for_each(|key| tags.remove(key));
+                for key in keys {
+                    tags.remove(key);
+                }
             }
             Action::DeregisterImage { id } => {
                 let used = self

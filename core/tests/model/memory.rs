@@ -181,7 +181,7 @@ impl Memory {
         }
         for (token, (tags, first_answer)) in std::mem::take(&mut self.claims) {
             let is_alike = |image: &Image| {
-                let same = |key: &&str| image.tags.get(*key) == tags.get(*key);
+                let same = |key: &&str| image.tags.get(key) == tags.get(key);
                 [tag::OBJECT, tag::REVISION].iter().all(same)
             };
             let is_shown =

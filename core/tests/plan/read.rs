@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use amity_core::api::conditions::Reason;
 use amity_core::api::{
-    AwsAccount, ImageUser, MachineImage, MachineImageStatus, ProgressingRevision, RegionStatus,
+    AwsAccount, Deprecation, ImageUser, MachineImage, MachineImageStatus, ProgressingRevision,
+    RegionStatus,
 };
 use amity_core::image::attributes::{Attributes, Protection, whole_minutes};
 use amity_core::image::desired::{
@@ -637,7 +638,7 @@ fn attributes(said: &case::Attributes) -> Result<Attributes, String> {
 
 /// As the spec asks of an image that was made at `created`.
 fn as_asked(desired: &Desired, created: Timestamp) -> Attributes {
-    let after = desired.deprecation.as_ref().and_then(|asked| asked.after());
+    let after = desired.deprecation.as_ref().and_then(Deprecation::after);
     Attributes {
         description: desired.description.clone().unwrap_or_default(),
         requires_imds_v2: desired.requires_imds_v2,

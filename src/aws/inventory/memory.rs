@@ -390,7 +390,7 @@ impl Memory {
             if entry.item.state != ImageState::Pending {
                 continue;
             }
-            let made_of = |snapshot: &&Box<Entry<Snapshot>>| {
+            let made_of = |snapshot: &&Entry<Snapshot>| {
                 // Before EC2 lists which snapshots a copy gets, those with the same tags and no image yet are its.
                 entry.item.snapshots.contains(&snapshot.item.id)
                     || entry.item.snapshots.is_empty()
@@ -405,6 +405,7 @@ impl Memory {
             entry.item.progress = average_progress(
                 self.snapshots
                     .values()
+                    .map(Box::as_ref)
                     .filter(made_of)
                     .map(|entry| &entry.item),
             );

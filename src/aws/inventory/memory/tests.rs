@@ -78,7 +78,7 @@ fn copy() -> Action {
         name: "base-3f9a1c07d2".into(),
         description: None,
         token: "t".into(),
-        tags: tags().into(),
+        tags: tags(),
     }
 }
 
@@ -89,7 +89,7 @@ fn capture() -> Action {
         description: None,
         no_reboot: true,
         without_devices: Vec::new(),
-        tags: tags().into(),
+        tags: tags(),
     }
 }
 
@@ -397,7 +397,7 @@ fn tags_that_were_written_lie_over_lists_until_those_agree() {
 fn tags_that_were_deleted_are_hidden_for_a_window_at_most() {
     let mut memory = memory();
     let mut listed = image(AMI, ImageState::Available);
-    listed.tags.insert("team".into(), "web".into());
+    listed.tags.insert("team", "web");
     memory.absorb(reading(10, [listed.clone()]));
     memory.write(
         &Action::DeleteTags {
@@ -592,7 +592,7 @@ fn snapshots_are_listed_only_while_something_goes_on_and_daily() {
     let mut user = image(AMI, ImageState::Available);
     user.snapshots = vec![SNAP.into()];
     let mut sealed = snapshot(SNAP, false);
-    sealed.tags.insert(tag::SELF.into(), SNAP.into());
+    sealed.tags.insert(tag::SELF, SNAP);
     memory.absorb(with_snapshots(
         reading(10, [user.clone()]),
         [sealed.clone()],
@@ -713,7 +713,7 @@ fn snapshots_are_listed_again_when_what_an_earlier_process_wrote_is_shown() {
     let mut user = image(AMI, ImageState::Available);
     user.snapshots = vec![SNAP.into()];
     let mut sealed = snapshot(SNAP, false);
-    sealed.tags.insert(tag::SELF.into(), SNAP.into());
+    sealed.tags.insert(tag::SELF, SNAP);
     memory.absorb(with_snapshots(
         reading(10, [user.clone()]),
         [sealed.clone()],
