@@ -97,11 +97,14 @@ impl<T: Tagged> Entry<T> {
             self.written.clear();
         }
         self.written.retain(|_, (_, at)| started < *at + window);
-        let shown = item.attributes();
-        self.changed.retain(|(change, at)| {
-            let agrees = shown.show(change) && started >= *at;
-            !agrees && started < *at + window
-        });
+        // Ten thousand are listed at rest, of which nothing was changed.
+        if !self.changed.is_empty() {
+            let shown = item.attributes();
+            self.changed.retain(|(change, at)| {
+                let agrees = shown.show(change) && started >= *at;
+                !agrees && started < *at + window
+            });
+        }
         let is_news = was_unsettled || self.item != item;
         self.item = item;
         self.listed = true;
