@@ -194,19 +194,19 @@ async fn an_asker_that_gives_up_keeps_nobody_from_the_answer() {
     assert_eq!(took, Duration::ZERO);
 }
 
+/// That it was not read yet is no answer to remember: the account is about to be opened.
 #[tokio::test(start_paused = true)]
-async fn what_was_asked_before_the_inventory_runs_is_answered_when_it_does() {
+async fn a_source_in_a_place_that_was_not_read_yet_is_read_as_soon_as_the_place_was() {
     let mut lab = Lab::calm();
     let desired = desired("web", &[REGION]);
     let (told, took) = source(&lab, &desired).await;
-    assert_eq!(told, SourceView::NotRead);
-    assert!(took <= Duration::from_secs(1), "{took:?}");
+    assert!(matches!(told, SourceView::Unreadable(_)), "{told:?}");
+    assert_eq!(took, Duration::ZERO);
     lab.start(account(json!({})));
-    lab.pass(60).await;
-    assert!(matches!(
-        source(&lab, &desired).await.0,
-        SourceView::Instance(_)
-    ));
+    let seconds = woken(&lab, &desired.identity.object).await;
+    assert!(seconds <= 1, "woken after {seconds} s");
+    let (told, _) = source(&lab, &desired).await;
+    assert!(matches!(told, SourceView::Instance(_)), "{told:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use amity_core::image::identity::Place;
-use amity_core::image::observed::{SourceView, Unreadable, Usage};
+use amity_core::image::observed::{SourceView, Usage};
 use amity_core::image::plan::SourceQuery;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
@@ -54,7 +54,7 @@ impl Inventory {
         if let Some(view) = self.remembered_source(place, query) {
             return view;
         }
-        if let Some(unreadable) = self.why_unreadable(place) {
+        if let Some(unreadable) = self.state().why_unreadable(place, object) {
             return SourceView::Unreadable(unreadable);
         }
         let question = Question::Source(place.clone(), query.clone());
@@ -72,7 +72,7 @@ impl Inventory {
     ) -> BTreeMap<(Place, String), Usage> {
         let mut unknown: BTreeMap<&Place, Vec<String>> = BTreeMap::new();
         for (place, id) in images {
-            if self.known_usage(place, id).is_none() {
+            if self.known_usage(place, id, object).is_none() {
                 unknown.entry(place).or_default().push(id.clone());
             }
         }
@@ -84,7 +84,7 @@ impl Inventory {
         )
         .await;
         let known = images.iter().filter_map(|(place, id)| {
-            let usage = self.known_usage(place, id)?;
+            let usage = self.known_usage(place, id, object)?;
             Some(((place.clone(), id.clone()), usage))
         });
         known.collect()
@@ -116,14 +116,10 @@ impl Inventory {
         }
     }
 
-    fn known_usage(&self, place: &Place, id: &str) -> Option<Usage> {
-        let unreadable = self.why_unreadable(place).map(Usage::Unknown);
+    fn known_usage(&self, place: &Place, id: &str, object: &str) -> Option<Usage> {
+        let unreadable = self.state().why_unreadable(place, object);
+        let unreadable = unreadable.map(Usage::Unknown);
         unreadable.or_else(|| self.remembered_usage(place, id))
-    }
-
-    fn why_unreadable(&self, place: &Place) -> Option<Unreadable> {
-        let state = self.state();
-        state.places.get(place)?.readable.clone().err()
     }
 }
 

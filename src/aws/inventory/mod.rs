@@ -332,22 +332,28 @@ impl State {
     }
 
     fn view(&mut self, place: &Place, object: &str) -> PlaceView {
-        let view = match (self.places.get(place), self.accounts.get(&place.account)) {
-            (_, Some(Err(unreadable))) => Err(unreadable.clone()),
-            (Some(state), _) => state.view(object),
-            (None, Some(Ok(_))) => Err(not_in_account(place)),
-            (None, None) => Err(not_read_yet(place)),
-        };
-        match view {
-            Ok(known) => PlaceView::Known(known),
-            Err(unreadable) => {
-                self.waiting
-                    .entry(place.clone())
-                    .or_default()
-                    .insert(object.to_owned());
-                PlaceView::Unreadable(unreadable)
-            }
+        if let Some(unreadable) = self.why_unreadable(place, object) {
+            return PlaceView::Unreadable(unreadable);
         }
+        let state = self.places.get(place);
+        let known = state.and_then(|state| state.memory.view(object));
+        known.map_or_else(
+            || PlaceView::Unreadable(not_read_yet(place)),
+            PlaceView::Known,
+        )
+    }
+
+    /// Why a place cannot be read, if so; then the object is woken when that changes.
+    fn why_unreadable(&mut self, place: &Place, object: &str) -> Option<Unreadable> {
+        let unreadable = match (self.accounts.get(&place.account), self.places.get(place)) {
+            (Some(Err(closed)), _) => closed.clone(),
+            (_, Some(state)) => state.readable.clone().err()?,
+            (Some(Ok(_)), None) => not_in_account(place),
+            (None, None) => not_read_yet(place),
+        };
+        let waiting = self.waiting.entry(place.clone()).or_default();
+        waiting.insert(object.to_owned());
+        Some(unreadable)
     }
 
     fn last_creation(&self, object: &str) -> Timestamp {

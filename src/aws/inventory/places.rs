@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use amity_core::account::Held;
 use amity_core::image::identity::Place;
-use amity_core::image::observed::{Known, Unreadable};
+use amity_core::image::observed::Unreadable;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Notify;
 
@@ -40,16 +40,6 @@ impl PlaceState {
             watches_snapshots: false,
             wake: Arc::default(),
         }
-    }
-
-    /// What is known of one object here.
-    pub(super) fn view(&self, object: &str) -> Result<Known, Unreadable> {
-        self.readable.clone()?;
-        // A place that was read has a view; the default stands for the message that it was not.
-        self.memory.view(object).ok_or_else(|| Unreadable {
-            reason: amity_core::api::conditions::WAITING_FOR_INVENTORY,
-            message: "the place has not been read yet".to_owned(),
-        })
     }
 
     /// Everything of this installation here.
