@@ -49,7 +49,8 @@ pub struct Facts {
     /// What `RegisterImage` makes of a snapshot without billing metadata. Documented is that
     /// `PlatformDetails` may then be "empty, or doesn't match" (docs: UG creating-an-ami-ebs).
     pub missing_billing_metadata: MissingBilling,
-    /// The code that `RegisterImage` answers for a snapshot that is not completed.
+    /// The code that `RegisterImage` and `ModifySnapshotAttribute` answer for a snapshot that is
+    /// not completed.
     pub unfinished_snapshot_code: String,
     /// Whether `DescribeImageReferences` counts a launch template whose image is
     /// `resolve:ssm:NAME` as a reference to the image that the parameter holds.

@@ -14,6 +14,8 @@ pub struct Knobs {
     pub register_milliseconds: u64,
     /// Milliseconds until the value of a parameter of data type `aws:ec2:image` is validated.
     pub parameter_milliseconds: u64,
+    /// Milliseconds until a change of block public access for images is in force.
+    pub block_public_access_milliseconds: u64,
     /// How far reads lag behind a write at the most, in seconds. 0: never.
     pub max_read_lag_seconds: u64,
     /// How much later than a new image itself readers may see what it was made from, in seconds.
@@ -49,6 +51,7 @@ impl Default for Knobs {
             milliseconds_per_gib: 4_000,
             register_milliseconds: 3_000,
             parameter_milliseconds: 2_000,
+            block_public_access_milliseconds: 120_000,
             max_read_lag_seconds: 5,
             max_source_lag_seconds: 0,
             failed_copies_per_mille: 0,
@@ -72,6 +75,7 @@ impl Knobs {
             milliseconds_per_gib: 0,
             register_milliseconds: 0,
             parameter_milliseconds: 0,
+            block_public_access_milliseconds: 0,
             max_read_lag_seconds: 0,
             name_hold_seconds: 0,
             deregistered_visible_seconds: 0,

@@ -31,6 +31,7 @@ mod paging;
 mod references;
 mod regions;
 mod server;
+mod snapshot_attributes;
 mod snapshots;
 mod ssm;
 pub mod state;

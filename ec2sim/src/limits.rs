@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use crate::wire::request::Request;
 
-/// How many requests a bucket holds, and how many it regains each second.
+/// How many requests a bucket holds, and how many thousandths of one it regains each second.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Capacity {
     pub size: u64,
@@ -14,7 +14,10 @@ pub(crate) struct Capacity {
 /// The capacity for a request. Three Describe actions have a smaller bucket when they are
 /// called without filter and paging.
 pub(crate) fn capacity(request: &Request) -> Capacity {
-    let capacity = |size, refill| Capacity { size, refill };
+    let capacity = |size, refill: u64| Capacity {
+        size,
+        refill: refill * 1000,
+    };
     let unbounded = || {
         !request
             .parameters
@@ -27,24 +30,37 @@ pub(crate) fn capacity(request: &Request) -> Capacity {
         | "ModifyImageAttribute"
         | "DeleteSnapshot"
         | "ModifySnapshotAttribute" => capacity(100, 5),
+        "EnableImageBlockPublicAccess" | "DisableImageBlockPublicAccess" => Capacity {
+            size: 1,
+            refill: 100,
+        },
         "CreateTags" | "DeleteTags" => capacity(100, 10),
         "DescribeSnapshots" | "DescribeInstances" if unbounded() => capacity(50, 10),
-        action if action.starts_with("Describe") => capacity(100, 20),
+        action
+            if ["Describe", "Get", "List"]
+                .iter()
+                .any(|verb| action.starts_with(verb)) =>
+        {
+            capacity(100, 20)
+        }
         _ => capacity(50, 5),
     }
 }
 
-/// A bucket of requests, counted in thousandths.
+const MILLION: u64 = 1_000_000;
+
+/// A bucket of requests, counted in millionths: thousandths of a second regain thousandths of a
+/// request.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Bucket {
-    thousandths: u64,
+    millionths: u64,
     at: Timestamp,
 }
 
 impl Bucket {
     pub(crate) fn full(capacity: Capacity, now: Timestamp) -> Self {
         Self {
-            thousandths: capacity.size * 1000,
+            millionths: capacity.size * MILLION,
             at: now,
         }
     }
@@ -53,13 +69,13 @@ impl Bucket {
     pub(crate) fn take(&mut self, capacity: Capacity, now: Timestamp) -> bool {
         let passed = u64::try_from(now.duration_since(self.at).as_millis()).unwrap_or_default();
         let refilled = self
-            .thousandths
+            .millionths
             .saturating_add(passed.saturating_mul(capacity.refill));
-        self.thousandths = refilled.min(capacity.size * 1000);
+        self.millionths = refilled.min(capacity.size * MILLION);
         self.at = now;
-        match self.thousandths.checked_sub(1000) {
+        match self.millionths.checked_sub(MILLION) {
             Some(rest) => {
-                self.thousandths = rest;
+                self.millionths = rest;
                 true
             }
             None => false,

@@ -121,19 +121,8 @@ impl World {
         let id = parameters.required("SnapshotId")?;
         check_id("snap", &id)?;
         parameters.finish_action()?;
+        self.own_snapshot(call, &id)?;
         let region = self.region(&call.region)?;
-        let snapshot = region.snapshots.get(&id).filter(|snapshot| {
-            snapshot.usable_by(&call.account)
-                && snapshot.seen(call.view)
-                && snapshot.deleted.is_none()
-        });
-        let snapshot = snapshot.ok_or_else(|| ApiError::snapshot_not_found(&id))?;
-        if snapshot.owner != call.account {
-            return Err(
-                ApiError::new("AuthFailure", format!("Not authorized for snapshot:{id}"))
-                    .with_status(403),
-            );
-        }
         if let Some(image) = region.image_using(&id, self.now, self.knobs.snapshot_hold_seconds) {
             let message = format!("The snapshot {id} is currently in use by {}", image.id);
             return Err(ApiError::new("InvalidSnapshot.InUse", message));
@@ -144,6 +133,22 @@ impl World {
             snapshot.gone = Some(lag);
         }
         Ok(Reply::done())
+    }
+
+    /// A snapshot of the caller's that is really there, as far as this read sees.
+    pub(crate) fn own_snapshot(&self, call: &Call, id: &str) -> Result<&Snapshot, ApiError> {
+        let found = self.region(&call.region)?.snapshots.get(id);
+        let found = found.filter(|snapshot| {
+            snapshot.usable_by(&call.account)
+                && snapshot.seen(call.view)
+                && snapshot.deleted.is_none()
+        });
+        let snapshot = found.ok_or_else(|| ApiError::snapshot_not_found(id))?;
+        if snapshot.owner == call.account {
+            return Ok(snapshot);
+        }
+        let message = format!("Not authorized for snapshot:{id}");
+        Err(ApiError::new("AuthFailure", message).with_status(403))
     }
 }
 

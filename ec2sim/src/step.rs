@@ -146,6 +146,12 @@ impl World {
     /// then, deregistered images and deleted snapshots, is not kept.
     pub fn grow_older(&mut self, to: impl Fn(Timestamp) -> Timestamp) {
         let now = self.now;
+        let places = self.accounts.values_mut();
+        for place in places.flat_map(|account| account.places.values_mut()) {
+            if let Some((from, _)) = &mut place.allows_public_images_from {
+                *from = to(*from);
+            }
+        }
         for region in self.regions.values_mut() {
             for image in region.images.values_mut() {
                 image.created = to(image.created);

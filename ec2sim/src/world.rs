@@ -3,7 +3,7 @@
 //! No clock, no I/O, no randomness but the seed's. What takes time (captures, copies) is on an
 //! agenda and is done, in order, before the next call that comes after it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{Hash, Hasher};
 
 use jiff::{SignedDuration, Timestamp};
@@ -15,7 +15,7 @@ use crate::knobs::Knobs;
 use crate::lag::{Lag, View};
 use crate::limits::{Bucket, capacity};
 use crate::ssm::Put;
-use crate::state::{Account, Image, ImageState, Place, Principal, Region, SnapshotState};
+use crate::state::{Account, Image, ImageState, Place, Principal, Region, SnapshotState, Viewer};
 use crate::wire::parameters::Parameters;
 use crate::wire::request::{Caller, Request, Service};
 use crate::wire::response::{Answer, Reply};
@@ -171,7 +171,7 @@ impl World {
         region.images.get(image).is_some_and(|image| {
             image.state == ImageState::Available
                 && image.deregistered.is_none()
-                && image.visible_to(account)
+                && image.visible_to(self.viewer(account))
                 && whole(image)
         })
     }
@@ -272,19 +272,31 @@ impl World {
             "DescribeImages" => self.describe_images(&call, request, parameters),
             "DescribeInstances" => self.describe_instances(&call, request, parameters),
             "DescribeRegions" => self.describe_regions(&call, parameters),
+            "DescribeSnapshotAttribute" => self.describe_snapshot_attribute(&call, parameters),
             "DescribeSnapshots" => self.describe_snapshots(&call, request, parameters),
             "DescribeTags" => self.describe_tags(&call, request, parameters),
+            "DisableImageBlockPublicAccess" => {
+                self.disable_image_block_public_access(&call, parameters)
+            }
             "DisableImageDeprecation" => self.disable_image_deprecation(&call, parameters),
             "DisableImageDeregistrationProtection" => {
                 self.disable_image_deregistration_protection(&call, parameters)
+            }
+            "EnableImageBlockPublicAccess" => {
+                self.enable_image_block_public_access(&call, parameters)
             }
             "EnableImageDeprecation" => self.enable_image_deprecation(&call, parameters),
             "EnableImageDeregistrationProtection" => {
                 self.enable_image_deregistration_protection(&call, parameters)
             }
+            "GetImageBlockPublicAccessState" => {
+                self.get_image_block_public_access_state(&call, parameters)
+            }
             "ModifyImageAttribute" => self.modify_image_attribute(&call, parameters),
+            "ModifySnapshotAttribute" => self.modify_snapshot_attribute(&call, parameters),
             "RegisterImage" => self.register_image(&call, parameters),
             "ResetImageAttribute" => self.reset_image_attribute(&call, parameters),
+            "ResetSnapshotAttribute" => self.reset_snapshot_attribute(&call, parameters),
             "RunInstances" => self.run_instances(&call, parameters),
             "TerminateInstances" => self.terminate_instances(&call, parameters),
             action => Err(ApiError::new(
@@ -343,6 +355,16 @@ impl World {
             .get(account)
             .and_then(|account| account.places.get(region));
         place.cloned().unwrap_or_default()
+    }
+
+    /// An account with what it is a member of.
+    pub(crate) fn viewer<'a>(&'a self, account: &'a str) -> Viewer<'a> {
+        static NOTHING: BTreeSet<String> = BTreeSet::new();
+        let found = self.accounts.get(account);
+        Viewer {
+            account,
+            member_of: found.map_or(&NOTHING, |account| &account.member_of),
+        }
     }
 
     /// When readers see what is written now.

@@ -137,6 +137,7 @@ impl World {
             source_image: Some((source_region.clone(), source_id.clone())),
             public: false,
             shared_with: std::collections::BTreeSet::new(),
+            shared_with_organizations: std::collections::BTreeSet::new(),
             deprecation: source
                 .deprecation
                 .filter(|_| self.facts.copies_keep_deprecation),

@@ -60,6 +60,7 @@ impl World {
             source_image: Some((call.region.clone(), instance.image.clone())),
             public: false,
             shared_with: std::collections::BTreeSet::new(),
+            shared_with_organizations: std::collections::BTreeSet::new(),
             deprecation: None,
             protection: Protection::Disabled,
             deregistered: None,

@@ -6,7 +6,7 @@ use crate::error::{ApiError, check_id};
 use crate::filters::{Filters, Known};
 use crate::images::Found;
 use crate::paging::{Bounds, Paging};
-use crate::state::{Image, ImageState, Tags};
+use crate::state::{Image, ImageState, Tags, Viewer};
 use crate::tags;
 use crate::wire::parameters::Parameters;
 use crate::wire::request::Request;
@@ -110,17 +110,18 @@ impl World {
             .regions
             .get(&call.region)
             .ok_or_else(ApiError::bad_credentials)?;
+        let viewer = self.viewer(&call.account);
         let mut found: Vec<(&Image, ImageState)> = Vec::new();
         if wanted.ids.is_empty() {
             let visible = region
                 .images
                 .values()
-                .filter(|image| image.visible_to(&call.account));
+                .filter(|image| image.visible_to(viewer));
             found.extend(visible.filter_map(|image| Some((image, image.seen(call.view)?))));
         } else {
             let mut missing = Vec::new();
             for id in &wanted.ids {
-                match region.find_image(id, &call.account, call.view) {
+                match region.find_image(id, viewer, call.view) {
                     Found::Image(image, state) => found.push((image, state)),
                     Found::InUseStill => {}
                     Found::Nothing => missing.push(id.clone()),
@@ -138,7 +139,7 @@ impl World {
                 .accounts
                 .get(&image.owner)
                 .and_then(|account| account.alias.as_ref());
-            if !wanted.wants(image, state, alias, &call.account, call.now) {
+            if !wanted.wants(image, state, alias, viewer, call.now) {
                 continue;
             }
             let sourced = image.sourced.seen(call.view);
@@ -171,18 +172,22 @@ impl Wanted {
         image: &Image,
         state: ImageState,
         alias: Option<&String>,
-        caller: &str,
+        viewer: Viewer<'_>,
         now: Timestamp,
     ) -> bool {
+        let caller = viewer.account;
         // Its owner always sees a deprecated image, others see it by its id (docs: ami-deprecate).
         let shown_deprecated = image.owner == caller || !self.ids.is_empty();
         let owned = |owner: &String| match owner.as_str() {
             "self" => image.owner == caller,
             other => image.owner == other || alias.is_some_and(|alias| alias == other),
         };
+        // What is shared with an organization is shown to its accounts, and of another account
+        // only what is shared with that itself (model: `ExecutableUsers`).
         let executable = |by: &String| match by.as_str() {
             "all" => image.public,
-            "self" => image.shared_with.contains(caller),
+            "self" => image.shared_to(viewer),
+            other if other == caller => image.shared_to(viewer),
             other => image.shared_with.contains(other),
         };
         (self.owners.is_empty() || self.owners.iter().any(owned))

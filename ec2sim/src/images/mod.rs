@@ -1,12 +1,14 @@
 //! Machine images: one file for each thing that happens to them.
 
 mod attributes;
+mod block_public_access;
 mod copy;
 mod create;
 mod deprecation;
 mod deregister;
 mod describe;
 mod encryption;
+mod launch_permission;
 mod mapping;
 mod protection;
 mod register;
@@ -16,6 +18,7 @@ use crate::error::{ApiError, check_id};
 use crate::lag::{Lag, View};
 use crate::state::{
     Deregistered, Image, ImageState, InstanceState, Platform, Region, Snapshot, SnapshotState,
+    Viewer,
 };
 use crate::world::{Call, Due, World};
 
@@ -28,12 +31,8 @@ pub(crate) enum Found<'a> {
 }
 
 impl Region {
-    pub(crate) fn find_image(&self, id: &str, account: &str, view: View) -> Found<'_> {
-        let Some(image) = self
-            .images
-            .get(id)
-            .filter(|image| image.visible_to(account))
-        else {
+    pub(crate) fn find_image(&self, id: &str, viewer: Viewer<'_>, view: View) -> Found<'_> {
+        let Some(image) = self.images.get(id).filter(|image| image.visible_to(viewer)) else {
             return Found::Nothing;
         };
         match image.seen(view) {
@@ -68,7 +67,7 @@ impl World {
     pub(crate) fn image_for(&self, call: &Call, id: &str) -> Result<&Image, ApiError> {
         check_id("ami", id)?;
         let region = self.region(&call.region)?;
-        match region.find_image(id, &call.account, call.view) {
+        match region.find_image(id, self.viewer(&call.account), call.view) {
             Found::Image(image, ImageState::Deregistered) => Err(ApiError::image_gone(&image.id)),
             Found::Image(image, _) => Ok(image),
             Found::InUseStill => Err(ApiError::image_gone(id)),

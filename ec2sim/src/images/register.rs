@@ -73,6 +73,7 @@ impl World {
             source_image: None,
             public: false,
             shared_with: std::collections::BTreeSet::new(),
+            shared_with_organizations: std::collections::BTreeSet::new(),
             deprecation: None,
             protection: Protection::Disabled,
             deregistered: None,

@@ -186,7 +186,7 @@ impl World {
             && image.is_some_and(|image| {
                 let state = image.state == ImageState::Available
                     || image.state == ImageState::Pending && pending;
-                state && image.deregistered.is_none() && image.visible_to(&put.account)
+                state && image.deregistered.is_none() && image.visible_to(self.viewer(&put.account))
             })
     }
 

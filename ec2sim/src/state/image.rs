@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::lag::{Lag, View};
-use crate::state::Platform;
+use crate::state::{Platform, Viewer};
 
 /// The state of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -75,6 +75,8 @@ pub struct Image {
     pub public: bool,
     /// The accounts that may launch it.
     pub shared_with: BTreeSet<String>,
+    /// The ARNs of the organizations and organizational units whose accounts may launch it.
+    pub shared_with_organizations: BTreeSet<String>,
     /// From when on others find it only by its id.
     pub deprecation: Option<Timestamp>,
     /// Whether it can be deregistered.
@@ -164,10 +166,18 @@ impl Image {
     }
 
     /// Whether an account may see it at all.
-    pub(crate) fn visible_to(&self, account: &str) -> bool {
-        let others = self.state != ImageState::Disabled
-            && (self.public || self.shared_with.contains(account));
-        self.owner == account || others
+    pub(crate) fn visible_to(&self, viewer: Viewer<'_>) -> bool {
+        let others = self.state != ImageState::Disabled && (self.public || self.shared_to(viewer));
+        self.owner == viewer.account || others
+    }
+
+    /// Whether it is shared with an account, or with an organization or a unit that it is in.
+    pub(crate) fn shared_to(&self, viewer: Viewer<'_>) -> bool {
+        let member = || {
+            let mut shared = self.shared_with_organizations.iter();
+            shared.any(|arn| viewer.member_of.contains(arn))
+        };
+        self.shared_with.contains(viewer.account) || member()
     }
 
     /// Whether its deprecation has come.

@@ -5,6 +5,7 @@
 mod image;
 mod instance;
 mod key;
+mod organization;
 pub(crate) mod parameter;
 mod platform;
 mod snapshot;
@@ -21,6 +22,9 @@ pub use image::{Deregistered, Device, Ebs, Image, ImageState, Machine, Protectio
 pub(crate) use image::{Failure, Work, WorkKind};
 pub use instance::{Instance, InstanceState, Reboot, Volume};
 pub use key::{Key, KeyState};
+pub(crate) use organization::{
+    Viewer, is_organization, is_organization_id, is_unit, is_unit_id, organization_arn, unit_arn,
+};
 pub(crate) use parameter::Record;
 pub use parameter::{DataType, Parameter};
 pub use platform::Platform;
@@ -39,6 +43,9 @@ pub struct Account {
     pub opted_in: BTreeSet<String>,
     /// Its roles by name.
     pub roles: BTreeMap<String, Role>,
+    /// The ARNs of its organization and of the organizational units that it is in, the units that
+    /// those are part of included.
+    pub member_of: BTreeSet<String>,
     /// Its settings by region.
     pub places: BTreeMap<String, Place>,
 }
@@ -67,6 +74,8 @@ pub struct Place {
     pub broken_keys: BTreeSet<String>,
     /// Whether images may be made public: block public access is off.
     pub allows_public_images: bool,
+    /// From when on it will be so, or not.
+    pub(crate) allows_public_images_from: Option<(Timestamp, bool)>,
     /// For how many days a rule keeps deregistered images in the Recycle Bin; 0: there is none.
     pub recycle_bin_days: u64,
 }

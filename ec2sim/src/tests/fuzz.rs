@@ -59,6 +59,16 @@ const REQUESTS: &[&str] = &[
     "Action=DisableImageDeprecation&Version=2016-11-15&ImageId=ami-0feedfacefeedface",
     "Action=EnableImageDeregistrationProtection&Version=2016-11-15&ImageId=ami-0feedfacefeedface&WithCooldown=true",
     "Action=DisableImageDeregistrationProtection&Version=2016-11-15&ImageId=ami-0feedfacefeedface",
+    "Action=ModifyImageAttribute&Version=2016-11-15&ImageId=ami-0feedfacefeedface\
+     &LaunchPermission.Add.1.OrganizationArn=arn%3Aaws%3Aorganizations%3A%3A111122223333%3Aorganization%2Fo-example0001",
+    "Action=ModifySnapshotAttribute&Version=2016-11-15&SnapshotId=snap-0feedfacefeedface\
+     &CreateVolumePermission.Add.1.UserId=444455556666",
+    "Action=DescribeSnapshotAttribute&Version=2016-11-15&SnapshotId=snap-0feedfacefeedface\
+     &Attribute=createVolumePermission",
+    "Action=ResetSnapshotAttribute&Version=2016-11-15&SnapshotId=snap-0feedfacefeedface&Attribute=createVolumePermission",
+    "Action=GetImageBlockPublicAccessState&Version=2016-11-15",
+    "Action=EnableImageBlockPublicAccess&Version=2016-11-15&ImageBlockPublicAccessState=block-new-sharing",
+    "Action=DisableImageBlockPublicAccess&Version=2016-11-15",
     "Action=RunInstances&Version=2016-11-15&ImageId=ami-0feedfacefeedface&MinCount=1&MaxCount=1",
     "Action=TerminateInstances&Version=2016-11-15&InstanceId.1=i-0a1b2c3d4e5f60718",
     "Action=GetCallerIdentity&Version=2011-06-15",

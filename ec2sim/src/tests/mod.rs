@@ -19,6 +19,7 @@ mod protection;
 mod references;
 mod register;
 mod server;
+mod sharing;
 mod snapshots;
 mod ssm;
 mod tags;

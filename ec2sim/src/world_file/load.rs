@@ -9,7 +9,7 @@ use crate::kms;
 use crate::lag::Lag;
 use crate::state::{
     Account, Device, Ebs, Image, ImageState, Instance, Key, Machine, Place, Platform, Principal,
-    Protection, Region, Snapshot, SnapshotState, Tags, Volume,
+    Protection, Region, Snapshot, SnapshotState, Tags, Volume, is_organization, is_unit,
 };
 use crate::world::World;
 use crate::world_file::{
@@ -51,6 +51,9 @@ impl World {
         for (id, account) in file.accounts {
             world.add_account(id, account)?;
         }
+        for (id, organization) in &file.organizations {
+            world.add_organization(id, organization)?;
+        }
         Ok(world)
     }
 
@@ -91,6 +94,7 @@ impl World {
             alias: file.alias,
             opted_in: file.opted_in,
             roles: file.roles,
+            member_of: BTreeSet::new(),
             places,
         };
         self.accounts.insert(id, account);
@@ -136,6 +140,7 @@ impl Loader<'_> {
             keys: std::mem::take(&mut self.keys),
             broken_keys: broken_keys?,
             allows_public_images: place.allows_public_images,
+            allows_public_images_from: None,
             recycle_bin_days: place.recycle_bin_days,
         })
     }
@@ -204,6 +209,13 @@ impl Loader<'_> {
                 "an image of a world file is available, failed or disabled",
             ));
         }
+        let mut organizations = file.shared_with_organizations.iter();
+        if let Some(arn) = organizations.find(|arn| !is_organization(arn) && !is_unit(arn)) {
+            return Err(wrong(
+                id,
+                format!("{arn} is not the whole ARN of an organization or a unit"),
+            ));
+        }
         let created = file.created.unwrap_or(Timestamp::UNIX_EPOCH);
         let protection = protection(id, file.protected, file.cooldown)?;
         let machine = Machine {
@@ -266,6 +278,7 @@ impl Loader<'_> {
             source_image: file.source_image.map(|source| (source.region, source.id)),
             public: file.public,
             shared_with: file.shared_with,
+            shared_with_organizations: file.shared_with_organizations,
             deprecation: file.deprecation,
             protection,
             deregistered: None,

@@ -2,6 +2,7 @@
 
 mod load;
 mod naming;
+mod organizations;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -45,6 +46,32 @@ pub struct WorldFile {
     pub regions: BTreeMap<String, RegionFile>,
     /// The accounts by id.
     pub accounts: BTreeMap<String, AccountFile>,
+    /// The organizations that accounts are in, by id.
+    pub organizations: BTreeMap<String, OrganizationFile>,
+}
+
+/// An organization of accounts.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct OrganizationFile {
+    /// Its management account, which is in it and in all its ARNs.
+    pub management: String,
+    /// The accounts in it that are in none of its units.
+    #[serde(default)]
+    pub accounts: BTreeSet<String>,
+    /// Its units by id.
+    #[serde(default)]
+    pub units: BTreeMap<String, UnitFile>,
+}
+
+/// An organizational unit.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct UnitFile {
+    /// The unit that it is part of.
+    pub parent: Option<String>,
+    /// The accounts in it that are in none of the units below it.
+    pub accounts: BTreeSet<String>,
 }
 
 /// A region.
@@ -174,6 +201,9 @@ pub struct ImageFile {
     /// The accounts that may launch it.
     #[serde(default)]
     pub shared_with: BTreeSet<String>,
+    /// The ARNs of the organizations and units whose accounts may launch it.
+    #[serde(default)]
+    pub shared_with_organizations: BTreeSet<String>,
     /// Whether those who may launch it may also copy it: their right to the snapshots that are
     /// not listed under `snapshots`.
     #[serde(default = "yes")]

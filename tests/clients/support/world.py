@@ -21,6 +21,7 @@ class Account:
 
 OURS = Account("111111111111", "AKIAOURS000000000001")
 OTHER = Account("222222222222", "AKIAOTHER00000000002")
+STRANGER = Account("333333333333", "AKIASTRANGER00000003")
 NOBODY = Account("999999999999", "AKIANOBODY0000000009")
 
 HOME = "us-east-1"
@@ -73,6 +74,11 @@ GUARDED_ROLE = f"arn:aws:iam::{OTHER.id}:role/guarded"
 
 EXTERNAL_ID = "open sesame"
 
+ORGANIZATION = f"arn:aws:organizations::{OURS.id}:organization/o-clients0001"
+"""The organization that OTHER is in, in UNIT; we manage it."""
+
+UNIT = f"arn:aws:organizations::{OURS.id}:ou/o-clients0001/ou-cl01-partners"
+
 BROKEN_KEY = "00000000-dead-4000-8000-000000000000"
 """A key id that a copy accepts and then fails with."""
 
@@ -113,6 +119,10 @@ def document(knobs: dict[str, Any], facts: dict[str, Any]) -> dict[str, Any]:
                 },
                 "places": {HOME: _others(), EUROPE: _twins()},
             },
+            STRANGER.id: {"accessKeys": [STRANGER.key]},
+        },
+        "organizations": {
+            "o-clients0001": {"management": OURS.id, "units": {"ou-cl01-partners": {"accounts": [OTHER.id]}}},
         },
     }
 
