@@ -1,28 +1,24 @@
 //! One step → one call. Whoever performs a step makes no choice: what to do is the planner's, whether to do
 //! it again is the next reconcile's.
 
-use amity_core::image::attributes::{AttributeChange, Protection};
-use amity_core::image::desired::{Desired, Registration};
+mod send;
+
+use std::sync::Arc;
+
+use amity_core::image::desired::Desired;
 use amity_core::image::identity::Place;
 use amity_core::image::observed::{Asked, Refusal};
 use amity_core::image::plan::step::{Action, Step};
 use aws_sdk_ec2::Client as Ec2;
-use aws_sdk_ec2::operation::register_image::builders::RegisterImageFluentBuilder;
-use aws_sdk_ec2::primitives::DateTime;
-use aws_sdk_ec2::types::{
-    AttributeValue, BlockDeviceMapping, EbsBlockDevice, ResourceType, Tag, TagSpecification,
-};
 use futures::future::join_all;
 use jiff::SignedDuration;
-use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use super::budget::Budget;
-use super::calls::{self, EC2Calls};
 use super::error::{Class, Failure};
 use super::fence::Fence;
 use super::inventory::{CopySlot, Inventory};
 use super::session::Sessions;
+use send::send;
 
 /// How often a copy looks for a slot of its own accord.
 const LOOKS_FOR_A_SLOT: SignedDuration = SignedDuration::from_mins(1);
@@ -266,6 +262,25 @@ fn guard(action: &Action) -> Result<(), Failure> {
             complain("an image")
         }
         Action::DeleteSnapshot { id } if !is_id("snap-", id) => complain("a snapshot"),
+        Action::ChangePermissions { id, .. } if !is_id("ami-", id) && !is_id("snap-", id) => {
+            complain("an image or a snapshot")
+        }
+        Action::ChangePermissions { change, .. } if change.is_empty() => complain("a change"),
+        Action::ChangePermissions { id, change }
+            if is_id("snap-", id) && !change.add.is_empty() && !change.remove.is_empty() =>
+        {
+            complain("one direction, as snapshots take")
+        }
+        Action::ChangePermissions { id, change }
+            if is_id("snap-", id)
+                && change
+                    .add
+                    .iter()
+                    .chain(&change.remove)
+                    .any(|one| !one.is_account()) =>
+        {
+            complain("accounts only, as snapshots take")
+        }
         Action::StoreFinalizer
         | Action::RecordCapture { .. }
         | Action::RecordDiscard { .. }
@@ -273,172 +288,6 @@ fn guard(action: &Action) -> Result<(), Failure> {
         | Action::DeleteConfigMap { .. }
         | Action::ReleaseFinalizer => complain("a place: it is a write to the object"),
         _ => Ok(()),
-    }
-}
-
-async fn send(ec2: &Ec2, calls: &EC2Calls, action: &Action) -> Result<Answer, Failure> {
-    let name = action.name();
-    match action {
-        Action::CreateImage {
-            instance,
-            name: image_name,
-            description,
-            no_reboot,
-            without_devices,
-            tags,
-        } => {
-            let request = ec2
-                .create_image()
-                .instance_id(instance)
-                .name(image_name)
-                .set_description(description.clone())
-                .no_reboot(*no_reboot)
-                .set_block_device_mappings(left_out(without_devices))
-                .set_tag_specifications(Some(from_birth(tags)));
-            made(
-                name,
-                calls::send(calls, name, request.send()).await?.image_id(),
-            )
-        }
-        Action::RegisterImage {
-            registration,
-            name: image_name,
-            description,
-            tags,
-        } => {
-            let request = register(ec2, registration)
-                .name(image_name)
-                .set_description(description.clone())
-                // The snapshots are the user's, and EC2 would refuse to tag them in this call.
-                .tag_specifications(tagging(ResourceType::Image, tags));
-            made(
-                name,
-                calls::send(calls, name, request.send()).await?.image_id(),
-            )
-        }
-        Action::CopyImage {
-            from,
-            name: image_name,
-            description,
-            token,
-            tags,
-        } => {
-            let request = ec2
-                .copy_image()
-                .source_region(&from.region)
-                .source_image_id(&from.id)
-                .client_token(token)
-                .name(image_name)
-                .set_description(description.clone())
-                // The source's own tags, a seal among them, belong to the source.
-                .copy_image_tags(false)
-                .set_tag_specifications(Some(from_birth(tags)));
-            made(
-                name,
-                calls::send(calls, name, request.send()).await?.image_id(),
-            )
-        }
-        Action::CreateTags { id, tags } => {
-            let request = ec2
-                .create_tags()
-                .resources(id)
-                .set_tags(Some(ec2_tags(tags)));
-            calls::send(calls, name, request.send())
-                .await
-                .map(|_| Answer::Changed)
-        }
-        Action::DeleteTags { id, keys } => {
-            // A key without a value is deleted whatever its value is (EC2 API, "DeleteTags").
-            let keys = keys
-                .iter()
-                .map(|key| Tag::builder().key(key).build())
-                .collect();
-            let request = ec2.delete_tags().resources(id).set_tags(Some(keys));
-            calls::send(calls, name, request.send())
-                .await
-                .map(|_| Answer::Changed)
-        }
-        Action::ModifyImage { id, change } => modify(ec2, calls, id, change)
-            .await
-            .map(|()| Answer::Changed),
-        Action::DeregisterImage { id } => {
-            let request = ec2.deregister_image().image_id(id);
-            gone(calls::send(calls, name, request.send()).await)
-        }
-        Action::DeleteSnapshot { id } => {
-            let request = ec2.delete_snapshot().snapshot_id(id);
-            gone(calls::send(calls, name, request.send()).await)
-        }
-        Action::StoreFinalizer
-        | Action::RecordCapture { .. }
-        | Action::RecordDiscard { .. }
-        | Action::WriteConfigMap { .. }
-        | Action::DeleteConfigMap { .. }
-        | Action::ReleaseFinalizer => {
-            Err(Failure::ours("a write to the object is not a call to EC2"))
-        }
-    }
-}
-
-/// Each attribute has a call of its own, or takes one for itself (EC2 API, `ModifyImageAttribute`).
-async fn modify(
-    ec2: &Ec2,
-    calls: &EC2Calls,
-    id: &str,
-    change: &AttributeChange,
-) -> Result<(), Failure> {
-    let name = change.action();
-    let value = |text: &str| AttributeValue::builder().value(text).build();
-    match change {
-        AttributeChange::Description(text) => {
-            let request = ec2
-                .modify_image_attribute()
-                .image_id(id)
-                .description(value(text));
-            calls::send(calls, name, request.send()).await.map(drop)
-        }
-        AttributeChange::RequireImdsV2 => {
-            let request = ec2
-                .modify_image_attribute()
-                .image_id(id)
-                .imds_support(value("v2.0"));
-            calls::send(calls, name, request.send()).await.map(drop)
-        }
-        AttributeChange::Deprecation(Some(at)) => {
-            let request = ec2
-                .enable_image_deprecation()
-                .image_id(id)
-                .deprecate_at(DateTime::from_secs(at.as_second()));
-            calls::send(calls, name, request.send()).await.map(drop)
-        }
-        AttributeChange::Deprecation(None) => {
-            let request = ec2.disable_image_deprecation().image_id(id);
-            calls::send(calls, name, request.send()).await.map(drop)
-        }
-        AttributeChange::Protection(
-            protection @ (Protection::Enabled | Protection::EnabledWithCooldown),
-        ) => {
-            let request = ec2
-                .enable_image_deregistration_protection()
-                .image_id(id)
-                .with_cooldown(*protection == Protection::EnabledWithCooldown);
-            calls::send(calls, name, request.send()).await.map(drop)
-        }
-        AttributeChange::Protection(Protection::Disabled | Protection::DisabledAfter(_)) => {
-            let request = ec2.disable_image_deregistration_protection().image_id(id);
-            calls::send(calls, name, request.send()).await.map(drop)
-        }
-    }
-}
-
-/// An id that is there and whole: an answer that was cut off may hold half of one.
-fn made(action: &str, id: Option<&str>) -> Result<Answer, Failure> {
-    match id {
-        Some(id) if is_id("ami-", id) => Ok(Answer::Made(id.to_owned())),
-        id => Err(Failure::unknown(format!(
-            "{action} was answered without an image id ({})",
-            id.unwrap_or("none")
-        ))),
     }
 }
 
@@ -453,15 +302,6 @@ fn already_made(action: &Action, failure: &Failure) -> Option<Answer> {
     }
 }
 
-/// What is not there any more need not be deleted.
-fn gone<T>(answer: Result<T, Failure>) -> Result<Answer, Failure> {
-    match answer {
-        Ok(_) => Ok(Answer::Changed),
-        Err(failure) if failure.is_not_there() => Ok(Answer::AlreadyGone),
-        Err(failure) => Err(failure),
-    }
-}
-
 /// Whether `id` is a whole id with this prefix: 8 or 17 hex digits.
 pub(super) fn is_id(prefix: &str, id: &str) -> bool {
     id.strip_prefix(prefix).is_some_and(|digits| {
@@ -470,65 +310,6 @@ pub(super) fn is_id(prefix: &str, id: &str) -> bool {
                 .bytes()
                 .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
     })
-}
-
-/// The same tags for the image and its snapshots, in the call that makes them: if EC2 cannot tag, it does not
-/// make (EC2 User Guide, "Tag your resources").
-fn from_birth(tags: &BTreeMap<String, String>) -> Vec<TagSpecification> {
-    [ResourceType::Image, ResourceType::Snapshot]
-        .into_iter()
-        .map(|kind| tagging(kind, tags))
-        .collect()
-}
-
-fn tagging(kind: ResourceType, tags: &BTreeMap<String, String>) -> TagSpecification {
-    TagSpecification::builder()
-        .resource_type(kind)
-        .set_tags(Some(ec2_tags(tags)))
-        .build()
-}
-
-/// Everything is said: EC2's own defaults make images that do not start (EC2 API, `RegisterImage`).
-fn register(ec2: &Ec2, registration: &Registration) -> RegisterImageFluentBuilder {
-    let volume = |device: &str, snapshot: &str, delete_on_termination| {
-        let ebs = EbsBlockDevice::builder()
-            .snapshot_id(snapshot)
-            .delete_on_termination(delete_on_termination)
-            .build();
-        BlockDeviceMapping::builder()
-            .device_name(device)
-            .ebs(ebs)
-            .build()
-    };
-    let root = volume(&registration.root_device, &registration.snapshot, true);
-    let others = registration
-        .volumes
-        .iter()
-        .map(|one| volume(&one.device, &one.snapshot, one.delete_on_termination));
-    ec2.register_image()
-        .root_device_name(&registration.root_device)
-        .architecture(registration.architecture.into())
-        .virtualization_type("hvm")
-        .ena_support(registration.ena_support)
-        .set_boot_mode(registration.boot_mode.map(Into::into))
-        .set_block_device_mappings(Some(std::iter::once(root).chain(others).collect()))
-}
-
-/// An empty `NoDevice` leaves the volume of a device out (EC2 API, `BlockDeviceMapping`).
-fn left_out(devices: &[String]) -> Option<Vec<BlockDeviceMapping>> {
-    let left_out = devices.iter().map(|device| {
-        BlockDeviceMapping::builder()
-            .device_name(device)
-            .no_device("")
-            .build()
-    });
-    (!devices.is_empty()).then(|| left_out.collect())
-}
-
-fn ec2_tags(tags: &BTreeMap<String, String>) -> Vec<Tag> {
-    tags.iter()
-        .map(|(key, value)| Tag::builder().key(key).value(value).build())
-        .collect()
 }
 
 /// What the step is about, for messages.

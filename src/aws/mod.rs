@@ -33,6 +33,8 @@ pub struct Settings {
     pub rest_interval: SignedDuration,
     /// How often snapshots are listed in a place in which nothing goes on, to find strays.
     pub strays_interval: SignedDuration,
+    /// How often it is read who else may use an image or snapshot that is shared and was in line.
+    pub permissions_interval: SignedDuration,
     /// How many snapshots are copied into a place at a time, at least 1 (`--copy-slots`).
     pub copy_slots: usize,
 }
@@ -43,6 +45,7 @@ impl Default for Settings {
             consistency_window: SignedDuration::from_mins(10),
             rest_interval: SignedDuration::from_mins(5),
             strays_interval: SignedDuration::from_hours(24),
+            permissions_interval: SignedDuration::from_hours(12),
             // EC2's own limit (EBS User Guide, "Quotas for Amazon EBS").
             copy_slots: 20,
         }

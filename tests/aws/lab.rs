@@ -332,6 +332,7 @@ pub fn copy(desired: &Desired, from: &str, to: &str) -> Action {
     Action::CopyImage {
         name: desired.image_name.clone(),
         description: Some("a copy".into()),
+        minutes: None,
         token: desired
             .identity
             .copy_token(&desired.revision, &Place::new(ACCOUNT, to), 1),

@@ -7,6 +7,7 @@ mod fence;
 mod holdings;
 mod inventory;
 mod lab;
+mod permissions;
 mod policy;
 mod register;
 mod scripted;

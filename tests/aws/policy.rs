@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use amity_core::image::attributes::{AttributeChange, Protection};
 use amity_core::image::identity::{Place, Reference, tag};
+use amity_core::image::permissions::{Grantee, PermissionChange};
 use amity_core::image::plan::step::Action;
-use amity_core::image::plan::{Reads, SourceQuery};
+use amity_core::image::plan::{Reads, SourceQuery, When};
 use serde_json::Value;
 
 use crate::lab::{ACCOUNT, INSTANCE, Lab, capture, copy, desired};
@@ -76,6 +77,7 @@ async fn the_policy_allows_every_call_that_is_made_and_no_other() {
     let keys = vec![tag::SELF.to_owned()];
     let tags = [(tag::SELF.to_owned(), id.clone())].into();
     let snapshot = lab.known(&web, "eu-west-1").await.snapshots[0].id.clone();
+    let origins_snapshot = lab.known(&web, region).await.snapshots[0].id.clone();
     for action in [
         Action::CreateTags {
             id: id.clone(),
@@ -90,6 +92,13 @@ async fn the_policy_allows_every_call_that_is_made_and_no_other() {
     .chain(changes().map(|change| Action::ModifyImage {
         id: id.clone(),
         change,
+    }))
+    .chain([&id, &snapshot].map(|id| Action::ChangePermissions {
+        id: id.clone(),
+        change: PermissionChange {
+            add: [Grantee::Account("222233334444".to_owned())].into(),
+            remove: BTreeSet::new(),
+        },
     }))
     .chain([Action::DeregisterImage { id: id.clone() }])
     {
@@ -107,6 +116,9 @@ async fn the_policy_allows_every_call_that_is_made_and_no_other() {
         let reads = Reads {
             source: Some(query),
             usage: [(Place::new(ACCOUNT, region), origin.clone())].into(),
+            permissions: [&origin, &origins_snapshot]
+                .map(|id| ((Place::new(ACCOUNT, region), id.clone()), When::Now))
+                .into(),
             ..Reads::default()
         };
         lab.inventory.observe(&web, &reads).await;

@@ -31,6 +31,11 @@ spec:
     capture: [{namespaces: {matchLabels: {grants: all}}}]
     snapshots: [{namespaces: {matchLabels: {grants: all}}}]
     sourceOwners: [{namespaces: {matchLabels: {grants: all}}, owners: [self]}]
+    sharing:
+      - namespaces: {matchLabels: {grants: all}}
+        accounts: ["222233334444"]
+        organizations: ["arn:aws:organizations::111122223333:organization/o-0123456789"]
+    public: [{namespaces: {matchLabels: {grants: all}}}]
 "#;
 
 /// The access key of the home account.

@@ -30,5 +30,6 @@ mod mending;
 mod outages;
 mod process;
 mod replicas;
+mod sharing;
 mod sources;
 mod succession;

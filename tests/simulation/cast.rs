@@ -17,6 +17,15 @@ pub struct Account {
     pub image: &'static str,
 }
 
+/// The accounts that a spec may name in `sharing`.
+pub const FRIENDS: [&str; 2] = ["444455556666", "555566667777"];
+
+/// The organization that a spec may name there.
+pub const ORGANIZATION: &str = "arn:aws:organizations::111122223333:organization/o-0123456789";
+
+/// An account that no spec names.
+pub const STRANGER: &str = "666677778888";
+
 /// The controller has the credentials of the first; the others are reached by a role.
 pub static ACCOUNTS: [Account; 3] = [
     Account {
@@ -52,6 +61,11 @@ impl Account {
             "capture": [{"namespaces": {"all": true}}],
             "snapshots": [{"namespaces": {"all": true}}],
             "sourceOwners": [{"namespaces": {"all": true}, "owners": ["self", "amazon"]}],
+            "sharing": [{
+                "namespaces": {"all": true},
+                "accounts": FRIENDS,
+                "organizations": [ORGANIZATION],
+            }],
         });
         let mut manifest = json!({
             "apiVersion": "amity.dev/v1alpha1",

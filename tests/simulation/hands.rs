@@ -4,7 +4,7 @@
 use ec2sim::state::{ImageState, InstanceState, LaunchTemplate};
 use ec2sim::{Caller, Request};
 
-use crate::cast::{Account, Key};
+use crate::cast::{Account, FRIENDS, Key, STRANGER};
 use crate::plot::UPSTREAM;
 use crate::process::lock;
 use crate::universe::Universe;
@@ -133,6 +133,22 @@ pub fn strip_tags(universe: &Universe, account: &Account, (region, image): &Ours
     parameters.extend(keys.iter().map(|(name, key)| (name.as_str(), key.as_str())));
     call(universe, account, region, "DeleteTags", &parameters);
     lock(&universe.strangers).insert(image.clone());
+}
+
+/// Somebody shares an image of ours with a stranger, and no longer with a friend.
+pub fn share(universe: &Universe, account: &Account, (region, image): &Ours) {
+    let parameters = [
+        ("ImageId", image.as_str()),
+        ("LaunchPermission.Add.1.UserId", STRANGER),
+        ("LaunchPermission.Remove.1.UserId", FRIENDS[0]),
+    ];
+    call(
+        universe,
+        account,
+        region,
+        "ModifyImageAttribute",
+        &parameters,
+    );
 }
 
 /// Somebody copies an image of ours with all its tags.

@@ -160,6 +160,11 @@ pub fn matches(
         .filter(|image| wanted.contains(&image.region))
     {
         is_as_the_spec_says(image, spec)?;
+        is_shared_as_the_spec_says(image, &items, spec)?;
+    }
+    let is_kept = |image: &&&Item| image.tag("amity.dev/superseded").is_some();
+    for image in images.iter().filter(is_kept) {
+        is_shared_with_nobody_else(image, spec)?;
     }
     let has: Vec<_> = published.iter().map(|image| image.region.clone()).collect();
     if !wanted.is_subset(&has.iter().cloned().collect()) {
@@ -287,6 +292,59 @@ fn attributes_are_as_the_spec_says(image: &Value, spec: &Value) -> Result<(), St
         return Ok(());
     }
     Err(format!("it is not as the spec says: {image}"))
+}
+
+/// Without `sharing` permissions may be whatever somebody gave.
+fn is_shared_as_the_spec_says(image: &Item, items: &[Item], spec: &Value) -> Result<(), String> {
+    if spec["sharing"].is_null() {
+        return Ok(());
+    }
+    let asked = |field: &str| texts(&spec["sharing"][field]);
+    let (accounts, organizations) = (asked("accounts"), asked("organizations"));
+    let complain = |item: &Item| {
+        Err(format!(
+            "{} in {} is shared with {:?} and {:?}",
+            item.id,
+            item.region,
+            texts(&item.value["sharedWith"]),
+            texts(&item.value["sharedWithOrganizations"])
+        ))
+    };
+    if texts(&image.value["sharedWith"]) != accounts
+        || texts(&image.value["sharedWithOrganizations"]) != organizations
+    {
+        return complain(image);
+    }
+    let snapshots = items
+        .iter()
+        .filter(|item| !item.is_image && item.is_ours())
+        .filter(|item| image.snapshots().any(|id| id == item.id));
+    for snapshot in snapshots {
+        if texts(&snapshot.value["sharedWith"]) != accounts {
+            return complain(snapshot);
+        }
+    }
+    Ok(())
+}
+
+/// What was superseded is shared with some of those whom the spec names.
+fn is_shared_with_nobody_else(image: &Item, spec: &Value) -> Result<(), String> {
+    let with = texts(&image.value["sharedWith"]);
+    if spec["sharing"].is_null() || with.is_subset(&texts(&spec["sharing"]["accounts"])) {
+        return Ok(());
+    }
+    Err(format!(
+        "{} is superseded and shared with {with:?}",
+        image.id
+    ))
+}
+
+fn texts(list: &Value) -> BTreeSet<&str> {
+    list.as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect()
 }
 
 /// Every snapshot of ours is of an image, be that somebody else's by now.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::cast::Account;
+use crate::cast::{Account, FRIENDS, ORGANIZATION};
 use crate::chance::Chance;
 use crate::regions;
 
@@ -214,6 +214,15 @@ fn say_more(spec: &mut Value, chance: &Chance) {
             chance.pick(&[json!("Enabled"), json!("Disabled")]),
         ),
         ("imdsSupport", chance.pick(&[json!("v2.0"), Value::Null])),
+        (
+            "sharing",
+            chance.pick(&[
+                json!({"accounts": FRIENDS}),
+                json!({"accounts": [FRIENDS[0]], "organizations": [ORGANIZATION]}),
+                json!({}),
+                Value::Null,
+            ]),
+        ),
         (
             "publish",
             chance.pick(&[

@@ -95,6 +95,8 @@ fn settings(universe: &Universe, holder: String) -> Settings {
         aws: aws::Settings {
             consistency_window: signed(universe.pace.consistency_window),
             rest_interval: signed(universe.pace.rest_interval),
+            // Twelve hours are no other than these, only longer.
+            permissions_interval: signed(universe.pace.rest_interval),
             ..aws::Settings::default()
         },
     }

@@ -458,6 +458,7 @@ impl Tale<'_> {
 /// What others do to our images, to what they are made from, or to the cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Hand {
+    Shares,
     Deregisters,
     RecyclesAndRestores,
     StripsTags,
@@ -499,7 +500,7 @@ impl Tale<'_> {
             Hand::RebuildsCluster,
         ];
         if !ours.is_empty() {
-            hands.push(Hand::CopiesWithTags);
+            hands.extend([Hand::CopiesWithTags, Hand::Shares]);
         }
         if may_be_lost && !ours.is_empty() {
             hands.extend([
@@ -524,6 +525,11 @@ impl Tale<'_> {
             Hand::CopiesWithTags => {
                 hands::copy_with_tags(universe, account, &image());
                 universe.pass(COPIED_WITHIN).await;
+            }
+            Hand::Shares => {
+                hands::share(universe, account, &image());
+                // Nobody looks before.
+                universe.pass(2 * universe.pace.rest_interval).await;
             }
             Hand::WipesStatuses => universe.wipe_statuses(),
             Hand::RecyclesAndRestores => {

@@ -134,6 +134,51 @@ pub struct Grants {
     #[schemars(length(max = 32))]
     #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub source_owners: Vec<SourceOwnerGrant>,
+
+    /// Who may share images with whom (spec.sharing), at most 32 entries; one that fits is enough.
+    /// Default: nobody with nobody.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    pub sharing: Vec<SharingGrant>,
+
+    /// Who may make images public (spec.sharing.visibility), at most 32 entries. Default: nobody.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    pub public: Vec<PublicGrant>,
+}
+
+/// These namespaces may share images with these.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[x_kube(validation = rules::somebody_is_granted())]
+pub struct SharingGrant {
+    /// The namespaces: exactly one of matchNames, matchLabels, all.
+    pub namespaces: NamespaceSelector,
+
+    /// Accounts, at most 300, each as 12 digits in quotes. Default: none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "rules::list_of_accounts")]
+    pub accounts: Vec<String>,
+
+    /// Organizations, at most 20, each by its whole ARN. Default: none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "rules::list_of_organizations")]
+    pub organizations: Vec<String>,
+
+    /// Organizational units, at most 100, each by its whole ARN. Default: none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "rules::list_of_organizational_units")]
+    pub organizational_units: Vec<String>,
+}
+
+/// These namespaces may make images public.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PublicGrant {
+    /// The namespaces: exactly one of matchNames, matchLabels, all.
+    pub namespaces: NamespaceSelector,
 }
 
 /// These namespaces may capture these instances.
@@ -393,6 +438,52 @@ impl AwsAccount {
         Err(NotGranted(format!(
             "AwsAccount {:?} does not let namespace {:?} use images of owner {owner}: add an \
              entry with owners [{whose}] for it to spec.grants.sourceOwners",
+            self.name(),
+            namespace.name
+        )))
+    }
+
+    /// Whether `namespace` may share images with `whom`: an account's id, or the ARN of an
+    /// organization or organizational unit.
+    ///
+    /// # Errors
+    /// No entry of `spec.grants.sharing` names it; the error does.
+    pub fn grants_sharing(&self, namespace: Namespace<'_>, whom: &str) -> Result<(), NotGranted> {
+        let granted = self
+            .spec
+            .grants
+            .sharing
+            .iter()
+            .filter(|grant| grant.namespaces.selects(namespace))
+            .flat_map(|grant| {
+                let organizations = grant.organizations.iter();
+                let units = grant.organizational_units.iter();
+                grant.accounts.iter().chain(organizations).chain(units)
+            })
+            .any(|granted| granted == whom);
+        if granted {
+            return Ok(());
+        }
+        Err(NotGranted(format!(
+            "AwsAccount {:?} does not let namespace {:?} share images with {whom}: add it to an \
+             entry for that namespace in spec.grants.sharing",
+            self.name(),
+            namespace.name
+        )))
+    }
+
+    /// Whether `namespace` may make images public.
+    ///
+    /// # Errors
+    /// No entry of `spec.grants.public` fits.
+    pub fn grants_public(&self, namespace: Namespace<'_>) -> Result<(), NotGranted> {
+        let mut grants = self.spec.grants.public.iter();
+        if grants.any(|grant| grant.namespaces.selects(namespace)) {
+            return Ok(());
+        }
+        Err(NotGranted(format!(
+            "AwsAccount {:?} does not let namespace {:?} make images public: add an entry for it to \
+             spec.grants.public",
             self.name(),
             namespace.name
         )))

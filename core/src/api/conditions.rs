@@ -196,7 +196,7 @@ reasons! {
         "The spec asks for something that no region can have, and that only shows when it is all put together, for example a name too long for EC2.",
         "Change the spec as the message says.";
     NOT_GRANTED "NotGranted" [READY, AVAILABLE, SOURCE_RESOLVED, STALLED]
-        "The AwsAccount does not let this namespace use this source.",
+        "The AwsAccount does not let this namespace use this source, or share with whom spec.sharing names.",
         "Ask whoever keeps the AwsAccount for the grant that the message names, or use another source.";
     ACCOUNT_NOT_FOUND "AccountNotFound" [READY, AVAILABLE, SOURCE_RESOLVED, STALLED]
         "There is no AwsAccount of the name in spec.accountName.",

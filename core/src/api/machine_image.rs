@@ -13,6 +13,7 @@ mod attributes;
 mod duration;
 mod publish;
 mod retention;
+mod sharing;
 mod source;
 mod status;
 mod words;
@@ -28,6 +29,7 @@ use super::rules;
 pub use attributes::{Deprecation, DeregistrationProtection, ImdsSupport, SupersededImages};
 pub use publish::Publish;
 pub use retention::Retention;
+pub use sharing::{Sharing, Visibility};
 pub use source::{
     ImageSource, InstanceSource, InstanceVolumes, Reboot, SnapshotSource, SnapshotVolume, Source,
 };
@@ -174,6 +176,20 @@ pub struct MachineImageSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub publish: Option<Publish>,
 
+    /// How long a copy may take: hours and minutes in steps of fifteen minutes,
+    /// for example 30m, from 15m to 48h. EC2 charges such copies by the GiB, more for shorter
+    /// times. Copies that are under way are not changed. Default: as long as it takes, for nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 18))]
+    #[x_kube(validation = rules::copy_duration())]
+    pub copy_duration: Option<String>,
+
+    /// Who else may launch the images, in effect from publication on: a superseded image that is
+    /// kept loses whoever is taken out here, and nobody is added to it. Whoever it is must be
+    /// granted by the AwsAccount. Absent: not managed; `{}`: nobody else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sharing: Option<Sharing>,
+
     /// From when on EC2 calls the images deprecated, which hides them from whoever searches for
     /// images and stops no launch. Absent: not managed; `{}`: never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -280,6 +296,11 @@ impl MachineImageSpec {
         self.regions.iter().map(|region| region.name.as_str())
     }
 
+    /// Within how many minutes EC2 shall copy, if that is asked for.
+    pub fn copy_minutes(&self) -> Option<i64> {
+        Some(duration::parse(self.copy_duration.as_ref()?)?.as_mins())
+    }
+
     /// Whether `region` is wanted.
     pub fn wants(&self, region: &str) -> bool {
         self.region_names().any(|name| name == region)
@@ -352,6 +373,13 @@ mod tests {
         assert_eq!(names, ["eu-west-1", "us-east-1"], "in their order");
         assert!(spec.deletion_policy.allows_deleting());
         assert!(!DeletionPolicy::Retain.allows_deleting());
+    }
+
+    #[test]
+    fn the_time_for_a_copy_is_told_in_minutes() {
+        let minutes = |said: serde_json::Value| image(&said).spec.copy_minutes();
+        assert_eq!(minutes(json!({"copyDuration": "1h30m"})), Some(90));
+        assert_eq!(minutes(json!({})), None);
     }
 
     #[test]

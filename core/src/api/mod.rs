@@ -13,14 +13,16 @@ mod schema;
 
 pub use aws_account::{
     AssumeRole, AwsAccount, AwsAccountSpec, AwsAccountStatus, CaptureGrant, Grants, Namespace,
-    NamespaceSelector, NotGranted, SnapshotGrant, SourceOwnerGrant, Stray, Strays,
+    NamespaceSelector, NotGranted, PublicGrant, SharingGrant, SnapshotGrant, SourceOwnerGrant,
+    Stray, Strays,
 };
 pub use machine_image::{
     Architecture, BootMode, DeletionPolicy, Deprecation, DeregistrationProtection, EnaSupport,
     ImageSource, ImageUser, ImdsSupport, InstanceSource, InstanceVolumes, MachineImage,
     MachineImageSpec, MachineImageStatus, NameTooLong, NextStep, PlatformDetails,
     ProgressingRevision, Publish, PublishedRevision, Reboot, RegionProgress, RegionStatus,
-    RegionTarget, Retention, SnapshotSource, SnapshotVolume, Source, SupersededImages,
+    RegionTarget, Retention, Sharing, SnapshotSource, SnapshotVolume, Source, SupersededImages,
+    Visibility,
 };
 pub use schema::crds;
 

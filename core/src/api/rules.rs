@@ -54,6 +54,18 @@ pub fn min_age() -> Rule {
     )
 }
 
+/// Steps of a quarter of an hour, 15 minutes to two days (EC2 API, `CopyImage`).
+pub fn copy_duration() -> Rule {
+    Rule::new(
+        "self.matches('^([0-9]{1,5}[hms]){1,3}$') && duration(self) >= duration('15m') && \
+         duration(self) <= duration('48h') && duration(self).getSeconds() % 900 == 0",
+    )
+    .message(
+        "write hours (h) and minutes (m) in steps of fifteen minutes, for example 30m, from 15m to \
+         48h",
+    )
+}
+
 /// What Kubernetes takes for the name of a ConfigMap.
 pub fn config_map_name() -> Rule {
     Rule::new("self.matches('^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$')").message(
@@ -286,8 +298,63 @@ pub fn some_snapshot_tags() -> Rule {
 
 /// An account's id.
 pub fn account_id() -> Rule {
-    Rule::new("self.matches('^[0-9]{12}$')")
-        .message("write the account's id as 12 digits in quotes, for example \"111122223333\"")
+    Rule::new(IS_ACCOUNT_ID).message(WRITE_AN_ACCOUNT_ID)
+}
+
+const IS_ACCOUNT_ID: &str = "self.matches('^[0-9]{12}$')";
+const WRITE_AN_ACCOUNT_ID: &str =
+    "write the account's id as 12 digits in quotes, for example \"111122223333\"";
+
+/// A set of at most 300 account ids.
+pub fn list_of_accounts(_: &mut SchemaGenerator) -> Schema {
+    set_of(300, 32, IS_ACCOUNT_ID, WRITE_AN_ACCOUNT_ID)
+}
+
+/// A set of at most 20 organizations.
+pub fn list_of_organizations(_: &mut SchemaGenerator) -> Schema {
+    set_of(
+        20,
+        128,
+        "self.matches('^arn:aws[a-z-]*:organizations::[0-9]{12}:organization/o-[a-z0-9]{10,32}$')",
+        "write the whole ARN of the organization, for example \
+         arn:aws:organizations::111122223333:organization/o-0123456789 (aws organizations \
+         describe-organization shows it)",
+    )
+}
+
+/// A set of at most 100 organizational units.
+pub fn list_of_organizational_units(_: &mut SchemaGenerator) -> Schema {
+    set_of(
+        100,
+        160,
+        "self.matches('^arn:aws[a-z-]*:organizations::[0-9]{12}:ou/o-[a-z0-9]{10,32}/ou-[a-z0-9]{4,32}-[a-z0-9]{8,32}$')",
+        "write the whole ARN of the organizational unit, for example \
+         arn:aws:organizations::111122223333:ou/o-0123456789/ou-ab12-0123abcd (aws organizations \
+         describe-organizational-unit shows it)",
+    )
+}
+
+/// A set of texts, each of which keeps a rule.
+fn set_of(most: u32, longest: u32, rule: &str, message: &str) -> Schema {
+    json_schema!({
+        "type": "array",
+        "maxItems": most,
+        "x-kubernetes-list-type": "set",
+        "items": {
+            "type": "string",
+            "maxLength": longest,
+            "x-kubernetes-validations": [{"rule": rule, "message": message}],
+        },
+    })
+}
+
+/// A grant that names nobody would be read as one for everybody.
+pub fn somebody_is_granted() -> Rule {
+    Rule::new("has(self.accounts) || has(self.organizations) || has(self.organizationalUnits)")
+        .message(
+            "write with whom these namespaces may share: accounts, organizations or \
+             organizationalUnits",
+        )
 }
 
 /// A role's ARN, in any partition.
@@ -318,16 +385,7 @@ pub fn role_is_in_account() -> Rule {
 
 /// A set of at most 40 regions.
 pub fn list_of_regions(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({
-        "type": "array",
-        "maxItems": 40,
-        "x-kubernetes-list-type": "set",
-        "items": {
-            "type": "string",
-            "maxLength": 32,
-            "x-kubernetes-validations": [{"rule": IS_REGION, "message": WRITE_A_REGION}],
-        },
-    })
+    set_of(40, 32, IS_REGION, WRITE_A_REGION)
 }
 
 /// A set of 1 to 64 owners of images.

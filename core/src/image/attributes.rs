@@ -21,6 +21,8 @@ pub struct Attributes {
     pub deprecation: Option<Timestamp>,
     /// `DeregistrationProtection`.
     pub protection: Protection,
+    /// `Public`: everybody may launch it.
+    pub public: bool,
 }
 
 /// Whether an image can be deregistered.
@@ -58,6 +60,8 @@ pub enum AttributeChange {
     Deprecation(Option<Timestamp>),
     /// `Disabled`, `Enabled` or `EnabledWithCooldown`.
     Protection(Protection),
+    /// Whether everybody may launch it.
+    Public(bool),
 }
 
 impl Attributes {
@@ -81,6 +85,7 @@ impl Attributes {
                 Protection::Enabled | Protection::EnabledWithCooldown
             ),
             AttributeChange::Protection(protection) => self.protection == *protection,
+            AttributeChange::Public(public) => self.public == *public,
         }
     }
 
@@ -98,6 +103,7 @@ impl Attributes {
                 };
             }
             AttributeChange::Protection(protection) => self.protection = *protection,
+            AttributeChange::Public(public) => self.public = *public,
         }
     }
 }
@@ -106,7 +112,7 @@ impl AttributeChange {
     /// The EC2 action that makes it.
     pub fn action(&self) -> &'static str {
         match self {
-            Self::Description(_) | Self::RequireImdsV2 => "ModifyImageAttribute",
+            Self::Description(_) | Self::RequireImdsV2 | Self::Public(_) => "ModifyImageAttribute",
             Self::Deprecation(Some(_)) => "EnableImageDeprecation",
             Self::Deprecation(None) => "DisableImageDeprecation",
             Self::Protection(Protection::Enabled | Protection::EnabledWithCooldown) => {
@@ -129,6 +135,8 @@ impl fmt::Display for AttributeChange {
             }
             Self::Protection(Protection::EnabledWithCooldown) => f.write_str("withCooldown=true"),
             Self::Protection(Protection::Enabled) => f.write_str("withCooldown=false"),
+            Self::Public(true) => f.write_str("+all"),
+            Self::Public(false) => f.write_str("-all"),
             Self::Deprecation(None) | Self::Protection(_) => Ok(()),
         }
     }
@@ -158,6 +166,8 @@ mod tests {
             AttributeChange::Protection(Protection::Disabled),
             AttributeChange::Protection(Protection::Enabled),
             AttributeChange::Deprecation(None),
+            AttributeChange::Public(true),
+            AttributeChange::Public(false),
         ];
         let mut attributes = Attributes::default();
         for change in &changes {

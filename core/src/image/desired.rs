@@ -5,7 +5,7 @@
 
 mod source;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
@@ -13,9 +13,13 @@ use kube::ResourceExt;
 use super::attributes::Protection;
 use super::identity::{Identity, Place, Reference, Revision, tag};
 use super::observed::{Image, ImageState};
+use super::permissions::{Grantee, Sharing};
 use super::plan::Finding;
 use crate::api::conditions::{self, Reason};
-use crate::api::{AwsAccount, DeletionPolicy, Deprecation, MachineImage};
+use crate::api::{
+    self, AwsAccount, DeletionPolicy, Deprecation, MachineImage, MachineImageStatus, Namespace,
+    NotGranted, Visibility,
+};
 pub use source::{ImageName, RegisteredVolume, Registration, Source, SourceGrants};
 
 /// The finalizer that keeps an object until nothing of it is left in EC2.
@@ -95,6 +99,12 @@ pub struct Desired {
     pub config_map: Option<String>,
     /// `spec.publish.tags`.
     pub publish_tags: BTreeMap<String, String>,
+    /// Within how many minutes a copy shall be done; `None`: as EC2 does it for nothing.
+    pub copy_minutes: Option<i64>,
+    /// Who else may use the images; `None`: not managed.
+    pub sharing: Option<Sharing>,
+    /// Whether the status says that EC2 matches this very spec: a hint that nothing need be read at once.
+    pub was_in_sync: bool,
     /// How many superseded revisions are kept for a revert.
     pub kept_revisions: usize,
     /// How long a superseded revision is kept at least.
@@ -194,6 +204,12 @@ impl Desired {
                 .as_ref()
                 .and_then(|publish| publish.config_map_name.clone()),
             publish_tags: spec.publish.clone().unwrap_or_default().tags,
+            copy_minutes: spec.copy_minutes(),
+            sharing: spec
+                .sharing
+                .as_ref()
+                .map(|asked| sharing(asked, image.namespace(), references)),
+            was_in_sync: was_in_sync(image),
             kept_revisions: usize::try_from(spec.retention.revisions).unwrap_or_default(),
             kept_for: spec.retention.min_age(),
             limit_lifted_until: references
@@ -317,6 +333,66 @@ fn told(image: &MachineImage, place: impl Fn(&str) -> Place) -> BTreeMap<Place, 
         .filter(|region| region.account_name == image.spec.account_name)
         .filter_map(|region| Some((place(&region.name), region.published_image_id.clone()?)))
         .collect()
+}
+
+fn was_in_sync(image: &MachineImage) -> bool {
+    let is_ready = |status: &MachineImageStatus| {
+        let mut conditions = status.conditions.iter();
+        Some(status.observed_generation) == image.metadata.generation
+            && conditions.any(|one| one.type_ == conditions::READY && one.status == "True")
+    };
+    image.status.as_ref().is_some_and(is_ready)
+}
+
+/// With whom the spec asks to share, and with whom of them the account lets the namespace. The account itself needs no
+/// permission.
+fn sharing(asked: &api::Sharing, namespace: &str, references: References<'_>) -> Sharing {
+    let own = references.account.map(|account| &account.spec.account_id);
+    let accounts = asked.accounts.iter().filter(|id| Some(*id) != own);
+    let units = asked.organizational_units.iter();
+    let with: BTreeSet<_> = accounts
+        .cloned()
+        .map(Grantee::Account)
+        .chain(
+            asked
+                .organizations
+                .iter()
+                .cloned()
+                .map(Grantee::Organization),
+        )
+        .chain(units.cloned().map(Grantee::OrganizationalUnit))
+        .collect();
+    let mut sharing = Sharing {
+        public: asked.visibility == Visibility::Public,
+        with,
+        public_is_granted: true,
+        ..Sharing::default()
+    };
+    let Some(account) = references.account else {
+        return sharing;
+    };
+    let namespace = Namespace {
+        name: namespace,
+        labels: references.namespace_labels,
+    };
+    let refusal = |missing: NotGranted| Finding {
+        reason: conditions::NOT_GRANTED,
+        place: None,
+        message: missing.to_string(),
+    };
+    for grantee in &sharing.with {
+        if let Err(missing) = account.grants_sharing(namespace, grantee.id()) {
+            sharing.not_granted.insert(grantee.clone());
+            sharing.refusals.push(refusal(missing));
+        }
+    }
+    if sharing.public
+        && let Err(missing) = account.grants_public(namespace)
+    {
+        sharing.public_is_granted = false;
+        sharing.refusals.push(refusal(missing));
+    }
+    sharing
 }
 
 /// What of the spec's references forbids to make anything.

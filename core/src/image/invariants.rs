@@ -10,10 +10,11 @@ use std::ops::Deref;
 
 use jiff::Timestamp;
 
-use super::attributes::Protection;
+use super::attributes::{AttributeChange, Protection};
 use super::desired::{Desired, Source};
 use super::identity::{Place, Reference, Standing, is_sealed_snapshot, standing, tag};
 use super::observed::{Image, ImageState, Known, Observed, PlaceView, Snapshot, SourceView, Usage};
+use super::permissions::Grantee;
 use super::plan::{Action, Finding, Plan, Step};
 use crate::api::{DeletionPolicy, conditions};
 
@@ -68,6 +69,7 @@ const RULES: &[(u8, Rule)] = &[
     (8, nothing_is_captured_twice),
     (9, not_too_many_published_images_go_at_once),
     (10, grants_gate_creation),
+    (10, only_published_images_are_shared_as_granted),
 ];
 
 /// Every invariant that the steps to be taken now would break.
@@ -622,6 +624,45 @@ fn grants_gate_creation(facts: &Facts<'_>, place: &Place, step: &Step) -> Option
     }
     let is_origin = step.action.creates_origin();
     (!is_origin && !facts.desired.wants(place)).then(|| "the place is not wanted".to_owned())
+}
+
+/// Nobody is let use what was not published, nor anybody whom the spec does not name or no grant allows.
+fn only_published_images_are_shared_as_granted(
+    facts: &Facts<'_>,
+    place: &Place,
+    step: &Step,
+) -> Option<String> {
+    let (target, added) = match &step.action {
+        Action::ChangePermissions { id, change } => (id, change.add.iter().collect::<Vec<_>>()),
+        Action::ModifyImage {
+            id,
+            change: AttributeChange::Public(true),
+        } => (id, Vec::new()),
+        _ => return None,
+    };
+    let is_public = matches!(step.action, Action::ModifyImage { .. });
+    if added.is_empty() && !is_public {
+        return None;
+    }
+    let Some(sharing) = &facts.desired.sharing else {
+        return Some("spec.sharing does not say with whom it is shared".to_owned());
+    };
+    let is_allowed = |grantee: &&&Grantee| {
+        sharing.with.contains(**grantee) && !sharing.not_granted.contains(**grantee)
+    };
+    if is_public && !(sharing.public && sharing.public_is_granted) {
+        return Some("nothing allows to make it public".to_owned());
+    }
+    if let Some(grantee) = added.iter().find(|grantee| !is_allowed(grantee)) {
+        return Some(format!("nothing allows to share it with {}", grantee.id()));
+    }
+    let mut images = facts.observed.known_at(place)?.images.iter();
+    let is_published = images.any(|image| {
+        (image.id == *target || image.snapshots.contains(target))
+            && facts.is_ours(image)
+            && image.tags.contains_key(tag::PUBLISHED)
+    });
+    (!is_published).then(|| "it is not published".to_owned())
 }
 
 /// The finalizer is what keeps an object until nothing of it is left; an unreadable place may hold something

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::attributes::Attributes;
 use super::identity::{Place, Reference, Revision, tag};
+use super::permissions::Permissions;
 use super::plan::Action;
 use super::tags::Tags;
 use crate::api::ImageUser;
@@ -21,6 +22,8 @@ pub struct Observed {
     pub source: SourceView,
     /// Who uses images that are to go, as far as that was read a moment ago, by place and image.
     pub usage: BTreeMap<(Place, String), Usage>,
+    /// Who else may use images and snapshots, as far as that was read when it was its turn, by place and id.
+    pub permissions: BTreeMap<(Place, String), Permissions>,
     /// How much of the account is about to go, by what every object asks for, where that was asked.
     pub departures: Option<Departures>,
     /// The ConfigMaps of the object, once they are known.

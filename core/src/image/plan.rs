@@ -10,6 +10,7 @@
 //! | `tagging` | bringing `spec.tags` into line |
 //! | `attributes` | the same with description, IMDS, deprecation and protection |
 //! | `publish` | when the revision becomes what users launch |
+//! | `sharing` | who else may use the images |
 //! | `config_map` | what names the published images in the cluster |
 //! | `retire` | what goes, and when it may |
 //! | `restraint` | what is put off: held, used, too much at once, or refused of late |
@@ -24,11 +25,12 @@ mod publish;
 mod restraint;
 mod retire;
 mod seal;
+mod sharing;
 pub mod step;
 mod tagging;
 mod view;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use jiff::Timestamp;
@@ -69,6 +71,7 @@ pub fn plan(desired: &Desired, observed: &Observed, now: Timestamp) -> Plan {
         tagging::tag(&view, &mut plan);
         attributes::bring_into_line(&view, &mut plan);
         publish::publish(&view, &mut plan);
+        sharing::share(&view, &mut plan);
         config_map::tell(&view, &mut plan);
         retire::retire(&view, &mut plan);
         unreadable_places(&view, &mut plan);
@@ -85,6 +88,8 @@ pub struct Reads {
     pub source: Option<SourceQuery>,
     /// Who uses these images.
     pub usage: BTreeSet<(Place, String)>,
+    /// Who else may use these images and snapshots.
+    pub permissions: BTreeMap<(Place, String), When>,
     /// How much else of the account is about to go.
     pub departures: bool,
     /// How many more copies may be under way to these places.
@@ -99,11 +104,21 @@ impl Reads {
         let before = self.clone();
         self.source = more.source.or(self.source.take());
         self.usage.extend(more.usage);
+        self.permissions.extend(more.permissions);
         self.departures |= more.departures;
         self.copy_slots.extend(more.copy_slots);
         self.config_map |= more.config_map;
         *self != before
     }
+}
+
+/// How soon something has to be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    /// Now, unless it was read of late.
+    Now,
+    /// When it is its turn among all that is looked at now and then.
+    InTurn,
 }
 
 /// What to ask EC2 about the source.
@@ -146,6 +161,11 @@ pub fn reads(desired: &Desired, observed: &Observed, plan: &Plan, now: Timestamp
     let view = View::new(desired, observed, now);
     Reads {
         usage: usage.collect(),
+        permissions: if desired.is_being_deleted() || desired.suspended {
+            BTreeMap::new()
+        } else {
+            sharing::reads(&view)
+        },
         copy_slots: steps
             .iter()
             .filter(|step| matches!(step.action, Action::CopyImage { .. }))

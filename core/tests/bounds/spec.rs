@@ -180,6 +180,68 @@ fn annotations() -> impl Strategy<Value = Vec<(&'static str, String)>> {
     vec(prop_oneof![captured, discarded, in_use], 0..3)
 }
 
+/// Keys that `spec.tags` has not.
+fn publish() -> impl Strategy<Value = Value> {
+    let tags = btree_map("publish-[a-zA-Z0-9 _.:/=+@-]{1,119}", text(256), 0..=6);
+    let name = option::of("[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?");
+    (name, tags)
+        .prop_map(|(name, tags)| object([("configMapName", json!(name)), ("tags", json!(tags))]))
+}
+
+fn deprecation() -> impl Strategy<Value = Value> {
+    let after = option::of("[0-9]{1,4}[hms]([0-9]{1,3}[ms]){0,2}");
+    let superseded = option::of(select(vec!["Keep", "DeprecateAtOnce"]));
+    (after, superseded).prop_map(|(after, superseded)| {
+        object([("after", json!(after)), ("superseded", json!(superseded))])
+    })
+}
+
+fn sharing() -> impl Strategy<Value = Value> {
+    let root = "arn:aws[a-z-]{0,8}:organizations::[0-9]{12}:";
+    let organization = format!("{root}organization/o-[a-z0-9]{{10,32}}");
+    let unit = format!("{root}ou/o-[a-z0-9]{{10,32}}/ou-[a-z0-9]{{4,32}}-[a-z0-9]{{8,32}}");
+    let texts = |pattern: &str, most| {
+        let pattern = proptest::string::string_regex(pattern).expect("a pattern");
+        btree_set(pattern, 0..=most)
+    };
+    let visibility = option::of(select(vec!["Private", "Public"]));
+    (
+        texts("[0-9]{12}", 300),
+        texts(&organization, 20),
+        texts(&unit, 100),
+        visibility,
+    )
+        .prop_map(|(accounts, organizations, units, visibility)| {
+            object([
+                ("accounts", json!(accounts)),
+                ("organizations", json!(organizations)),
+                ("organizationalUnits", json!(units)),
+                ("visibility", json!(visibility)),
+            ])
+        })
+}
+
+/// What is said of an image that stands.
+fn standing() -> impl Strategy<Value = Value> {
+    let protection = option::of(select(vec!["Disabled", "Enabled", "EnabledWithCooldown"]));
+    (
+        option::of(publish()),
+        option::of(deprecation()),
+        option::of(sharing()),
+        protection,
+        option::of(Just("v2.0")),
+    )
+        .prop_map(|(publish, deprecation, sharing, protection, imds)| {
+            object([
+                ("publish", json!(publish)),
+                ("deprecation", json!(deprecation)),
+                ("sharing", json!(sharing)),
+                ("deregistrationProtection", json!(protection)),
+                ("imdsSupport", json!(imds)),
+            ])
+        })
+}
+
 /// An object in any part of its life.
 pub fn image() -> impl Strategy<Value = MachineImage> {
     let said = (
@@ -206,7 +268,7 @@ pub fn image() -> impl Strategy<Value = MachineImage> {
         any::<bool>(),
         any::<bool>(),
     );
-    (said, rules, object).prop_map(|(said, rules, object)| {
+    (said, rules, standing(), object).prop_map(|(said, rules, standing, object)| {
         let (source, rebuild, description, tags, regions, template) = said;
         let (policy, revisions, min_age, suspend) = rules;
         let (name, namespace, annotations, has_finalizer, is_deleted) = object;
@@ -236,7 +298,9 @@ pub fn image() -> impl Strategy<Value = MachineImage> {
             .into_iter()
             .filter_map(|(key, text)| Some((key.to_owned(), json!(text?))))
             .collect();
-        spec.as_object_mut().expect("an object").extend(optional);
+        let standing = standing.as_object().cloned().unwrap_or_default();
+        let fields = spec.as_object_mut().expect("an object");
+        fields.extend(optional.into_iter().chain(standing));
         let mut image = MachineImage::new(&name, serde_json::from_value(spec).expect("a spec"));
         let metadata = &mut image.metadata;
         metadata.namespace = Some(namespace);

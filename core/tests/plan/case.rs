@@ -77,6 +77,11 @@ pub struct Desired {
     #[serde(default)]
     pub deregistration_protection: Option<String>,
     #[serde(default)]
+    pub copy_duration: Option<String>,
+    /// As a user writes it.
+    #[serde(default)]
+    pub sharing: Option<serde_json::Value>,
+    #[serde(default)]
     pub name_template: Option<String>,
     #[serde(default)]
     pub deletion_policy: Option<String>,
@@ -264,6 +269,18 @@ pub struct Image {
     /// By default as the spec asks.
     #[serde(default)]
     pub attributes: Option<Attributes>,
+    /// Who else may use it, by id or ARN: by default as the spec asks once it is published.
+    #[serde(default)]
+    pub shared_with: Option<Vec<String>>,
+    /// The same of its snapshots: by default the accounts among them.
+    #[serde(default)]
+    pub snapshots_shared_with: Option<Vec<String>>,
+    /// That was not read.
+    #[serde(default)]
+    pub permissions_unread: bool,
+    /// Why it cannot be read.
+    #[serde(default)]
+    pub permissions_denied: Option<String>,
     #[serde(default)]
     pub created: Option<String>,
     #[serde(default)]
@@ -285,6 +302,8 @@ pub struct Attributes {
     /// `Enabled`, `EnabledWithCooldown`, or from when on it is disabled.
     #[serde(default)]
     pub protected: Option<String>,
+    #[serde(default)]
+    pub public: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]

@@ -1,6 +1,6 @@
 //! From a case to what the planner is given.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use amity_core::api::conditions::Reason;
 use amity_core::api::{
@@ -17,6 +17,7 @@ use amity_core::image::observed::{
     Asked, ConfigMaps, Dead, Departures, Image, ImageState, Known, Observed, PlaceView, Refusal,
     Snapshot, SourceImage, SourceInstance, SourceSnapshot, SourceView, Unreadable, Usage,
 };
+use amity_core::image::permissions::{Grantee, Permissions, Sharing};
 use amity_core::image::plan::{SourceQuery, plan, reads};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
@@ -186,6 +187,7 @@ fn machine_image(case: &Case) -> Result<MachineImage, String> {
         ("description", &wanted.description),
         ("nameTemplate", &wanted.name_template),
         ("deletionPolicy", &wanted.deletion_policy),
+        ("copyDuration", &wanted.copy_duration),
         ("imdsSupport", &wanted.imds_support),
         (
             "deregistrationProtection",
@@ -197,8 +199,13 @@ fn machine_image(case: &Case) -> Result<MachineImage, String> {
             spec[field] = json!(value);
         }
     }
-    if let Some(deprecation) = &wanted.deprecation {
-        spec["deprecation"] = deprecation.clone();
+    for (field, value) in [
+        ("deprecation", &wanted.deprecation),
+        ("sharing", &wanted.sharing),
+    ] {
+        if let Some(value) = value {
+            spec[field] = value.clone();
+        }
     }
     let spec = serde_json::from_value(spec).map_err(|why| why.to_string())?;
     let mut image = MachineImage::new("web", spec);
@@ -266,10 +273,30 @@ fn aws_account(case: &Case) -> Result<AwsAccount, String> {
         Grants::None => json!([]),
         _ => json!([{"namespaces": everybody, "owners": ["self", "amazon"]}]),
     };
+    let sharing = match (case.account.grants, &case.desired.sharing) {
+        (Grants::All, Some(asked)) => {
+            let mut grant = asked.clone();
+            let fields = grant.as_object_mut().ok_or("sharing has fields")?;
+            fields.remove("visibility");
+            fields.insert("namespaces".to_owned(), everybody.clone());
+            json!([grant])
+        }
+        _ => json!([]),
+    };
+    let public = match case.account.grants {
+        Grants::All => json!([{"namespaces": everybody}]),
+        _ => json!([]),
+    };
     let spec = json!({
         "accountId": ACCOUNT,
         "regions": case.account.regions,
-        "grants": {"capture": capture, "snapshots": snapshots, "sourceOwners": owners},
+        "grants": {
+            "capture": capture,
+            "snapshots": snapshots,
+            "sourceOwners": owners,
+            "sharing": sharing,
+            "public": public,
+        },
     });
     let spec = serde_json::from_value(spec).map_err(|why| why.to_string())?;
     let mut account = AwsAccount::new("default", spec);
@@ -392,6 +419,15 @@ fn observed(case: &Case, names: &Names) -> Result<Observed, String> {
                 let key = (here.clone(), image.id.clone());
                 observed.usage.insert(key, usage);
             }
+            if let Some(sharing) = &names.0.sharing
+                && let PlaceView::Known(known) = &view
+            {
+                let permissions = permissions(image, sharing, known)?;
+                let here = |(id, it)| ((here.clone(), id), it);
+                observed
+                    .permissions
+                    .extend(permissions.into_iter().map(here));
+            }
         }
         observed.places.insert(here, view);
     }
@@ -429,6 +465,47 @@ fn usage(image: &case::Image) -> Result<Option<Usage>, String> {
         arn: arn.clone(),
     });
     Ok((!image.usage_unread).then(|| Usage::By(users.collect())))
+}
+
+/// Who else may use an image and its snapshots.
+fn permissions(
+    said: &case::Image,
+    asked: &Sharing,
+    known: &Known,
+) -> Result<Vec<(String, Permissions)>, String> {
+    if said.permissions_unread {
+        return Ok(Vec::new());
+    }
+    let as_asked = if said.published {
+        asked.with.clone()
+    } else {
+        BTreeSet::new()
+    };
+    let of_image = said.shared_with.as_deref().map_or(as_asked, grantees);
+    let accounts = of_image.iter().filter(|one| one.is_account()).cloned();
+    let of_snapshots = said
+        .snapshots_shared_with
+        .as_deref()
+        .map_or_else(|| accounts.collect(), grantees);
+    let image = known.images.iter().find(|image| image.id == said.id);
+    let snapshots = image.into_iter().flat_map(|image| &image.snapshots);
+    let all = snapshots
+        .map(|id| (id, of_snapshots.clone()))
+        .chain([(&said.id, of_image.clone())]);
+    let told = |who| match &said.permissions_denied {
+        Some(message) => unreadable(message, Some("AccessDenied")).map(Permissions::Unknown),
+        None => Ok(Permissions::Of(who)),
+    };
+    all.map(|(id, who)| Ok((id.clone(), told(who)?))).collect()
+}
+
+fn grantees(ids: &[String]) -> BTreeSet<Grantee> {
+    let grantee = |id: &String| match id {
+        id if id.contains(":organization/") => Grantee::Organization(id.clone()),
+        id if id.contains(":ou/") => Grantee::OrganizationalUnit(id.clone()),
+        id => Grantee::Account(id.clone()),
+    };
+    ids.iter().map(grantee).collect()
 }
 
 fn unreadable(message: &str, reason: Option<&str>) -> Result<Unreadable, String> {
@@ -616,7 +693,7 @@ fn image(case: &Case, names: &Names, region: &str, said: &case::Image) -> Result
         ),
         attributes: match &said.attributes {
             Some(said) => attributes(said)?,
-            None => as_asked(&names.0, created),
+            None => as_asked(&names.0, created, said.published),
         },
         tags: tags.into(),
     })
@@ -633,17 +710,19 @@ fn attributes(said: &case::Attributes) -> Result<Attributes, String> {
             Some("EnabledWithCooldown") => Protection::EnabledWithCooldown,
             Some(until) => Protection::DisabledAfter(time(until)?),
         },
+        public: said.public,
     })
 }
 
 /// As the spec asks of an image that was made at `created`.
-fn as_asked(desired: &Desired, created: Timestamp) -> Attributes {
+fn as_asked(desired: &Desired, created: Timestamp, is_published: bool) -> Attributes {
     let after = desired.deprecation.as_ref().and_then(Deprecation::after);
     Attributes {
         description: desired.description.clone().unwrap_or_default(),
         requires_imds_v2: desired.requires_imds_v2,
         deprecation: after.map(|after| whole_minutes(created + after)),
         protection: desired.protection.unwrap_or_default(),
+        public: is_published && desired.sharing.as_ref().is_some_and(|asked| asked.public),
     }
 }
 

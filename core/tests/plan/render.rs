@@ -116,7 +116,11 @@ fn in_place(desired: &Desired, place: &Place, action: &Action) -> String {
             )
         }
         Action::CopyImage {
-            from, token, tags, ..
+            from,
+            minutes,
+            token,
+            tags,
+            ..
         } => {
             let attempt = (1..=MOST_ATTEMPTS).find(|attempt| {
                 desired
@@ -130,7 +134,12 @@ fn in_place(desired: &Desired, place: &Place, action: &Action) -> String {
                 None => ", with a strange token".to_owned(),
             };
             let of = origin(tags, &from.to_string());
-            format!("CopyImage {from} → {region}{of}{attempt}{}", said(tags))
+            let within = minutes.map(|minutes| format!(", within {minutes} min"));
+            let within = within.unwrap_or_default();
+            format!(
+                "CopyImage {from} → {region}{of}{attempt}{within}{}",
+                said(tags)
+            )
         }
         Action::CreateTags { id, tags } => {
             let tags: Vec<_> = tags
@@ -147,6 +156,9 @@ fn in_place(desired: &Desired, place: &Place, action: &Action) -> String {
         Action::ModifyImage { id, change } => {
             let call = format!("{} {region}/{id} {change}", change.action());
             call.trim_end().to_owned()
+        }
+        Action::ChangePermissions { id, change } => {
+            format!("{} {region}/{id} {change}", action.name())
         }
         Action::DeregisterImage { id } => format!("DeregisterImage {region}/{id}"),
         Action::DeleteSnapshot { id } => format!("DeleteSnapshot {region}/{id}"),

@@ -1,4 +1,4 @@
-//! What is read for one object (its source, who uses its images) is read beside the reconcile that asks for it:
+//! What is read for one object (its source, who uses its images and who else may) is read beside the reconcile that asks for it:
 //! one that waited for a region in trouble would keep other objects from their turn.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use amity_core::image::identity::Place;
 use amity_core::image::observed::{SourceView, Usage};
-use amity_core::image::plan::SourceQuery;
+use amity_core::image::permissions::Permissions;
+use amity_core::image::plan::{SourceQuery, When};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use tokio::sync::{Notify, watch};
@@ -24,6 +25,8 @@ pub(super) enum Question {
     Source(Place, SourceQuery),
     /// Who uses these images.
     Usage(Place, Vec<String>),
+    /// Who else may use an image or snapshot.
+    Permissions(Place, String),
 }
 
 /// The questions that are not answered yet. The answers are where they are remembered.
@@ -90,6 +93,27 @@ impl Inventory {
         known.collect()
     }
 
+    /// Who else may use these images and snapshots, as far as it is their turn and EC2 tells within a moment; the object
+    /// is woken by the rest.
+    pub(super) async fn permissions_in_a_moment(
+        &self,
+        permissions: &BTreeMap<(Place, String), When>,
+        object: &str,
+    ) -> BTreeMap<(Place, String), Permissions> {
+        let unknown = permissions
+            .iter()
+            .filter(|(key, when)| !self.knows_permissions(key, **when, object));
+        let questions = unknown.map(|((place, id), _)| {
+            let question = Question::Permissions(place.clone(), id.clone());
+            self.asked.wait_a_moment(question, object)
+        });
+        futures::future::join_all(questions).await;
+        permissions
+            .keys()
+            .filter_map(|key| Some((key.clone(), self.known_permissions(key, object)?)))
+            .collect()
+    }
+
     /// Reads what is asked for, for ever.
     pub(super) async fn answer_questions(&self) {
         self.asked.nobody_reads();
@@ -113,6 +137,7 @@ impl Inventory {
         match question {
             Question::Source(place, query) => self.read_source(place, query).await,
             Question::Usage(place, ids) => self.read_usage(place, ids).await,
+            Question::Permissions(place, id) => self.read_permissions(place, id).await,
         }
     }
 

@@ -11,6 +11,7 @@ mod changes;
 mod entry;
 mod memory;
 mod pace;
+mod permissions;
 mod places;
 mod read;
 #[cfg(test)]
@@ -42,6 +43,7 @@ use super::session::{Access, Sessions};
 use crate::clock::Clock;
 use asked::Asked;
 use changes::Changes;
+use permissions::PermissionsRead;
 use places::PlaceState;
 pub(super) use slots::CopySlot;
 use slots::Slots;
@@ -61,6 +63,7 @@ pub struct Inventory {
     changes: Changes,
     sources: Sources,
     usages: Usages,
+    permissions: PermissionsRead,
     asked: Asked,
 }
 
@@ -110,6 +113,7 @@ impl Inventory {
             changes: Changes::default(),
             sources: Sources::default(),
             usages: Usages::default(),
+            permissions: PermissionsRead::default(),
             asked: Asked::default(),
         })
     }
@@ -140,6 +144,9 @@ impl Inventory {
             None => SourceView::NotRead,
         };
         let usage = self.usage_in_a_moment(&reads.usage, object).await;
+        let permissions = self
+            .permissions_in_a_moment(&reads.permissions, object)
+            .await;
         let refusals = self.budget.refusals(desired);
         let mut state = self.state();
         let places = state
@@ -159,6 +166,7 @@ impl Inventory {
             places,
             source,
             usage,
+            permissions,
             departures: None,
             config_maps: None,
             refusals,
@@ -278,6 +286,9 @@ impl Inventory {
         result: &Result<Answer, Failure>,
     ) {
         let now = self.clock.now();
+        if let (Action::ChangePermissions { id, change }, Ok(_)) = (action, result) {
+            self.changed_permissions(place, id, change);
+        }
         let mut state = self.state();
         if action.creates() {
             state.creations.insert(identity.object.clone(), now);
@@ -289,6 +300,8 @@ impl Inventory {
             match action {
                 // What they are is known: that lists agree is awaited with what else goes on.
                 Action::CreateTags { .. } | Action::DeleteTags { .. } => {}
+                // No list shows it.
+                Action::ChangePermissions { .. } => {}
                 _ if action.creates() => state.read_by(now + pace::AFTER_CREATION),
                 _ => state.read_by(now + pace::AFTER_WRITE),
             }

@@ -290,6 +290,7 @@ fn attributes_of(image: &types::Image) -> Attributes {
         requires_imds_v2: image.imds_support() == Some(&types::ImdsSupportValues::V20),
         deprecation: image.deprecation_time().and_then(|text| text.parse().ok()),
         protection: protection_of(protection),
+        public: image.public().unwrap_or_default(),
     }
 }
 

@@ -350,6 +350,7 @@ fn copy(region: &str) -> Step {
             from,
             name,
             description: None,
+            minutes: None,
             token,
             tags: BTreeMap::new(),
         },

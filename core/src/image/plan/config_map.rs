@@ -1,11 +1,12 @@
 //! The ConfigMap that names the published image of each region: the last to learn of a revision.
 
+use super::sharing;
 use super::step::{Action, Finding, Plan, Step, WaitsFor, Why};
 use super::view::{Owned, View};
 use crate::api::conditions;
 use crate::image::observed::ConfigMaps;
 
-/// Writes the ConfigMap once the revision is published everywhere, and deletes those of former names. Until then it
+/// Writes the ConfigMap once the revision is published everywhere and shared, and deletes those of former names. Until then it
 /// names the images of the revision before, which stay as long.
 pub(crate) fn tell(view: &View<'_>, plan: &mut Plan) {
     let desired = view.desired;
@@ -21,7 +22,7 @@ pub(crate) fn tell(view: &View<'_>, plan: &mut Plan) {
     let Some(name) = &desired.config_map else {
         return;
     };
-    if !view.is_published_everywhere() {
+    if !view.is_published_everywhere() || sharing::is_pending(plan) {
         return;
     }
     let standing = desired

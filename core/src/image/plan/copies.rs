@@ -290,6 +290,7 @@ fn copy_to(
         from: source.from.clone(),
         name: desired.image_name.clone(),
         description: desired.description.clone(),
+        minutes: desired.copy_minutes,
         token: desired
             .identity
             .copy_token(&desired.revision, place, number),

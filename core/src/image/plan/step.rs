@@ -9,6 +9,7 @@ use crate::api::conditions::Reason;
 use crate::image::attributes::AttributeChange;
 use crate::image::desired::Registration;
 use crate::image::identity::{Place, Reference, Revision};
+use crate::image::permissions::PermissionChange;
 
 /// What is to be done, in order. Waiting is data here, not an error.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -163,6 +164,8 @@ pub enum Action {
         name: String,
         /// The description.
         description: Option<String>,
+        /// `SnapshotCopyCompletionDurationMinutes`: within how many minutes it shall be done.
+        minutes: Option<i64>,
         /// The client token.
         token: String,
         /// The tags of image and snapshots alike.
@@ -188,6 +191,13 @@ pub enum Action {
         id: String,
         /// What changes.
         change: AttributeChange,
+    },
+    /// `ModifyImageAttribute` of launch permissions, or `ModifySnapshotAttribute` of create-volume permissions.
+    ChangePermissions {
+        /// The image's or snapshot's id.
+        id: String,
+        /// Who may use it from now on, and who no longer.
+        change: PermissionChange,
     },
     /// `DeregisterImage`, keeping its snapshots.
     DeregisterImage {
@@ -217,6 +227,10 @@ impl Action {
             Self::CreateTags { .. } => "CreateTags",
             Self::DeleteTags { .. } => "DeleteTags",
             Self::ModifyImage { change, .. } => change.action(),
+            Self::ChangePermissions { id, .. } if id.starts_with("snap-") => {
+                "ModifySnapshotAttribute"
+            }
+            Self::ChangePermissions { .. } => "ModifyImageAttribute",
             Self::DeregisterImage { .. } => "DeregisterImage",
             Self::DeleteSnapshot { .. } => "DeleteSnapshot",
         }
@@ -228,6 +242,7 @@ impl Action {
             Self::CreateTags { id, .. }
             | Self::DeleteTags { id, .. }
             | Self::ModifyImage { id, .. }
+            | Self::ChangePermissions { id, .. }
             | Self::DeregisterImage { id }
             | Self::DeleteSnapshot { id } => Some(id),
             _ => None,
@@ -277,6 +292,7 @@ impl fmt::Display for Action {
             }
             Self::DeleteTags { id, keys } => write!(f, " {id} {}", keys.join(" ")),
             Self::ModifyImage { id, change } => write!(f, " {id} {change}"),
+            Self::ChangePermissions { id, change } => write!(f, " {id} {change}"),
             Self::DeregisterImage { id } | Self::DeleteSnapshot { id } => write!(f, " {id}"),
         }
     }
@@ -415,6 +431,8 @@ pub enum WaitsFor {
     Hold(String),
     /// The ConfigMap of this name was read, or names another image.
     ConfigMap(String),
+    /// EC2 says who else may use the image or snapshot.
+    Permissions(String),
     /// Somebody takes the protection off an image.
     Protection(String),
     /// A protected image can be deregistered.
@@ -508,6 +526,7 @@ impl fmt::Display for WaitsFor {
             }
             Self::Retry { until } => write!(f, "the next try at {}", at(*until)),
             Self::ConfigMap(name) => write!(f, "ConfigMap {name} to be read and up to date"),
+            Self::Permissions(id) => write!(f, "EC2 to say who else may use {id}"),
             Self::Protection(id) => {
                 write!(
                     f,

@@ -1,0 +1,156 @@
+//! Who else may use the images: published ones are shared as the spec says, and superseded ones no longer with whoever
+//! is not in it. Without `spec.sharing` nothing is managed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::When;
+use super::step::{Action, Finding, Plan, Step, WaitsFor, Why};
+use super::view::{Owned, View};
+use crate::api::conditions;
+use crate::image::attributes::AttributeChange;
+use crate::image::identity::{Place, is_sealed_snapshot};
+use crate::image::observed::ImageState;
+use crate::image::permissions::{Grantee, PermissionChange, Permissions, Sharing};
+
+const FIELD: &str = "spec.sharing";
+
+/// Shares the images and the snapshots that Amity made, and says which grants are missing.
+pub(crate) fn share(view: &View<'_>, plan: &mut Plan) {
+    let Some(sharing) = &view.desired.sharing else {
+        return;
+    };
+    if view.has_sibling() {
+        plan.findings.extend(sharing.refusals.iter().cloned());
+    }
+    for owned in once_published(view) {
+        for id in snapshots(view, owned) {
+            bring_into_line(view, sharing, owned, id, plan);
+        }
+        bring_into_line(view, sharing, owned, &owned.image.id, plan);
+        plan.steps.extend(visibility(view, sharing, owned));
+    }
+}
+
+/// Who else may use what has to be read: at once where something may have changed, and else now and then, since
+/// somebody else may change it and no list shows that.
+pub(super) fn reads(view: &View<'_>) -> BTreeMap<(Place, String), When> {
+    if view.desired.sharing.is_none() {
+        return BTreeMap::new();
+    }
+    let when = if view.desired.was_in_sync {
+        When::InTurn
+    } else {
+        When::Now
+    };
+    once_published(view)
+        .flat_map(|owned| {
+            let ids = snapshots(view, owned).chain([owned.image.id.as_str()]);
+            ids.map(|id| ((owned.place.clone(), id.to_owned()), when))
+        })
+        .collect()
+}
+
+/// Whether something is still to be shared, or not known to be.
+pub(super) fn is_pending(plan: &Plan) -> bool {
+    plan.steps
+        .iter()
+        .any(|step| step.why == Why::WantedBy(FIELD) || step.why == Why::NoLongerIn(FIELD))
+}
+
+/// The images that somebody may have been told of.
+fn once_published<'a, 'v>(view: &'v View<'a>) -> impl Iterator<Item = &'v Owned<'a>> {
+    view.ours()
+        .filter(|owned| owned.was_published() && owned.image.state == ImageState::Available)
+}
+
+/// The snapshots of an image that Amity made: those that the user brought are the user's to share.
+fn snapshots<'v>(view: &'v View<'_>, owned: &'v Owned<'_>) -> impl Iterator<Item = &'v str> {
+    let is_ours = |id: &&String| {
+        let snapshot = view.snapshot(owned.place, id);
+        snapshot.is_some_and(|one| is_sealed_snapshot(one, &view.desired.identity))
+    };
+    let ids = owned.image.snapshots.iter();
+    ids.filter(is_ours).map(String::as_str)
+}
+
+/// Whether it is what users launch, so that others are let use it.
+fn may_be_shared(view: &View<'_>, owned: &Owned<'_>) -> bool {
+    let keeper = view.standing_in(owned.place);
+    owned.is_published() && keeper.is_some_and(|keeper| keeper.image.id == owned.image.id)
+}
+
+/// The permissions of an image or snapshot, if they are known; where they may have changed, they are awaited.
+fn bring_into_line(
+    view: &View<'_>,
+    sharing: &Sharing,
+    owned: &Owned<'_>,
+    id: &str,
+    plan: &mut Plan,
+) {
+    let step = |change, why| {
+        let id = id.to_owned();
+        Step::at(owned.place, Action::ChangePermissions { id, change }, why)
+    };
+    let unknown = |seen: &BTreeSet<Grantee>| {
+        let change = change(view, sharing, owned, id, seen);
+        step(change, Why::WantedBy(FIELD)).waiting_for(WaitsFor::Permissions(id.to_owned()))
+    };
+    let key = (owned.place.clone(), id.to_owned());
+    match view.observed.permissions.get(&key) {
+        Some(Permissions::Of(seen)) => {
+            let change = change(view, sharing, owned, id, seen);
+            for part in change.in_calls(id != owned.image.id) {
+                let why = if part.add.is_empty() {
+                    Why::NoLongerIn(FIELD)
+                } else {
+                    Why::WantedBy(FIELD)
+                };
+                plan.steps.push(step(part, why));
+            }
+        }
+        Some(Permissions::Unknown(unreadable)) => {
+            if [conditions::ACCESS_DENIED, conditions::NO_CREDENTIALS].contains(&unreadable.reason)
+            {
+                plan.findings.push(Finding {
+                    reason: unreadable.reason,
+                    place: Some(owned.place.clone()),
+                    message: unreadable.message.clone(),
+                });
+            }
+            if !view.desired.was_in_sync {
+                plan.steps.push(unknown(&BTreeSet::new()));
+            }
+        }
+        None if !view.desired.was_in_sync => plan.steps.push(unknown(&BTreeSet::new())),
+        None => {}
+    }
+}
+
+fn change(
+    view: &View<'_>,
+    sharing: &Sharing,
+    owned: &Owned<'_>,
+    id: &str,
+    seen: &BTreeSet<Grantee>,
+) -> PermissionChange {
+    let is_image = id == owned.image.id;
+    let may = |grantee: &Grantee| is_image || grantee.is_account();
+    sharing.change(seen, may, may_be_shared(view, owned))
+}
+
+/// Whether everybody may launch it, which lists show.
+fn visibility(view: &View<'_>, sharing: &Sharing, owned: &Owned<'_>) -> Option<Step> {
+    let is_public = owned.image.attributes.public;
+    let why = match (is_public, sharing.public) {
+        (true, false) => Why::NoLongerIn(FIELD),
+        (false, true) if sharing.public_is_granted && may_be_shared(view, owned) => {
+            Why::WantedBy(FIELD)
+        }
+        _ => return None,
+    };
+    let action = Action::ModifyImage {
+        id: owned.image.id.clone(),
+        change: AttributeChange::Public(!is_public),
+    };
+    Some(Step::at(owned.place, action, why))
+}
