@@ -51,6 +51,7 @@ impl World {
         for (id, account) in file.accounts {
             world.add_account(id, account)?;
         }
+        world.load_policies(file.iam)?;
         Ok(world)
     }
 

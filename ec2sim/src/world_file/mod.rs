@@ -45,6 +45,19 @@ pub struct WorldFile {
     pub regions: BTreeMap<String, RegionFile>,
     /// The accounts by id.
     pub accounts: BTreeMap<String, AccountFile>,
+    /// Who has which policies.
+    pub iam: IamFile,
+}
+
+/// IAM policies, as JSON or as the same in YAML.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct IamFile {
+    /// Identity-based policies by access key id or by the ARN of a role. Who has none may do
+    /// everything, and whose list is empty, nothing.
+    pub policies: BTreeMap<String, Vec<serde_json::Value>>,
+    /// Service control policies by account; AWS's `FullAWSAccess` is thought to be there besides.
+    pub service_control_policies: BTreeMap<String, Vec<serde_json::Value>>,
 }
 
 /// A region.

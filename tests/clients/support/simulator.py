@@ -66,6 +66,10 @@ class Simulator:
         """The whole state."""
         return self._get("/_ec2sim/world")
 
+    def policies(self) -> Any:
+        """What the policies did, what of them nothing needed, and the denials."""
+        return self._get("/_ec2sim/policies")
+
     def advance(self, seconds: int) -> None:
         """Lets so much time pass at once."""
         address = f"{self.endpoint}/_ec2sim/clock?advance={seconds}"
