@@ -8,10 +8,11 @@ use std::sync::Arc;
 use super::denial::{self, Why};
 use super::evaluate::{Check, Decision, about, evaluate};
 use super::ledger::DenialRecord;
-use super::{Policy, actions, identity_arn};
+use super::{Policy, asked, identity_arn};
 use crate::error::ApiError;
 use crate::state::Principal;
 use crate::wire::request::{Caller, Request};
+use crate::wire::response::iso;
 use crate::world::World;
 
 impl World {
@@ -30,7 +31,7 @@ impl World {
             return Ok(());
         }
         let ledger = &self.iam.ledger;
-        let checks = actions::checks(self, caller, principal, request)?;
+        let checks = asked::checks(self, caller, principal, request)?;
         let mut allowed = Vec::new();
         for check in &checks {
             for voice in about(identity.unwrap_or_default(), check).chain(about(account, check)) {
@@ -67,7 +68,7 @@ impl World {
         why: Why,
     ) -> ApiError {
         self.iam.ledger.denial(DenialRecord {
-            time: DenialRecord::at(self.now),
+            time: iso(self.now),
             principal: identity_arn(principal),
             region: caller.region.clone(),
             call: request.action.clone(),

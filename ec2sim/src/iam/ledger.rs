@@ -7,14 +7,12 @@ use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use jiff::Timestamp;
 use serde::Serialize;
 
 use super::document::Effect;
 use super::evaluate::{Check, Voice};
 use super::pattern::fits_arn;
 use super::policy::{Policy, Statement, fits_action};
-use crate::wire::response::iso;
 
 /// The uses of the parts of all policies, and the denials.
 #[derive(Clone, Debug, Default)]
@@ -92,12 +90,6 @@ pub struct DenialRecord {
     pub resource: String,
     /// Why, as AWS words it.
     pub reason: String,
-}
-
-impl DenialRecord {
-    pub(super) fn at(time: Timestamp) -> String {
-        iso(time)
-    }
 }
 
 impl PolicyLedger {

@@ -8,9 +8,10 @@
 //! does not evaluate is an error when the document is loaded, never passed over later. Rules: IAM
 //! user guide, `reference_policies_evaluation-logic`; which resources and keys an action has:
 //! Service Authorization Reference (`list_amazonec2`, `list_awssystemsmanager`,
-//! `list_awssecuritytokenservice`), in `actions`.
+//! `list_awssecuritytokenservice`), in `actions` and `asked`.
 
 mod actions;
+mod asked;
 mod authorize;
 mod condition;
 mod context;
