@@ -1,10 +1,13 @@
 """IAM policies, and how EC2, Systems Manager and STS refuse what they do not allow."""
 
+from pathlib import Path
+
 import pytest
 
 from support import world
 from support.expect import DRY_RUN, refused
 
+SHIPPED = Path(__file__).parents[2] / "deploy" / "iam"
 USER = f"arn:aws:iam::{world.OURS.id}:user/ec2sim"
 ON_EVERYTHING = {"Effect": "Allow", "Resource": "*"}
 
@@ -87,3 +90,12 @@ def test_the_other_services_deny_in_their_own_words(aws, cli):
 def test_without_policies_everything_is_allowed(sim, ec2):
     assert ec2.describe_images(Owners=["self"])["Images"]
     assert sim.policies() == {"policies": [], "unused": [], "denials": []}
+
+
+@pytest.mark.sim(policies={world.OURS.key: SHIPPED / "plan.json"})
+def test_a_policy_comes_from_a_file(sim, ec2):
+    assert ec2.describe_images(Owners=["self"])["Images"]
+    assert ec2.describe_image_references(ImageIds=[world.OWN], IncludeAllResourceTypes=True)["ImageReferences"]
+    with refused("UnauthorizedOperation", status=403):
+        ec2.deregister_image(ImageId=world.OWN)
+    assert [policy["policy"] for policy in sim.policies()["policies"]] == [str(SHIPPED / "plan.json")]
