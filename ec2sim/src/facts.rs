@@ -68,6 +68,10 @@ pub struct Facts {
     /// Whether a value that was refused when it was validated has used up its version number. If
     /// not, the next value has it.
     pub refused_values_use_up_versions: bool,
+    /// Whether a call about a resource that is not there is denied where the caller's policies
+    /// allow the action only under a condition on what the resource is, such as its tags. If not,
+    /// it is answered that there is no such resource.
+    pub missing_resources_are_denied: bool,
     /// The HTTP status of `DryRunOperation`.
     pub dry_run_status: u16,
 }
@@ -118,6 +122,7 @@ impl Default for Facts {
             parameters_may_name_pending_images: false,
             unvalidated_parameters_exist: false,
             refused_values_use_up_versions: false,
+            missing_resources_are_denied: true,
             dry_run_status: 412,
         }
     }

@@ -1,4 +1,4 @@
-//! EC2 on a port: the API on every path, and under `/_ec2sim/` two pages about it and its clock.
+//! EC2 on a port: the API on every path, and under `/_ec2sim/` pages about it and its clock.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -80,6 +80,7 @@ pub async fn serve(listener: TcpListener, front: Front, clock: FastClock) -> std
     let router = Router::new()
         .route("/_ec2sim/calls", get(calls))
         .route("/_ec2sim/world", get(world))
+        .route("/_ec2sim/policies", get(policies))
         .route("/_ec2sim/clock", post(advance))
         .fallback(api)
         .with_state(shared);
@@ -88,6 +89,16 @@ pub async fn serve(listener: TcpListener, front: Front, clock: FastClock) -> std
 
 async fn calls(State(shared): State<Arc<Shared>>) -> Response {
     Json(shared.front.log().records()).into_response()
+}
+
+async fn policies(State(shared): State<Arc<Shared>>) -> Response {
+    let ledger = shared.front.world().policy_ledger().clone();
+    Json(json!({
+        "policies": ledger.policies(),
+        "unused": ledger.unused(),
+        "denials": ledger.denials(),
+    }))
+    .into_response()
 }
 
 async fn world(State(shared): State<Arc<Shared>>) -> Response {

@@ -26,6 +26,7 @@ impl World {
             return Err(ApiError::new("MissingAction", "Missing Action"));
         }
         let principal = self.identify(caller)?;
+        self.authorize(caller, &principal, request)?;
         let parameters = Parameters::new(&request.parameters);
         match request.action.as_str() {
             "AssumeRole" => self.assume_role(&principal, parameters),

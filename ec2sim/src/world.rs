@@ -11,6 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::chance::{Chance, Stream, digest, mix};
 use crate::error::ApiError;
 use crate::facts::Facts;
+use crate::iam::Iam;
 use crate::knobs::Knobs;
 use crate::lag::{Lag, View};
 use crate::limits::{Bucket, capacity};
@@ -35,6 +36,7 @@ pub struct World {
     buckets: BTreeMap<(String, String, String), Bucket>,
     pub(crate) agenda: BTreeMap<(Timestamp, u64), Due>,
     entries: u64,
+    pub(crate) iam: Iam,
     /// Where the world goes step by step: how long stale replicas stay behind.
     pub(crate) by_step: Option<SignedDuration>,
 }
@@ -88,6 +90,7 @@ impl World {
             buckets: BTreeMap::new(),
             agenda: BTreeMap::new(),
             entries: 0,
+            iam: Iam::default(),
             by_step: None,
         }
     }
@@ -249,6 +252,7 @@ impl World {
                 return Err(ApiError::throttled());
             }
         }
+        self.authorize(caller, &principal, request)?;
         let stale = self.chance.happens(Stream::Replica, 500);
         let call = Call {
             now: self.now,

@@ -50,7 +50,8 @@ def sim(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Simulator]:
     marker = request.node.get_closest_marker("sim")
     options: dict[str, Any] = {"speed": FAST, "seed": 1, **(marker.kwargs if marker else {})}
     path = tmp_path / "world.yaml"
-    path.write_text(yaml.safe_dump(world.document(options.pop("knobs", {}), options.pop("facts", {})), sort_keys=False))
+    document = world.document(options.pop("knobs", {}), options.pop("facts", {}), options.pop("iam", {}))
+    path.write_text(yaml.safe_dump(document, sort_keys=False))
     with Simulator(path, log=tmp_path / "ec2sim.log", **options) as simulator:
         yield simulator
 

@@ -1,5 +1,6 @@
 //! `ec2sim`: Amazon EC2 on a port, as far as machine images go.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -7,7 +8,7 @@ use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 
 use clap::Parser;
-use ec2sim::{FastClock, Front, World, serve};
+use ec2sim::{FastClock, Front, Policy, World, serve};
 use tokio::net::TcpListener;
 
 /// Amazon EC2 on a port, as far as machine images go. Signatures and secrets are not checked: an
@@ -27,6 +28,13 @@ struct Arguments {
     /// Where all chance comes from, instead of the seed of the world file.
     #[arg(long, env = "EC2SIM_SEED")]
     seed: Option<u64>,
+    /// A policy file for an access key or for a role, by its ARN. Repeat it for more. They
+    /// replace what the world file gives to WHO.
+    #[arg(long = "policy", value_name = "WHO=FILE", value_parser = assignment)]
+    policies: Vec<(String, PathBuf)>,
+    /// A file with a service control policy for an account. Repeat it for more.
+    #[arg(long = "service-control-policy", value_name = "ACCOUNT=FILE", value_parser = assignment)]
+    service_control_policies: Vec<(String, PathBuf)>,
     /// Print the bare address, HOST:PORT, instead of the endpoint URL.
     #[arg(long)]
     print_address: bool,
@@ -36,6 +44,15 @@ fn speed(text: &str) -> Result<f64, String> {
     match text.parse() {
         Ok(speed) if (0.001..=1_000_000.0).contains(&speed) => Ok(speed),
         _ => Err("write a number from 0.001 to 1000000".to_owned()),
+    }
+}
+
+fn assignment(text: &str) -> Result<(String, PathBuf), String> {
+    match text.split_once('=') {
+        Some((who, file)) if !who.is_empty() && !file.is_empty() => {
+            Ok((who.to_owned(), PathBuf::from(file)))
+        }
+        _ => Err("write WHO=FILE".to_owned()),
     }
 }
 
@@ -67,6 +84,13 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
         Some(seed) => world.with_seed(seed),
         None => world,
     };
+    let mut world = world;
+    for (who, files) in grouped(&arguments.policies)? {
+        world.set_policies(&who, files)?;
+    }
+    for (account, files) in grouped(&arguments.service_control_policies)? {
+        world.set_service_control_policies(&account, files)?;
+    }
     let listener = TcpListener::bind(arguments.listen)
         .await
         .map_err(|error| format!("cannot listen on {}: {error}", arguments.listen))?;
@@ -86,4 +110,18 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
     )
     .await?;
     Ok(())
+}
+
+/// The policies of each, read from their files and called by their names.
+fn grouped(
+    files: &[(String, PathBuf)],
+) -> Result<BTreeMap<String, Vec<Policy>>, Box<dyn std::error::Error>> {
+    let mut grouped: BTreeMap<String, Vec<Policy>> = BTreeMap::new();
+    for (who, path) in files {
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| format!("{}: {error}", path.display()))?;
+        let policy = Policy::parse(&path.display().to_string(), &text)?;
+        grouped.entry(who.clone()).or_default().push(policy);
+    }
+    Ok(grouped)
 }

@@ -31,8 +31,10 @@ impl World {
         caller: &Caller,
         request: &Request,
     ) -> Result<Value, ApiError> {
+        let principal = self.identify(caller).map_err(in_words_of_json)?;
+        self.authorize(caller, &principal, request)?;
         let place = Place {
-            account: self.identify(caller).map_err(in_words_of_json)?.account,
+            account: principal.account,
             region: caller.region.clone(),
         };
         let parameters = Parameters::new(&request.parameters);

@@ -10,6 +10,7 @@ mod describe;
 mod determinism;
 mod facts;
 mod fuzz;
+mod iam;
 mod identity;
 mod kms;
 mod limits;

@@ -82,6 +82,12 @@ impl Parameters {
         found.into_iter().map(|(_, value)| value).collect()
     }
 
+    /// The text `name`, or the texts `name.1`, `name.2`, …
+    pub(crate) fn one_or_more(&mut self, name: &str) -> Vec<String> {
+        let one = self.text(name);
+        one.map_or_else(|| self.list(name), |one| vec![one])
+    }
+
     /// The structures `name.1.…`, `name.2.…` in the order of their numbers.
     pub(crate) fn structures(&mut self, name: &str) -> Vec<Parameters> {
         let mut found: BTreeMap<u32, Parameters> = BTreeMap::new();

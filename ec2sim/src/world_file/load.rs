@@ -54,6 +54,7 @@ impl World {
         for (id, organization) in &file.organizations {
             world.add_organization(id, organization)?;
         }
+        world.load_policies(file.iam)?;
         Ok(world)
     }
 

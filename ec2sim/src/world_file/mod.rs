@@ -48,6 +48,8 @@ pub struct WorldFile {
     pub accounts: BTreeMap<String, AccountFile>,
     /// The organizations that accounts are in, by id.
     pub organizations: BTreeMap<String, OrganizationFile>,
+    /// Who has which policies.
+    pub iam: IamFile,
 }
 
 /// An organization of accounts.
@@ -72,6 +74,17 @@ pub struct UnitFile {
     pub parent: Option<String>,
     /// The accounts in it that are in none of the units below it.
     pub accounts: BTreeSet<String>,
+}
+
+/// IAM policies, as JSON or as the same in YAML.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct IamFile {
+    /// Identity-based policies by access key id or by the ARN of a role. Who has none may do
+    /// everything, and whose list is empty, nothing.
+    pub policies: BTreeMap<String, Vec<serde_json::Value>>,
+    /// Service control policies by account; AWS's `FullAWSAccess` is thought to be there besides.
+    pub service_control_policies: BTreeMap<String, Vec<serde_json::Value>>,
 }
 
 /// A region.

@@ -18,7 +18,9 @@ START_DEADLINE = 20.0
 class Simulator:
     """`with Simulator(world, speed=…) as simulator: …`; the process ends with the block."""
 
-    def __init__(self, world: Path, *, speed: float, seed: int, log: Path) -> None:
+    def __init__(
+        self, world: Path, *, speed: float, seed: int, log: Path, policies: dict[str, Path] | None = None
+    ) -> None:
         self._log = log
         self._command = [
             os.environ["EC2SIM"],
@@ -26,6 +28,7 @@ class Simulator:
             *("--world", str(world)),
             *("--speed", str(speed)),
             *("--seed", str(seed)),
+            *(f"--policy={who}={file}" for who, file in (policies or {}).items()),
         ]
         self.endpoint = ""
 
@@ -65,6 +68,10 @@ class Simulator:
     def world(self) -> Any:
         """The whole state."""
         return self._get("/_ec2sim/world")
+
+    def policies(self) -> Any:
+        """What the policies did, what of them nothing needed, and the denials."""
+        return self._get("/_ec2sim/policies")
 
     def advance(self, seconds: int) -> None:
         """Lets so much time pass at once."""

@@ -93,11 +93,12 @@ def key(region: str, id: str = "11111111-2222-4333-8444-555555555555") -> str:
     return f"arn:aws:kms:{region}:{OURS.id}:key/{id}"
 
 
-def document(knobs: dict[str, Any], facts: dict[str, Any]) -> dict[str, Any]:
+def document(knobs: dict[str, Any], facts: dict[str, Any], iam: dict[str, Any]) -> dict[str, Any]:
     """The world file (`ec2sim/examples/world.yaml` explains its fields)."""
     return {
         "knobs": knobs,
         "facts": facts,
+        "iam": iam,
         "regions": {
             HOME: {},
             EUROPE: {},
