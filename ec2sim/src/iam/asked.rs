@@ -226,7 +226,8 @@ impl Asked<'_> {
             "ami" => {
                 let context = context.with("ec2:ImageID", id);
                 let found = region.images.get(id);
-                match found.filter(|one| one.deregistered.is_none() && one.visible_to(account)) {
+                let viewer = self.world.viewer(account);
+                match found.filter(|one| one.deregistered.is_none() && one.visible_to(viewer)) {
                     Some(image) => {
                         let context = context.with("ec2:Owner", self.owner(&image.owner));
                         let context = context.with("ec2:Public", image.public.to_string());
