@@ -1,7 +1,7 @@
 //! What a spec names as its source, as EC2 shows it.
 
 use amity_core::api::conditions;
-use amity_core::image::desired::ImageName;
+use amity_core::image::desired::{ImageName, Parameter};
 use amity_core::image::identity::Reference;
 use amity_core::image::observed::{ImageState, SourceImage, SourceSnapshot, SourceView};
 use amity_core::image::plan::{Reads, SourceQuery};
@@ -52,6 +52,23 @@ async fn named_for(
         architecture,
     };
     source(lab, SourceQuery::NamedImage(named)).await
+}
+
+async fn parameter(lab: &Lab, name: &str) -> SourceView {
+    let parameter = Parameter {
+        region: REGION.into(),
+        name: name.into(),
+    };
+    source(lab, SourceQuery::Parameter(parameter)).await
+}
+
+/// Gives a parameter of the account another value.
+fn put(lab: &Lab, name: &str, value: &str) {
+    lab.world(|world| {
+        let region = world.regions_mut().get_mut(REGION).expect("a region");
+        let own = region.parameters.get_mut(ACCOUNT).expect("it has some");
+        own.get_mut(name).expect("it is there").value = value.into();
+    });
 }
 
 fn found(view: SourceView) -> SourceImage {
@@ -355,6 +372,13 @@ async fn a_source_that_may_not_be_read_names_what_to_allow() {
             "DescribeImages",
             SourceQuery::Image(Reference::new(REGION, GOLDEN)),
         ),
+        (
+            "DescribeImages",
+            SourceQuery::Parameter(Parameter {
+                region: REGION.into(),
+                name: "/golden/web".into(),
+            }),
+        ),
     ] {
         let lab = Lab::calm().started().await;
         lab.fail(
@@ -388,6 +412,8 @@ async fn what_says_nothing_never_reaches_ec2() {
         let view = source(&lab, query).await;
         assert!(matches!(view, SourceView::Unreadable(_)), "{view:?}");
     }
+    let view = parameter(&lab, "").await;
+    assert!(matches!(view, SourceView::Unreadable(_)), "{view:?}");
     for (owner, name) in [("", "golden-2025"), ("self", "")] {
         let view = named(&lab, owner, name).await;
         assert!(matches!(view, SourceView::Unreadable(_)), "{view:?}");
@@ -409,4 +435,79 @@ async fn a_name_is_read_once_in_half_a_minute_for_everybody() {
         lists <= 1 + 5,
         "{lists}: one for the name, one a place at rest"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_parameter_leads_to_the_image_whose_id_is_its_value() {
+    let lab = Lab::calm().started().await;
+    let own = found(parameter(&lab, "/golden/web").await);
+    assert_eq!((own.id.as_str(), own.owner.as_str()), (GOLDEN, ACCOUNT));
+    let public = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64";
+    let amazons = found(parameter(&lab, public).await);
+    assert_eq!(
+        (amazons.owner.as_str(), amazons.owner_alias.as_deref()),
+        (AMAZON, Some("amazon"))
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_parameter_that_is_not_there_is_told_with_its_region() {
+    let lab = Lab::calm().started().await;
+    assert_eq!(
+        missing(parameter(&lab, "/golden/other").await),
+        "Systems Manager shows no such parameter in us-east-1 to account 111122223333"
+    );
+    let strange = missing(parameter(&lab, "golden web").await);
+    assert!(strange.contains("no such parameter"), "{strange}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_parameter_with_another_value_is_no_image_and_its_value_is_not_told() {
+    let lab = Lab::calm().started().await;
+    put(&lab, "/golden/web", "hunter2");
+    let SourceView::NoImage { message } = parameter(&lab, "/golden/web").await else {
+        panic!("it is no image");
+    };
+    assert!(
+        message.contains("/golden/web") && !message.contains("hunter2"),
+        "{message}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_parameter_with_the_id_of_an_image_that_is_gone_says_so() {
+    let lab = Lab::calm().started().await;
+    let gone = "ami-0000000000000dead";
+    put(&lab, "/golden/web", gone);
+    let message = missing(parameter(&lab, "/golden/web").await);
+    assert!(
+        message.starts_with(&format!("the value of the parameter is {gone}, and ")),
+        "{message}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_parameter_that_may_not_be_read_names_what_to_allow() {
+    let lab = Lab::calm().started().await;
+    lab.fail(
+        "GetParameter",
+        Fault::Refuse {
+            code: "AccessDeniedException",
+            message: "User: arn:aws:iam::111122223333:user/amity is not authorized to perform: ssm:GetParameter",
+        },
+    );
+    let SourceView::Unreadable(unreadable) = parameter(&lab, "/golden/web").await else {
+        panic!("it is denied");
+    };
+    assert_eq!(unreadable.reason, conditions::ACCESS_DENIED);
+    let allow = "allow ssm:GetParameter in the policy";
+    assert!(unreadable.message.contains(allow), "{}", unreadable.message);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_about_a_parameter_that_is_cut_off_names_no_image() {
+    let lab = Lab::calm().started().await;
+    lab.fail("GetParameter", Fault::Truncated);
+    let view = parameter(&lab, "/golden/web").await;
+    assert!(matches!(view, SourceView::Unreadable(_)), "{view:?}");
 }

@@ -133,6 +133,31 @@ fn an_image_by_its_name_is_pinned_until_it_is_rebuilt() {
 }
 
 #[test]
+fn an_image_by_a_parameter_is_copied_everywhere() {
+    let lab = Lab::shared();
+    let namespace = lab.namespace("parameter");
+    let by_parameter =
+        |name: &str| format!("{{image: {{region: us-east-1, ssmParameter: {name}}}}}");
+    namespace.apply("golden", &by_parameter("/golden/web"), &TWO, "");
+
+    let image = namespace.until_ready("golden");
+
+    assert_eq!(source(&image), "us-east-1/ami-0feedfacefeedface");
+    namespace.assert_served(&image, &TWO);
+    for image in lab.holdings().images_of("parameter/golden") {
+        assert_eq!(
+            image.tags["amity.dev/origin"],
+            "us-east-1/ami-0feedfacefeedface"
+        );
+    }
+    namespace.apply("other", &by_parameter("/golden/other"), &TWO, "");
+    let (reason, message) = namespace.until_stalled("other");
+    assert_eq!(reason, "SourceNotFound", "{message}");
+    assert!(message.contains("/golden/other"), "{message}");
+    lab.assert_users_keep_all();
+}
+
+#[test]
 fn data_volumes_are_left_out_where_the_spec_says_so() {
     let lab = Lab::shared();
     let namespace = lab.namespace("volumes");

@@ -129,22 +129,26 @@ pub fn volumes_are_not_the_root() -> Rule {
     .field_path(".volumes")
 }
 
-/// The image by its id, or by owner and name.
+/// The image by its id, by owner and name, or by what holds its id.
 pub fn image_is_said() -> Rule {
-    Rule::new("has(self.imageId) || has(self.owner) || has(self.name)")
-        .message("write either imageId, or owner with name")
+    Rule::new("has(self.imageId) || has(self.owner) || has(self.name) || has(self.ssmParameter)")
+        .message("write which image it is: imageId, or owner with name, or ssmParameter")
 }
 
 /// As [`image_is_said`], and not twice.
 pub fn image_is_said_once() -> Rule {
-    Rule::new("!has(self.imageId) || (!has(self.owner) && !has(self.name))").message(
-        "write either imageId, or owner with name, and not both: they might name two images",
+    Rule::new(
+        "[has(self.imageId), has(self.owner) || has(self.name), has(self.ssmParameter)]\
+         .filter(said, said).size() <= 1",
+    )
+    .message(
+        "write only one of imageId, owner with name, and ssmParameter: they might name two images",
     )
 }
 
 /// An owner has many images.
 pub fn owner_has_a_name() -> Rule {
-    Rule::new("has(self.imageId) || !has(self.owner) || has(self.name)")
+    Rule::new("has(self.imageId) || has(self.ssmParameter) || !has(self.owner) || has(self.name)")
         .message(
             "write which of the owner's images it is: its whole name, or imageId instead of owner",
         )
@@ -154,7 +158,7 @@ pub fn owner_has_a_name() -> Rule {
 
 /// A name that anybody may give.
 pub fn name_has_an_owner() -> Rule {
-    Rule::new("has(self.imageId) || !has(self.name) || has(self.owner)")
+    Rule::new("has(self.imageId) || has(self.ssmParameter) || !has(self.name) || has(self.owner)")
         .message(
             "write whose image it is: an account id of 12 digits in quotes, self (this account) \
              or amazon; without it, anybody could publish a newer image under this name",
@@ -165,8 +169,8 @@ pub fn name_has_an_owner() -> Rule {
 
 /// An id has one architecture.
 pub fn architecture_is_of_a_name() -> Rule {
-    Rule::new("!has(self.imageId) || !has(self.architecture)")
-        .message("leave architecture out: an imageId is of one image, which has one architecture")
+    Rule::new("!has(self.architecture) || !(has(self.imageId) || has(self.ssmParameter))")
+        .message("leave architecture out: only a name may be that of images for several processors")
         .field_path(".architecture")
 }
 
@@ -177,6 +181,16 @@ pub fn owner() -> Rule {
     Rule::new(IS_OWNER).message(
         "write an account id of 12 digits in quotes, self (this account) or amazon; an image of \
          just anyone cannot be asked for, since anybody could publish a newer one under its name",
+    )
+}
+
+/// Systems Manager's characters of a parameter's name. A version or a label would be another way
+/// to say which revision it is.
+pub fn parameter_name() -> Rule {
+    Rule::new("self.matches('^/?[a-zA-Z0-9_.-]+(/[a-zA-Z0-9_.-]+)*$')").message(
+        "write the whole name of a parameter of the region, for example \
+         /aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64, without a version, \
+         and not an ARN",
     )
 }
 

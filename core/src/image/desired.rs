@@ -16,7 +16,7 @@ use super::observed::{Image, ImageState};
 use super::plan::Finding;
 use crate::api::conditions::{self, Reason};
 use crate::api::{AwsAccount, DeletionPolicy, Deprecation, MachineImage};
-pub use source::{ImageName, RegisteredVolume, Registration, Source, SourceGrants};
+pub use source::{ImageName, Parameter, RegisteredVolume, Registration, Source, SourceGrants};
 
 /// The finalizer that keeps an object until nothing of it is left in EC2.
 pub const FINALIZER: &str = "amity.dev/cleanup";

@@ -11,7 +11,7 @@ use std::ops::Deref;
 use jiff::Timestamp;
 
 use super::attributes::Protection;
-use super::desired::{Desired, Source};
+use super::desired::Desired;
 use super::identity::{Place, Reference, Standing, is_sealed_snapshot, standing, tag};
 use super::observed::{Image, ImageState, Known, Observed, PlaceView, Snapshot, SourceView, Usage};
 use super::plan::{Action, Finding, Plan, Step};
@@ -141,7 +141,7 @@ impl<'a> Facts<'a> {
         let itself = Reference::new(place.region.as_str(), id);
         let mut all = self.observed.known().flat_map(|(_, known)| &known.images);
         self.desired.source.names(&place.region, id)
-            || matches!(self.desired.source, Source::NamedImage(_))
+            || self.desired.source.is_resolved()
                 && (self.desired.pinned.as_ref() == Some(&itself)
                     || all.any(|image| {
                         self.is_of_wanted_revision(image)

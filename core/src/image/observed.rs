@@ -245,6 +245,11 @@ pub enum SourceView {
         /// EC2's sentence.
         message: String,
     },
+    /// It is there, and names no image: a parameter with some other value.
+    NoImage {
+        /// What it is instead, and what to do.
+        message: String,
+    },
     /// It could not be read.
     Unreadable(Unreadable),
 }

@@ -33,7 +33,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 
-use super::desired::{Desired, ImageName, Source};
+use super::desired::{Desired, ImageName, Parameter, Source};
 use super::identity::{Place, Reference, Standing, is_sealed_snapshot, tag};
 use super::observed::{ImageState, Known, Observed, Snapshot};
 use crate::api::conditions;
@@ -117,6 +117,8 @@ pub enum SourceQuery {
     Image(Reference),
     /// The newest available image of a name.
     NamedImage(ImageName),
+    /// The image whose id a parameter holds.
+    Parameter(Parameter),
 }
 
 /// What is asked for, as the user reads it.
@@ -130,6 +132,7 @@ impl fmt::Display for SourceQuery {
                 "available image {:?} of owner {}",
                 named.name, named.owner
             ),
+            Self::Parameter(parameter) => write!(f, "parameter {}", parameter.name),
         }
     }
 }
@@ -192,8 +195,11 @@ fn source_query(view: &View<'_>) -> SourceQuery {
             SourceQuery::Snapshots(region.clone(), ids)
         }
         (Source::Image(image), _) => SourceQuery::Image(image.clone()),
-        (Source::NamedImage(_), Some(origin)) => SourceQuery::Image(origin.reference.clone()),
+        (Source::NamedImage(_) | Source::Parameter(_), Some(origin)) => {
+            SourceQuery::Image(origin.reference.clone())
+        }
         (Source::NamedImage(named), None) => SourceQuery::NamedImage(named.clone()),
+        (Source::Parameter(parameter), None) => SourceQuery::Parameter(parameter.clone()),
     }
 }
 

@@ -220,6 +220,9 @@ fn source() -> impl Strategy<Value = SourceView> {
         Just(SourceView::Missing {
             message: "it is gone.".to_owned()
         }),
+        Just(SourceView::NoImage {
+            message: "its value is no image's id".to_owned()
+        }),
     ]
 }
 

@@ -597,14 +597,16 @@ fn source(desired: &Desired, query: &SourceQuery) -> SourceView {
             };
             SourceView::Snapshots(registration.snapshots().map(snapshot).collect())
         }
-        Source::Image(_) | Source::NamedImage(_) => SourceView::Image(SourceImage {
-            id,
-            name: NAME.to_owned(),
-            architecture: "x86_64".to_owned(),
-            state: ImageState::Available,
-            owner: ACCOUNT.to_owned(),
-            owner_alias: None,
-        }),
+        Source::Image(_) | Source::NamedImage(_) | Source::Parameter(_) => {
+            SourceView::Image(SourceImage {
+                id,
+                name: NAME.to_owned(),
+                architecture: "x86_64".to_owned(),
+                state: ImageState::Available,
+                owner: ACCOUNT.to_owned(),
+                owner_alias: None,
+            })
+        }
     }
 }
 

@@ -110,9 +110,11 @@ impl SourceState {
                 owner: ACCOUNT.to_owned(),
                 owner_alias: None,
             }),
-            SourceQuery::Image(_) | SourceQuery::NamedImage(_) => SourceView::Missing {
-                message: "it is gone".to_owned(),
-            },
+            SourceQuery::Image(_) | SourceQuery::NamedImage(_) | SourceQuery::Parameter(_) => {
+                SourceView::Missing {
+                    message: "it is gone".to_owned(),
+                }
+            }
         }
     }
 }

@@ -117,8 +117,8 @@ pub struct Captured {
     pub revision: String,
 }
 
-/// `{instance: us-east-1/i-1}`, `{snapshot: us-east-1/snap-1}`, `{image: us-east-1/ami-1}`, or
-/// `{image: us-east-1, owner: amazon, name: al2023}`.
+/// `{instance: us-east-1/i-1}`, `{snapshot: us-east-1/snap-1}`, `{image: us-east-1/ami-1}`,
+/// `{image: us-east-1, owner: amazon, name: al2023}`, or `{image: us-east-1, parameter: /base}`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct DesiredSource {
@@ -141,6 +141,8 @@ pub struct DesiredSource {
     pub name: Option<String>,
     #[serde(default)]
     pub architecture: Option<String>,
+    #[serde(default)]
+    pub parameter: Option<String>,
     #[serde(default)]
     pub volumes: Option<String>,
 }
@@ -357,7 +359,7 @@ pub struct Dead {
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Source {
     #[serde(default)]
     pub state: Option<String>,
@@ -369,7 +371,8 @@ pub struct Source {
     pub owner: Option<String>,
     #[serde(default)]
     pub alias: Option<String>,
-    /// The newest image of a name, by default `ami-newest`; one that is pinned is read by its id.
+    /// The image that a name or a parameter stands for, by default `ami-newest`; one that is pinned is read by
+    /// its id.
     #[serde(default)]
     pub id: Option<String>,
     /// Its name, by default that of the spec.
@@ -383,8 +386,13 @@ pub struct Source {
     pub devices: Vec<String>,
     #[serde(default)]
     pub missing: Option<String>,
+    /// What it is instead of an image.
+    #[serde(default)]
+    pub no_image: Option<String>,
     #[serde(default)]
     pub unreadable: Option<String>,
+    #[serde(default)]
+    pub unreadable_reason: Option<String>,
     #[serde(default)]
     pub unread: bool,
 }

@@ -159,6 +159,9 @@ fn machine_image(case: &Case) -> Result<MachineImage, String> {
                 "architecture": said.architecture,
             }})
         }
+        (None, None, Some(region)) if said.parameter.is_some() => {
+            json!({"image": {"region": region, "ssmParameter": said.parameter}})
+        }
         (None, None, Some(image)) => {
             let it = parsed(image)?;
             json!({"image": {"region": it.region, "imageId": it.id}})
@@ -300,7 +303,9 @@ fn source(case: &Case, desired: &Desired, observed: &Observed) -> Result<SourceV
         architecture: None,
         devices: Vec::new(),
         missing: None,
+        no_image: None,
         unreadable: None,
+        unreadable_reason: None,
         unread: source_query(desired, observed).is_none(),
     };
     let said = case.source.as_ref().unwrap_or(&default);
@@ -312,8 +317,16 @@ fn source(case: &Case, desired: &Desired, observed: &Observed) -> Result<SourceV
             message: message.clone(),
         });
     }
+    if let Some(message) = &said.no_image {
+        return Ok(SourceView::NoImage {
+            message: message.clone(),
+        });
+    }
     if let Some(message) = &said.unreadable {
-        return Ok(SourceView::Unreadable(unreadable(message, None)?));
+        return Ok(SourceView::Unreadable(unreadable(
+            message,
+            said.unreadable_reason.as_deref(),
+        )?));
     }
     let (id, name) = match &desired.source {
         Source::Instance { .. } => {
@@ -336,14 +349,18 @@ fn source(case: &Case, desired: &Desired, observed: &Observed) -> Result<SourceV
             ));
         }
         Source::Image(image) => (image.id.clone(), "any".to_owned()),
-        Source::NamedImage(named) => {
+        found @ (Source::NamedImage(_) | Source::Parameter(_)) => {
             let newest = said.id.clone().unwrap_or_else(|| "ami-newest".to_owned());
             // What was resolved once is read by its id.
             let id = match source_query(desired, observed) {
                 Some(SourceQuery::Image(pinned)) => pinned.id,
                 _ => newest,
             };
-            (id, named.name.clone())
+            let name = match found {
+                Source::NamedImage(named) => named.name.clone(),
+                _ => "any".to_owned(),
+            };
+            (id, name)
         }
     };
     let state = match said.state.as_deref() {
@@ -711,7 +728,7 @@ impl Names {
         )
     }
 
-    /// What the revision is made from; a name is resolved to `ami-newest`.
+    /// What the revision is made from; a name or a parameter is resolved to `ami-newest`.
     fn origin(&self) -> Reference {
         let source = &self.0.source;
         let newest = || Reference::new(source.region(), "ami-newest");

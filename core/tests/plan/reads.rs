@@ -31,6 +31,7 @@ fn asks_for_the_source(case: &str, expected: &str) {
             format!("snapshots {region} {}", ids.join(" "))
         }
         Some(SourceQuery::NamedImage(named)) => format!("name {named}"),
+        Some(SourceQuery::Parameter(parameter)) => format!("parameter {parameter}"),
     };
     assert_eq!(asked, expected, "{case}");
 }
@@ -62,6 +63,15 @@ fn a_name_is_looked_up_until_it_is_pinned() {
         &format!("{desired}\n{recorded}\n{made}"),
         "image us-east-1/ami-8",
     );
+}
+
+#[test]
+fn a_parameter_is_read_until_it_is_pinned() {
+    let desired =
+        "desired: {source: {image: us-east-1, parameter: /base}, regions: [us-east-1, eu-west-1]}";
+    asks_for_the_source(desired, "parameter us-east-1/ssm:/base");
+    let recorded = "before: {available: false, source: us-east-1/ami-7}";
+    asks_for_the_source(&format!("{desired}\n{recorded}"), "image us-east-1/ami-7");
 }
 
 #[test]

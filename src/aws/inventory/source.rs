@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-use amity_core::image::desired::ImageName;
+use amity_core::image::desired::{ImageName, Parameter};
 use amity_core::image::identity::{Place, Reference};
 use amity_core::image::observed::{
     SourceImage, SourceInstance, SourceSnapshot, SourceView, Unreadable,
@@ -11,12 +11,14 @@ use amity_core::image::observed::{
 use amity_core::image::plan::SourceQuery;
 use aws_sdk_ec2::Client as Ec2;
 use aws_sdk_ec2::types::{self, DeviceType, Reservation};
+use aws_sdk_ssm::Client as Ssm;
 use jiff::{SignedDuration, Timestamp};
 
 use super::read::{Pages, State, filter, state_of, tags_of};
 use super::{Inventory, not_read_yet};
 use crate::aws::calls::{self, EC2Calls};
 use crate::aws::error::Failure;
+use crate::aws::session::Session;
 
 /// How long an answer serves everybody who asks for the same.
 const FRESH: SignedDuration = SignedDuration::from_secs(30);
@@ -86,14 +88,63 @@ impl Inventory {
     /// Reads a source, and remembers what came of it.
     pub(super) async fn read_source(&self, place: &Place, query: &SourceQuery) {
         let view = match self.sessions.proven(&place.account) {
-            Some(session) => {
-                let ec2 = session.ec2(&place.region);
-                self.read_source_in_turn(&ec2, query, place).await
-            }
+            Some(session) => match query {
+                SourceQuery::Parameter(parameter) => {
+                    self.read_parameter(&session, parameter, place).await
+                }
+                query => {
+                    let ec2 = session.ec2(&place.region);
+                    self.read_source_in_turn(&ec2, query, place).await
+                }
+            },
             None => SourceView::Unreadable(self.why_closed(place)),
         };
         let key = (place.account.clone(), query.clone());
         self.sources.put(key, &view, self.clock.now());
+    }
+
+    /// The image whose id the parameter holds. Any other value is not told: whoever may write a spec may not be
+    /// one who may read the parameter.
+    async fn read_parameter(
+        &self,
+        session: &Session,
+        parameter: &Parameter,
+        place: &Place,
+    ) -> SourceView {
+        let ssm = session.ssm(&place.region);
+        let value = value_of(&ssm, self.sessions.calls(), &parameter.name);
+        let value = match self.in_turn(place, PARAMETER, value).await {
+            Ok(Ok(value)) => value,
+            Ok(Err(failure)) if failure.is_source_not_there() => {
+                return SourceView::Missing {
+                    message: format!(
+                        "Systems Manager shows no such parameter in {} to account {}",
+                        place.region, place.account
+                    ),
+                };
+            }
+            Ok(Err(failure)) => {
+                return SourceView::Unreadable(failure.unreadable(PARAMETER, place));
+            }
+            Err(not_now) => return SourceView::Unreadable(not_now),
+        };
+        if !is_image_id(&value) {
+            return SourceView::NoImage {
+                message: format!(
+                    "the value of parameter {} in {} is no image's id: name a parameter whose value is one, such as \
+                     ami-0123456789abcdef0 and nothing else",
+                    parameter.name, place.region
+                ),
+            };
+        }
+        let ec2 = session.ec2(&place.region);
+        let image = SourceQuery::Image(Reference::new(place.region.as_str(), value.as_str()));
+        match self.read_source_in_turn(&ec2, &image, place).await {
+            SourceView::Missing { message } => SourceView::Missing {
+                message: format!("the value of the parameter is {value}, and {message}"),
+            },
+            view => view,
+        }
     }
 
     async fn read_source_in_turn(
@@ -106,6 +157,7 @@ impl Inventory {
             SourceQuery::Instance(_) => INSTANCES,
             SourceQuery::Snapshots(..) => SNAPSHOTS,
             SourceQuery::Image(_) | SourceQuery::NamedImage(_) => IMAGES,
+            SourceQuery::Parameter(_) => PARAMETER,
         };
         let answer = self
             .in_turn(place, action, read(ec2, self.sessions.calls(), query))
@@ -173,12 +225,34 @@ async fn read(ec2: &Ec2, calls: &EC2Calls, query: &SourceQuery) -> Result<Option
         SourceQuery::Snapshots(_, ids) => snapshots(ec2, calls, ids).await?.map(Found::from),
         SourceQuery::Image(at) => image(ec2, calls, &at.id).await?,
         SourceQuery::NamedImage(named) => newest_image(ec2, calls, named).await?,
+        SourceQuery::Parameter(_) => None,
     })
 }
 
 const INSTANCES: &str = "DescribeInstances";
 const SNAPSHOTS: &str = "DescribeSnapshots";
 const IMAGES: &str = "DescribeImages";
+const PARAMETER: &str = "GetParameter";
+
+async fn value_of(ssm: &Ssm, calls: &EC2Calls, name: &str) -> Result<String, Failure> {
+    let request = ssm.get_parameter().name(named(name)?);
+    let answer = calls::read(calls, PARAMETER, || request.clone().send()).await?;
+    let parameter = answer.parameter();
+    Ok(parameter
+        .and_then(|parameter| parameter.value())
+        .unwrap_or_default()
+        .to_owned())
+}
+
+/// `ami-` and eight or seventeen hex digits, as EC2 gives them.
+fn is_image_id(value: &str) -> bool {
+    value.strip_prefix("ami-").is_some_and(|digits| {
+        [8, 17].contains(&digits.len())
+            && digits
+                .bytes()
+                .all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
+    })
+}
 
 async fn instance(ec2: &Ec2, calls: &EC2Calls, id: &str) -> Result<Option<SourceView>, Failure> {
     let request = ec2.describe_instances().instance_ids(named(id)?);
@@ -347,6 +421,25 @@ fn nothing_to_read() -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_image_has_an_id_of_the_old_or_the_new_length() {
+        for id in ["ami-0123abcd", "ami-0123456789abcdef0"] {
+            assert!(is_image_id(id), "{id}");
+        }
+        for other in [
+            "",
+            "ami-",
+            "ami-0123ABCD",
+            "ami-0123abc",
+            " ami-0123abcd",
+            "ami-0123456789abcdef0\n",
+            "snap-0123456789abcdef0",
+            "{\"image_id\": \"ami-0123abcd\"}",
+        ] {
+            assert!(!is_image_id(other), "{other:?}");
+        }
+    }
 
     #[test]
     fn a_name_is_taken_literally() {

@@ -31,6 +31,8 @@ pub enum Source {
     Image(Reference),
     /// Copies of the newest image of a name, resolved once per revision.
     NamedImage(ImageName),
+    /// Copies of the image whose id a parameter holds, resolved once per revision.
+    Parameter(Parameter),
 }
 
 /// What EC2 has to be told to make an image of snapshots. Everything is said, since its defaults
@@ -77,6 +79,15 @@ pub struct ImageName {
     pub architecture: Option<&'static str>,
 }
 
+/// A parameter of Systems Manager whose value is the id of an image.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Parameter {
+    /// The region, of the image too.
+    pub region: String,
+    /// The whole name.
+    pub name: String,
+}
+
 impl Source {
     /// What the spec says.
     pub(super) fn of(source: &api::Source) -> Self {
@@ -90,9 +101,13 @@ impl Source {
                 region: snapshot.region.clone(),
                 registration: Registration::of(snapshot),
             },
-            api::Source::Image(image) => match &image.image_id {
-                Some(id) => Self::Image(Reference::new(&image.region, id)),
-                None => Self::NamedImage(ImageName {
+            api::Source::Image(image) => match (&image.image_id, &image.ssm_parameter) {
+                (Some(id), _) => Self::Image(Reference::new(&image.region, id)),
+                (None, Some(parameter)) => Self::Parameter(Parameter {
+                    region: image.region.clone(),
+                    name: parameter.clone(),
+                }),
+                (None, None) => Self::NamedImage(ImageName {
                     region: image.region.clone(),
                     owner: image.owner.clone().unwrap_or_default(),
                     name: image.name.clone().unwrap_or_default(),
@@ -108,10 +123,11 @@ impl Source {
             Self::Instance { at, .. } | Self::Image(at) => &at.region,
             Self::Snapshot { region, .. } => region,
             Self::NamedImage(named) => &named.region,
+            Self::Parameter(parameter) => &parameter.region,
         }
     }
 
-    /// What the spec itself names; `None` while it only gives a name.
+    /// What the spec itself names; `None` where that has to be found out.
     pub fn reference(&self) -> Option<Reference> {
         match self {
             Self::Instance { at, .. } | Self::Image(at) => Some(at.clone()),
@@ -119,13 +135,18 @@ impl Source {
                 region,
                 registration,
             } => Some(Reference::new(region, &registration.snapshot)),
-            Self::NamedImage(_) => None,
+            Self::NamedImage(_) | Self::Parameter(_) => None,
         }
     }
 
     /// Whether it is an image, which every region copies by itself.
     pub fn is_image(&self) -> bool {
-        matches!(self, Self::Image(_) | Self::NamedImage(_))
+        matches!(self, Self::Image(_)) || self.is_resolved()
+    }
+
+    /// Whether the spec does not say which image it is, so that this is found out, once per revision.
+    pub fn is_resolved(&self) -> bool {
+        matches!(self, Self::NamedImage(_) | Self::Parameter(_))
     }
 
     /// Whether the spec names this very image or snapshot, which is the user's then, whoever made it.
@@ -136,16 +157,17 @@ impl Source {
         match self {
             Self::Instance { at, .. } | Self::Image(at) => at.id == id,
             Self::Snapshot { registration, .. } => registration.snapshots().any(|one| one == id),
-            Self::NamedImage(_) => false,
+            Self::NamedImage(_) | Self::Parameter(_) => false,
         }
     }
 }
 
-/// `region/id`, or `region/owner/name`.
+/// `region/id`, `region/owner/name`, or `region/ssm:parameter`.
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self, self.reference()) {
             (Self::NamedImage(named), _) => named.fmt(f),
+            (Self::Parameter(parameter), _) => parameter.fmt(f),
             (_, Some(reference)) => reference.fmt(f),
             (_, None) => f.write_str(self.region()),
         }
@@ -155,6 +177,12 @@ impl fmt::Display for Source {
 impl fmt::Display for ImageName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}/{}", self.region, self.owner, self.name)
+    }
+}
+
+impl fmt::Display for Parameter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/ssm:{}", self.region, self.name)
     }
 }
 

@@ -86,6 +86,12 @@ fn the_hash_of_an_image_given_by_its_name_never_changes() {
 }
 
 #[test]
+fn the_hash_of_an_image_given_by_a_parameter_never_changes() {
+    let parameter = json!({"image": {"region": "us-east-1", "ssmParameter": "/golden/web"}});
+    assert_eq!(revision_of(&parameter), "e33ef412d2");
+}
+
+#[test]
 fn the_hash_of_a_capture_of_the_root_volume_never_changes() {
     let root = json!({"instance": {
         "region": "us-east-1",

@@ -177,7 +177,7 @@ fn spec_image(view: &View<'_>) -> Result<CopySource, Finding> {
             message,
         })
     };
-    // `region/owner/name`, while it is only a name.
+    // `region/owner/name` or `region/ssm:parameter`, while it is only that.
     let unread = || {
         let said = desired.source.to_string().parse();
         said.unwrap_or_else(|()| Reference::new(desired.source.region(), ""))
@@ -216,10 +216,10 @@ fn spec_image(view: &View<'_>) -> Result<CopySource, Finding> {
                     conditions::SOURCE_GONE,
                     format!("{what} was not found: {message}; change spec.source or spec.rebuild"),
                 ),
-                (false, Source::NamedImage(named), Some(_)) => finding(
+                (false, source, Some(_)) if source.is_resolved() => finding(
                     conditions::SOURCE_NOT_FOUND,
                     format!(
-                        "{what}, to which {named} was resolved for this revision, was not found: {message}; change \
+                        "{what}, to which {source} was resolved for this revision, was not found: {message}; change \
                          spec.rebuild to resolve it anew"
                     ),
                 ),
@@ -228,6 +228,9 @@ fn spec_image(view: &View<'_>) -> Result<CopySource, Finding> {
                     format!("{what} was not found: {message}; correct spec.source"),
                 ),
             }
+        }
+        SourceView::NoImage { message } => {
+            finding(conditions::SOURCE_NOT_SUPPORTED, message.clone())
         }
         SourceView::Unreadable(unreadable) => {
             finding(unreadable.reason, unreadable.message.clone())

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::api::DeletionPolicy;
-use crate::image::desired::{Desired, Source};
+use crate::image::desired::Desired;
 use crate::image::identity::{self, Place, Reference, Revision, Standing, is_sealed_snapshot, tag};
 use crate::image::observed::{Image, ImageState, Known, Observed, Snapshot, SourceView};
 
@@ -12,7 +12,7 @@ pub(crate) struct View<'a> {
     pub desired: &'a Desired,
     pub observed: &'a Observed,
     pub now: Timestamp,
-    /// What the wanted revision is made from, resolved; `None` while a name is not.
+    /// What the wanted revision is made from, resolved; `None` while a name or a parameter is not.
     pub origin: Option<Origin>,
     /// The images whose tags claim the object, in the order of places.
     pub claimed: Vec<Owned<'a>>,
@@ -81,7 +81,7 @@ impl<'a> View<'a> {
         let origin = owned.image.tags.get(tag::ORIGIN);
         let origin = origin.and_then(|text| text.parse::<Reference>().ok());
         owned.is_of(&self.desired.revision)
-            && matches!(self.desired.source, Source::NamedImage(_))
+            && self.desired.source.is_resolved()
             && self
                 .origin
                 .as_ref()

@@ -25,6 +25,9 @@ codes! {
         "There is no such launch template.", "name a launch template that exists in {region}";
     "InvalidLaunchTemplateName.NotFoundException" NotThere [CreateLaunchTemplateVersion]
         "The same, by its name.", "name a launch template that exists in {region}";
+    "ParameterNotFound" NotThere [GetParameter]
+        "There is no such parameter in the region, or it is not shown to the account.",
+        "correct region and ssmParameter in spec.source";
 
     // No ids.
     "InvalidAMIID.Malformed" NoId [CopyImage DescribeImages] "What should be an image's id is none.", "correct the id in spec.source";
@@ -33,6 +36,8 @@ codes! {
     "InvalidSnapshotID.Malformed" NoId [DeleteSnapshot] "What should be a snapshot's id is none.", "correct the id that the message names";
     "InvalidLaunchTemplateId.Malformed" NoId [CreateLaunchTemplateVersion]
         "What should be a launch template's id is none.", "correct the id that the message names";
+    "ValidationException" NoId [GetParameter]
+        "What should be a parameter's name is none.", "correct ssmParameter in spec.source";
 
     // States.
     "IncorrectInstanceState" WrongState [CreateImage]
