@@ -66,6 +66,8 @@ pub struct Referred {
     pub unusable: Option<&'static str>,
     /// The labels of the object's namespace.
     pub namespace_labels: BTreeMap<String, String>,
+    /// The other images that it is made of, one after another.
+    pub machine_images: Vec<MachineImage>,
 }
 
 /// Brings EC2 one step nearer to what `image` asks for, and says so in its status. Gives when to look again
@@ -100,6 +102,7 @@ fn desired(image: &MachineImage, referred: &Referred, cx: &Context) -> Desired {
         account,
         unusable: referred.unusable,
         namespace_labels: &referred.namespace_labels,
+        machine_images: &referred.machine_images,
         account_regions: regions.as_deref(),
     };
     Desired::of(image, &cx.installation, references)

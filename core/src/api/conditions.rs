@@ -212,6 +212,9 @@ reasons! {
     SOURCE_NOT_FOUND "SourceNotFound" [READY, AVAILABLE, SOURCE_RESOLVED, STALLED]
         "The instance, snapshot, image or parameter in spec.source does not exist in that region, or is not shown to this account.",
         "Correct the region and the id, name or parameter in spec.source. An image or snapshot of another account must be shared with this one.";
+    SOURCE_NOT_PUBLISHED "SourceNotPublished" [READY, AVAILABLE, SOURCE_RESOLVED, RECONCILING]
+        "The MachineImage in spec.source.image.machineImageName is not there, or has published no image in that region yet.",
+        "Wait, and see that MachineImage's own conditions; or correct the name or the region in spec.source.";
     SOURCE_NOT_SUPPORTED "SourceNotSupported" [READY, AVAILABLE, SOURCE_RESOLVED, STALLED]
         "The source exists but no image can be made of it as it is: an instance that is terminated or has no EBS root volume, a snapshot that is not completed, an image that is not available, a parameter whose value is no image's id.",
         "Bring it into the state that the message names, or use another source.";

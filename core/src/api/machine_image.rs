@@ -52,6 +52,7 @@ pub use words::{Architecture, BootMode, EnaSupport, PlatformDetails};
     derive = "PartialEq",
     validation = rules::image_name_fits(),
     validation = rules::publish_tags_are_not_tags(),
+    validation = rules::source_is_another_image(),
     doc = "An Amazon Machine Image that Amity makes, copies to every region asked for, and \
            publishes once it is complete everywhere. It is made of revisions, as a Deployment is \
            of ReplicaSets: a change of spec.source or spec.rebuild builds a new revision beside \

@@ -3,6 +3,7 @@
 //! A refusal is part of what is desired, not an early return: grants gate making and exposing images,
 //! never cleaning up, so that a plan is made in any case.
 
+mod chain;
 mod source;
 
 use std::collections::BTreeMap;
@@ -16,7 +17,10 @@ use super::observed::{Image, ImageState};
 use super::plan::Finding;
 use crate::api::conditions::{self, Reason};
 use crate::api::{AwsAccount, DeletionPolicy, Deprecation, MachineImage};
-pub use source::{ImageName, Parameter, RegisteredVolume, Registration, Source, SourceGrants};
+pub use chain::chain;
+pub use source::{
+    ImageName, Parameter, Published, RegisteredVolume, Registration, Source, SourceGrants,
+};
 
 /// The finalizer that keeps an object until nothing of it is left in EC2.
 pub const FINALIZER: &str = "amity.dev/cleanup";
@@ -56,6 +60,8 @@ pub struct References<'a> {
     pub unusable: Option<&'a str>,
     /// The labels of the object's namespace, which grants select by.
     pub namespace_labels: &'a BTreeMap<String, String>,
+    /// The other objects that this one is made of, as [`chain()`] has them.
+    pub machine_images: &'a [MachineImage],
     /// The regions that the account was proven to have; `None` before it was reached.
     pub account_regions: Option<&'a [String]>,
 }
@@ -119,6 +125,8 @@ pub struct Desired {
     pub consistency_window: SignedDuration,
     /// Why nothing may be made at all: a missing account or grant, a region that is not the account's.
     pub refusals: Vec<Finding>,
+    /// What to say while the object that the spec names as its source has published nothing.
+    pub awaited: Option<Finding>,
     /// What the account's grants say of a source, asked once EC2 has shown it.
     pub grants: SourceGrants,
 }
@@ -155,6 +163,7 @@ impl Desired {
         let source = serde_json::to_value(&spec.source).unwrap_or_default();
         let revision = Revision::of(&source, spec.rebuild.as_deref());
         let mut refusals = refusals_of_references(image, references);
+        refusals.extend(chain::refusal(image, references.machine_images));
         let image_name = image
             .image_name(revision.as_str())
             .unwrap_or_else(|too_long| {
@@ -175,7 +184,7 @@ impl Desired {
                 object: image.key(),
             },
             account_name: spec.account_name.clone(),
-            source: Source::of(&spec.source),
+            source: Source::of(&spec.source, image.namespace()),
             pinned: pinned(image, &revision),
             told: told(image, place),
             discarded: annotation(DISCARDED)
@@ -216,6 +225,7 @@ impl Desired {
             deregister_in_use: annotation(DEREGISTER_IN_USE).map(Revision::from),
             consistency_window: installation.consistency_window,
             refusals,
+            awaited: chain::awaited(image, references.machine_images),
             grants: SourceGrants {
                 account: references.account.cloned(),
                 namespace: image.namespace().to_owned(),

@@ -528,8 +528,12 @@ fn an_image_that_is_being_copied_stays(
     let going = facts.deregistered(place, step)?;
     let itself = Reference::new(place.region.clone(), going.id.clone());
     let mut all = facts.observed.known().flat_map(|(_, known)| &known.images);
-    let reader = all.find(|image| image.is_being_copied_from(&itself))?;
-    Some(format!("{} is being copied from it", reader.id))
+    let own = all.find(|image| image.is_being_copied_from(&itself));
+    let others = || facts.observed.readers.get(&itself);
+    let reader = own
+        .map(|image| &image.id)
+        .or_else(|| others().map(|reader| &reader.id))?;
+    Some(format!("{reader} is being copied from it"))
 }
 
 fn retain_destroys_nothing(facts: &Facts<'_>, _: &Place, step: &Step) -> Option<String> {

@@ -19,6 +19,8 @@ pub struct Observed {
     pub places: BTreeMap<Place, PlaceView>,
     /// What the spec names as the source, where the plan may need it.
     pub source: SourceView,
+    /// Pending images of other objects, by the image of this one that each is being copied from.
+    pub readers: BTreeMap<Reference, Reference>,
     /// Who uses images that are to go, as far as that was read a moment ago, by place and image.
     pub usage: BTreeMap<(Place, String), Usage>,
     /// How much of the account is about to go, by what every object asks for, where that was asked.
@@ -250,6 +252,8 @@ pub enum SourceView {
         /// What it is instead, and what to do.
         message: String,
     },
+    /// Another object, which has published no image there yet.
+    Unpublished,
     /// It could not be read.
     Unreadable(Unreadable),
 }
@@ -295,6 +299,8 @@ pub struct SourceImage {
     pub owner: String,
     /// The owner's alias, such as `amazon`.
     pub owner_alias: Option<String>,
+    /// The object of this installation that it is of, by its tags and its seal.
+    pub object: Option<String>,
 }
 
 /// What was asked of EC2, as far as it tells one refusal from another.

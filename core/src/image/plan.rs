@@ -33,7 +33,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 
-use super::desired::{Desired, ImageName, Parameter, Source};
+use super::desired::{Desired, ImageName, Parameter, Published, Source};
 use super::identity::{Place, Reference, Standing, is_sealed_snapshot, tag};
 use super::observed::{ImageState, Known, Observed, Snapshot};
 use crate::api::conditions;
@@ -119,6 +119,8 @@ pub enum SourceQuery {
     NamedImage(ImageName),
     /// The image whose id a parameter holds.
     Parameter(Parameter),
+    /// What another object has published, which the lists tell.
+    Published(Published),
 }
 
 /// What is asked for, as the user reads it.
@@ -133,6 +135,7 @@ impl fmt::Display for SourceQuery {
                 named.name, named.owner
             ),
             Self::Parameter(parameter) => write!(f, "parameter {}", parameter.name),
+            Self::Published(published) => write!(f, "published image of {}", published.object),
         }
     }
 }
@@ -195,11 +198,12 @@ fn source_query(view: &View<'_>) -> SourceQuery {
             SourceQuery::Snapshots(region.clone(), ids)
         }
         (Source::Image(image), _) => SourceQuery::Image(image.clone()),
-        (Source::NamedImage(_) | Source::Parameter(_), Some(origin)) => {
+        (Source::NamedImage(_) | Source::Parameter(_) | Source::Published(_), Some(origin)) => {
             SourceQuery::Image(origin.reference.clone())
         }
         (Source::NamedImage(named), None) => SourceQuery::NamedImage(named.clone()),
         (Source::Parameter(parameter), None) => SourceQuery::Parameter(parameter.clone()),
+        (Source::Published(published), None) => SourceQuery::Published(published.clone()),
     }
 }
 

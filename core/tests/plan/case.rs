@@ -49,6 +49,12 @@ pub struct Case {
     pub config_maps_unread: bool,
     #[serde(default)]
     pub account: Account,
+    /// The other objects of the namespace.
+    #[serde(default)]
+    pub machine_images: BTreeMap<String, MachineImage>,
+    /// Pending images of other objects, by what each is being copied from.
+    #[serde(default)]
+    pub readers: BTreeMap<String, String>,
     /// The status that stands.
     #[serde(default)]
     pub before: Option<Before>,
@@ -118,7 +124,8 @@ pub struct Captured {
 }
 
 /// `{instance: us-east-1/i-1}`, `{snapshot: us-east-1/snap-1}`, `{image: us-east-1/ami-1}`,
-/// `{image: us-east-1, owner: amazon, name: al2023}`, or `{image: us-east-1, parameter: /base}`.
+/// `{image: us-east-1, owner: amazon, name: al2023}`, `{image: us-east-1, parameter: /base}`, or
+/// `{image: us-east-1, machineImage: base}`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct DesiredSource {
@@ -144,7 +151,21 @@ pub struct DesiredSource {
     #[serde(default)]
     pub parameter: Option<String>,
     #[serde(default)]
+    pub machine_image: Option<String>,
+    #[serde(default)]
     pub volumes: Option<String>,
+}
+
+/// Another object, of an image by its id in its first region unless it is said to be of another.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct MachineImage {
+    pub regions: Vec<String>,
+    #[serde(default)]
+    pub account_name: Option<String>,
+    /// The object that it is made of.
+    #[serde(default)]
+    pub of: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -386,6 +407,12 @@ pub struct Source {
     pub devices: Vec<String>,
     #[serde(default)]
     pub missing: Option<String>,
+    /// The other object that it is of; by default the one that the spec names.
+    #[serde(default)]
+    pub object: Option<String>,
+    /// The object that the spec names has published nothing.
+    #[serde(default)]
+    pub unpublished: bool,
     /// What it is instead of an image.
     #[serde(default)]
     pub no_image: Option<String>,

@@ -10,7 +10,7 @@ use amity_core::api::{
 use amity_core::image::attributes::{Attributes, Protection, whole_minutes};
 use amity_core::image::desired::{
     CAPTURED, DEREGISTER_IN_USE, DISCARDED, Desired, Discarded, FINALIZER, Installation,
-    LIMIT_LIFTED_UNTIL, References, Source,
+    LIMIT_LIFTED_UNTIL, References, Source, chain,
 };
 use amity_core::image::identity::{Place, Reference, Revision, TagKeys, tag};
 use amity_core::image::observed::{
@@ -44,11 +44,16 @@ pub fn situation(case: &Case) -> Result<Situation, String> {
     let account = (!case.account.missing)
         .then(|| aws_account(case))
         .transpose()?;
+    let others = chain(&image, |name| {
+        let other = case.machine_images.get(name)?;
+        Some(another(name, other))
+    });
     let of = |image: &MachineImage| {
         let references = References {
             unusable: None,
             account: account.as_ref(),
             namespace_labels: &BTreeMap::new(),
+            machine_images: &others,
             account_regions: case.account.enabled.as_deref(),
         };
         let installation = Installation {
@@ -96,6 +101,24 @@ pub fn situation(case: &Case) -> Result<Situation, String> {
         observed,
         now: now(),
     })
+}
+
+/// Another object of the namespace.
+fn another(name: &str, said: &case::MachineImage) -> MachineImage {
+    let source = match &said.of {
+        Some(other) => json!({"region": said.regions[0], "machineImageName": other}),
+        None => json!({"region": said.regions[0], "imageId": "ami-1"}),
+    };
+    let regions = said.regions.iter().map(|region| json!({"name": region}));
+    let spec = json!({
+        "accountName": said.account_name.as_deref().unwrap_or("default"),
+        "source": {"image": source},
+        "regions": regions.collect::<Vec<_>>(),
+    });
+    let spec = serde_json::from_value(spec).expect("a spec");
+    let mut image = MachineImage::new(name, spec);
+    image.metadata.namespace = Some("prod".to_owned());
+    image
 }
 
 fn annotate(image: &mut MachineImage, key: &str, value: String) {
@@ -158,6 +181,9 @@ fn machine_image(case: &Case) -> Result<MachineImage, String> {
                 "name": said.name,
                 "architecture": said.architecture,
             }})
+        }
+        (None, None, Some(region)) if said.machine_image.is_some() => {
+            json!({"image": {"region": region, "machineImageName": said.machine_image}})
         }
         (None, None, Some(region)) if said.parameter.is_some() => {
             json!({"image": {"region": region, "ssmParameter": said.parameter}})
@@ -303,6 +329,8 @@ fn source(case: &Case, desired: &Desired, observed: &Observed) -> Result<SourceV
         architecture: None,
         devices: Vec::new(),
         missing: None,
+        object: None,
+        unpublished: false,
         no_image: None,
         unreadable: None,
         unreadable_reason: None,
@@ -316,6 +344,9 @@ fn source(case: &Case, desired: &Desired, observed: &Observed) -> Result<SourceV
         return Ok(SourceView::Missing {
             message: message.clone(),
         });
+    }
+    if said.unpublished {
+        return Ok(SourceView::Unpublished);
     }
     if let Some(message) = &said.no_image {
         return Ok(SourceView::NoImage {
@@ -349,7 +380,7 @@ fn source(case: &Case, desired: &Desired, observed: &Observed) -> Result<SourceV
             ));
         }
         Source::Image(image) => (image.id.clone(), "any".to_owned()),
-        found @ (Source::NamedImage(_) | Source::Parameter(_)) => {
+        found @ (Source::NamedImage(_) | Source::Parameter(_) | Source::Published(_)) => {
             let newest = said.id.clone().unwrap_or_else(|| "ami-newest".to_owned());
             // What was resolved once is read by its id.
             let id = match source_query(desired, observed) {
@@ -380,6 +411,14 @@ fn source(case: &Case, desired: &Desired, observed: &Observed) -> Result<SourceV
         state,
         owner: said.owner.clone().unwrap_or_else(|| ACCOUNT.to_owned()),
         owner_alias: said.alias.clone(),
+        object: match &desired.source {
+            Source::Published(published) => Some(
+                said.object
+                    .clone()
+                    .unwrap_or_else(|| published.object.clone()),
+            ),
+            _ => said.object.clone(),
+        },
     }))
 }
 
@@ -426,6 +465,9 @@ fn observed(case: &Case, names: &Names) -> Result<Observed, String> {
             target: None,
         };
         observed.refusals.insert(asked, refusal);
+    }
+    for (from, reader) in &case.readers {
+        observed.readers.insert(parsed(from)?, parsed(reader)?);
     }
     observed.started = time(case.started.as_deref().unwrap_or("-7d"))?;
     observed.last_creation = case

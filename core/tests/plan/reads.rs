@@ -32,6 +32,7 @@ fn asks_for_the_source(case: &str, expected: &str) {
         }
         Some(SourceQuery::NamedImage(named)) => format!("name {named}"),
         Some(SourceQuery::Parameter(parameter)) => format!("parameter {parameter}"),
+        Some(SourceQuery::Published(published)) => format!("published {published}"),
     };
     assert_eq!(asked, expected, "{case}");
 }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-use amity_core::image::desired::{ImageName, Parameter};
-use amity_core::image::identity::{Place, Reference};
+use amity_core::image::desired::{Desired, ImageName, Parameter, Published};
+use amity_core::image::identity::{Place, Reference, tag};
 use amity_core::image::observed::{
     SourceImage, SourceInstance, SourceSnapshot, SourceView, Unreadable,
 };
@@ -85,6 +85,31 @@ impl Inventory {
         self.sources.get(&key, self.clock.now())
     }
 
+    /// What EC2 shows of a source: by a call, or from the lists where these tell.
+    pub(super) async fn source_of(&self, desired: &Desired, query: &SourceQuery) -> SourceView {
+        let place = desired.source_place();
+        match query {
+            SourceQuery::Published(published) => self.published(desired, &place, published),
+            query => {
+                let object = &desired.identity.object;
+                self.source_in_a_moment(&place, query, object).await
+            }
+        }
+    }
+
+    /// The image that another object has published in `place`, which is in the list of the place.
+    fn published(&self, desired: &Desired, place: &Place, published: &Published) -> SourceView {
+        let mut state = self.state();
+        if let Some(unreadable) = state.why_unreadable(place, &desired.identity.object) {
+            return SourceView::Unreadable(unreadable);
+        }
+        let known = state.places.get(place);
+        match known.and_then(|known| known.memory.view(&published.object)) {
+            Some(known) => published.among(&known.images, &desired.identity),
+            None => SourceView::Unreadable(not_read_yet(place)),
+        }
+    }
+
     /// Reads a source, and remembers what came of it.
     pub(super) async fn read_source(&self, place: &Place, query: &SourceQuery) {
         let view = match self.sessions.proven(&place.account) {
@@ -156,11 +181,17 @@ impl Inventory {
         let action = match query {
             SourceQuery::Instance(_) => INSTANCES,
             SourceQuery::Snapshots(..) => SNAPSHOTS,
-            SourceQuery::Image(_) | SourceQuery::NamedImage(_) => IMAGES,
+            SourceQuery::Image(_) | SourceQuery::NamedImage(_) | SourceQuery::Published(_) => {
+                IMAGES
+            }
             SourceQuery::Parameter(_) => PARAMETER,
         };
         let answer = self
-            .in_turn(place, action, read(ec2, self.sessions.calls(), query))
+            .in_turn(
+                place,
+                action,
+                read(ec2, self.sessions.calls(), query, &self.owner),
+            )
             .await;
         match answer {
             Ok(Ok(Some(Found { view, snapshots }))) => {
@@ -219,13 +250,19 @@ impl From<SourceView> for Found {
     }
 }
 
-async fn read(ec2: &Ec2, calls: &EC2Calls, query: &SourceQuery) -> Result<Option<Found>, Failure> {
+async fn read(
+    ec2: &Ec2,
+    calls: &EC2Calls,
+    query: &SourceQuery,
+    owner: &str,
+) -> Result<Option<Found>, Failure> {
     Ok(match query {
         SourceQuery::Instance(at) => instance(ec2, calls, &at.id).await?.map(Found::from),
         SourceQuery::Snapshots(_, ids) => snapshots(ec2, calls, ids).await?.map(Found::from),
-        SourceQuery::Image(at) => image(ec2, calls, &at.id).await?,
-        SourceQuery::NamedImage(named) => newest_image(ec2, calls, named).await?,
-        SourceQuery::Parameter(_) => None,
+        SourceQuery::Image(at) => image(ec2, calls, &at.id, owner).await?,
+        SourceQuery::NamedImage(named) => newest_image(ec2, calls, named, owner).await?,
+        // A parameter leads to an image by its id, and the lists tell what is published.
+        SourceQuery::Parameter(_) | SourceQuery::Published(_) => None,
     })
 }
 
@@ -309,7 +346,12 @@ async fn snapshots(
     Ok(found.map(SourceView::Snapshots))
 }
 
-async fn image(ec2: &Ec2, calls: &EC2Calls, id: &str) -> Result<Option<Found>, Failure> {
+async fn image(
+    ec2: &Ec2,
+    calls: &EC2Calls,
+    id: &str,
+    owner: &str,
+) -> Result<Option<Found>, Failure> {
     let request = ec2
         .describe_images()
         .image_ids(named(id)?)
@@ -317,7 +359,7 @@ async fn image(ec2: &Ec2, calls: &EC2Calls, id: &str) -> Result<Option<Found>, F
     let answer = calls::read(calls, IMAGES, || request.clone().send()).await?;
     let mut found = answer.images().iter();
     let found = found.find(|image| image.image_id() == Some(id));
-    Ok(found.and_then(found_image))
+    Ok(found.and_then(|image| found_image(image, owner)))
 }
 
 /// The newest available image of the name, by its creation date and then by its id, so that everybody who looks
@@ -326,6 +368,7 @@ async fn newest_image(
     ec2: &Ec2,
     calls: &EC2Calls,
     named: &ImageName,
+    owner: &str,
 ) -> Result<Option<Found>, Failure> {
     let all = images_called(ec2, calls, named).await?;
     let of_name = all
@@ -337,7 +380,7 @@ async fn newest_image(
             let created = image.creation_date().and_then(|text| text.parse().ok());
             (created.unwrap_or(Timestamp::MIN), image.image_id())
         });
-    Ok(newest.and_then(found_image))
+    Ok(newest.and_then(|image| found_image(image, owner)))
 }
 
 /// Always of one owner: anybody can give a public image any name.
@@ -382,7 +425,7 @@ fn literal(value: &str) -> String {
     value.chars().flat_map(escaped).collect()
 }
 
-fn found_image(image: &types::Image) -> Option<Found> {
+fn found_image(image: &types::Image, owner: &str) -> Option<Found> {
     let State::Shown(state) = state_of(image) else {
         return None;
     };
@@ -398,11 +441,19 @@ fn found_image(image: &types::Image) -> Option<Found> {
         state,
         owner: image.owner_id().unwrap_or_default().to_owned(),
         owner_alias: image.image_owner_alias().map(str::to_owned),
+        object: object_of(image, owner),
     });
     Some(Found {
         view,
         snapshots: Some(snapshots.count()),
     })
+}
+
+/// The object of this installation that an image is of: as its tags say, which are its own by their seal.
+fn object_of(image: &types::Image, owner: &str) -> Option<String> {
+    let tags = tags_of(image.tags());
+    let is_ours = tags.get(tag::OWNER) == Some(owner) && tags.get(tag::SELF) == image.image_id();
+    tags.get(tag::OBJECT).filter(|_| is_ours).map(str::to_owned)
 }
 
 /// An id to ask for: none would be a call for everything.

@@ -31,9 +31,10 @@ pub enum Source {
     /// SUSE it is safer to capture an instance, since EC2 finds the licence of a snapshot only
     /// if it was made from such an instance or image: see platformDetails.
     Snapshot(SnapshotSource),
-    /// Copy an existing image, given by its id, by its owner and name, or by a parameter of
-    /// Systems Manager that holds its id. It is always copied, also within its own region, and
-    /// the original is never changed. Needs a source owner grant in the AwsAccount.
+    /// Copy an existing image, given by its id, by its owner and name, by a parameter of Systems
+    /// Manager that holds its id, or as what another MachineImage has published. It is always
+    /// copied, also within its own region, and the original is never changed. Needs a source
+    /// owner grant in the AwsAccount.
     Image(#[serde(deserialize_with = "one_image")] ImageSource),
 }
 
@@ -180,7 +181,7 @@ pub struct ImageSource {
     pub region: String,
 
     /// The image, for example ami-0123456789abcdef0. Write this, or owner with name, or
-    /// ssmParameter.
+    /// ssmParameter, or machineImageName.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 32))]
     #[x_kube(validation = rules::image_id())]
@@ -223,6 +224,15 @@ pub struct ImageSource {
     #[schemars(length(max = 400))]
     #[x_kube(validation = rules::parameter_name())]
     pub ssm_parameter: Option<String>,
+
+    /// Another MachineImage of the same namespace and the same accountName, whose published image
+    /// in this region is taken, once for each revision, and then kept: change spec.rebuild to take
+    /// the one that is published by then. Until it has published one, this one waits. It needs a
+    /// source owner grant for self (this account).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 63))]
+    #[x_kube(validation = rules::machine_image_name())]
+    pub machine_image_name: Option<String>,
 }
 
 impl Source {
@@ -252,7 +262,7 @@ impl Source {
 }
 
 /// `region/id`, as the status writes it, and for an image that is given by its name
-/// `region/owner/name`, by a parameter `region/ssm:name`.
+/// `region/owner/name`, by a parameter `region/ssm:name`, by a MachineImage `region/ami:name`.
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/", self.region())?;
@@ -265,6 +275,13 @@ impl fmt::Display for Source {
                 }),
                 None,
             ) => write!(f, "ssm:{parameter}"),
+            (
+                Self::Image(ImageSource {
+                    machine_image_name: Some(other),
+                    ..
+                }),
+                None,
+            ) => write!(f, "ami:{other}"),
             (Self::Image(ImageSource { owner, name, .. }), None) => {
                 let said = |text: &Option<String>| text.clone().unwrap_or_default();
                 write!(f, "{}/{}", said(owner), said(name))
@@ -291,11 +308,13 @@ fn one_image<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ImageSource, 
         image.image_id.is_some(),
         image.owner.is_some() || image.name.is_some(),
         image.ssm_parameter.is_some(),
+        image.machine_image_name.is_some(),
     ];
     match ways.into_iter().filter(|way| *way).count() {
         1 if by_name || !ways[1] => Ok(image),
         _ => Err(D::Error::custom(
-            "spec.source.image: write exactly one of imageId, owner with name, and ssmParameter",
+            "spec.source.image: write exactly one of imageId, owner with name, ssmParameter, and \
+             machineImageName",
         )),
     }
 }
@@ -346,6 +365,7 @@ mod tests {
             json!({"instance": {"region": "us-east-1", "instanceId": "i-1", "reboot": "Never"}}),
             json!({"image": {"region": "us-east-1", "imageId": "ami-1"}}),
             json!({"image": {"region": "us-east-1", "ssmParameter": "/base"}}),
+            json!({"image": {"region": "us-east-1", "machineImageName": "base"}}),
             json!({"snapshot": {
                 "region": "us-east-1", "snapshotId": "snap-1",
                 "rootDeviceName": "/dev/xvda", "architecture": "x86_64",
@@ -372,6 +392,7 @@ mod tests {
             json!({"image": {"region": "us-east-1", "name": "base"}}),
             json!({"image": {"region": "us-east-1", "ssmParameter": "/base", "owner": "self"}}),
             json!({"image": {"region": "us-east-1", "ssmParameter": "/base", "imageId": "ami-1"}}),
+            json!({"image": {"region": "us-east-1", "machineImageName": "base", "name": "base"}}),
             json!({
                 "instance": {"region": "us-east-1", "instanceId": "i-1"},
                 "image": {"region": "us-east-1", "imageId": "ami-1"},
@@ -432,6 +453,11 @@ mod tests {
             (
                 json!({"image": {"region": "us-east-1", "ssmParameter": "/base"}}),
                 "us-east-1/ssm:/base",
+                None,
+            ),
+            (
+                json!({"image": {"region": "us-east-1", "machineImageName": "base"}}),
+                "us-east-1/ami:base",
                 None,
             ),
         ] {

@@ -86,9 +86,11 @@ fn the_hash_of_an_image_given_by_its_name_never_changes() {
 }
 
 #[test]
-fn the_hash_of_an_image_given_by_a_parameter_never_changes() {
+fn the_hash_of_an_image_given_by_a_parameter_or_another_object_never_changes() {
     let parameter = json!({"image": {"region": "us-east-1", "ssmParameter": "/golden/web"}});
     assert_eq!(revision_of(&parameter), "e33ef412d2");
+    let other = json!({"image": {"region": "us-east-1", "machineImageName": "base"}});
+    assert_eq!(revision_of(&other), "e2176ba905");
 }
 
 #[test]

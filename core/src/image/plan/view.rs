@@ -226,12 +226,14 @@ impl<'a> View<'a> {
         })
     }
 
-    /// A pending image that is being copied from `owned`.
-    pub fn reader_of(&self, owned: &Owned<'_>) -> Option<&Owned<'a>> {
+    /// A pending image that is being copied from `owned`, of this object or of another, and how far it is.
+    pub fn reader_of(&self, owned: &Owned<'_>) -> Option<(Reference, Option<u8>)> {
         let itself = owned.reference();
-        self.claimed
-            .iter()
-            .find(|other| other.image.is_being_copied_from(&itself))
+        let mut own = self.claimed.iter();
+        let own = own.find(|other| other.image.is_being_copied_from(&itself));
+        let others = || self.observed.readers.get(&itself);
+        own.map(|reader| (reader.reference(), reader.image.progress))
+            .or_else(|| others().map(|reader| (reader.clone(), None)))
     }
 
     /// Whether an image of the wanted revision was in `place` once and is known to be gone.
