@@ -1,14 +1,15 @@
 //! What a spec names as its source, as EC2 shows it.
 
 use amity_core::api::conditions;
-use amity_core::image::desired::{ImageName, Parameter};
-use amity_core::image::identity::Reference;
+use amity_core::image::desired::{ImageName, Parameter, Published};
+use amity_core::image::identity::{Place, Reference, tag};
 use amity_core::image::observed::{ImageState, SourceImage, SourceSnapshot, SourceView};
+use amity_core::image::plan::step::Action;
 use amity_core::image::plan::{Reads, SourceQuery};
 use ec2sim::state::{self, SnapshotState};
 use ec2sim::{Fault, Knobs};
 
-use crate::lab::{ACCOUNT, INSTANCE, Lab, desired};
+use crate::lab::{ACCOUNT, INSTANCE, Lab, capture, copy, desired};
 
 const REGION: &str = "us-east-1";
 const GOLDEN: &str = "ami-0feedfacefeedface";
@@ -510,4 +511,123 @@ async fn an_answer_about_a_parameter_that_is_cut_off_names_no_image() {
     lab.fail("GetParameter", Fault::Truncated);
     let view = parameter(&lab, "/golden/web").await;
     assert!(matches!(view, SourceView::Unreadable(_)), "{view:?}");
+}
+
+fn published_by(object: &str) -> SourceQuery {
+    SourceQuery::Published(Published {
+        region: REGION.into(),
+        object: object.into(),
+    })
+}
+
+async fn tag_with(lab: &Lab, id: &str, key: &str, value: &str) {
+    let action = Action::CreateTags {
+        id: id.into(),
+        tags: [(key.to_owned(), value.to_owned())].into(),
+    };
+    let done = lab
+        .perform(&desired("base", &[REGION]), REGION, action)
+        .await;
+    assert!(done.result.is_ok(), "{done:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_another_object_has_published_is_known_from_the_lists() {
+    let lab = Lab::calm().started().await;
+    let base = desired("base", &[REGION]);
+    let object = base.identity.object.clone();
+    assert_eq!(
+        source(&lab, published_by(&object)).await,
+        SourceView::Unpublished
+    );
+    let id = lab.make(&base, REGION, capture(&base)).await;
+    lab.pass(60).await;
+    tag_with(&lab, &id, tag::PUBLISHED, "2026-03-01T00:00:00Z").await;
+    assert_eq!(
+        source(&lab, published_by(&object)).await,
+        SourceView::Unpublished,
+        "it is not sealed"
+    );
+    tag_with(&lab, &id, tag::SELF, &id).await;
+    let before = lab.all_calls();
+    let image = found(source(&lab, published_by(&object)).await);
+    assert_eq!(
+        (
+            image.id.as_str(),
+            image.owner.as_str(),
+            image.object.as_ref()
+        ),
+        (id.as_str(), ACCOUNT, Some(&object))
+    );
+    assert_eq!(lab.all_calls(), before, "nothing is asked");
+    let by_id = found(source(&lab, SourceQuery::Image(Reference::new(REGION, &id))).await);
+    assert_eq!(by_id.object, Some(object), "its seal says so");
+    let others = found(source(&lab, SourceQuery::Image(Reference::new(REGION, GOLDEN))).await);
+    assert_eq!(others.object, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_image_that_another_object_is_made_of_has_a_reader_while_it_is_copied() {
+    let lab = Lab::with_knobs(Knobs {
+        base_milliseconds: 60_000,
+        ..Knobs::calm()
+    })
+    .started()
+    .await;
+    let (base, web) = (desired("base", &[REGION]), desired("web", &["eu-west-1"]));
+    let id = lab.make(&base, REGION, capture(&base)).await;
+    lab.pass(200).await;
+    let read = Reference::new(REGION, &id);
+    assert!(lab.observe(&base).await.readers.is_empty());
+    let copied = lab
+        .make(&web, "eu-west-1", copy(&web, &id, "eu-west-1"))
+        .await;
+    let reader = Reference::new("eu-west-1", &copied);
+    for _ in 0..2 {
+        let readers = lab.observe(&base).await.readers;
+        assert_eq!(readers.get(&read), Some(&reader));
+        lab.pass(20).await;
+    }
+    assert!(lab.observe(&web).await.readers.is_empty(), "it is its own");
+    lab.pass(300).await;
+    assert!(lab.observe(&base).await.readers.is_empty());
+    let place = Place::new(ACCOUNT, "eu-west-1");
+    assert!(lab.observe(&web).await.known_at(&place).is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_followed_source_is_looked_at_once_in_its_interval() {
+    let lab = Lab::calm().started().await;
+    let mut web = desired("web", &[REGION]);
+    web.follow = Some(jiff::SignedDuration::from_hours(24));
+    let query = SourceQuery::Parameter(Parameter {
+        region: REGION.into(),
+        name: "/golden/web".into(),
+    });
+    let reads = Reads {
+        follow: Some(query),
+        ..Reads::default()
+    };
+    let leads_to = async || loop {
+        match lab.inventory.observe(&web, &reads).await.followed {
+            Some(SourceView::Image(image)) => return image.id,
+            Some(SourceView::NotRead) => {}
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(leads_to().await, GOLDEN);
+    let newer = id('a');
+    add(&lab, &newer, |_| {});
+    put(&lab, "/golden/web", &newer);
+    let before = lab.reached("GetParameter");
+    lab.pass(23 * 3600).await;
+    assert_eq!(
+        leads_to().await,
+        GOLDEN,
+        "it was looked at within the interval"
+    );
+    assert_eq!(lab.reached("GetParameter"), before);
+    lab.pass(2 * 3600).await;
+    assert_eq!(leads_to().await, newer);
+    assert_eq!(lab.reached("GetParameter"), before + 1);
 }

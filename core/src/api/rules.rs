@@ -224,6 +224,31 @@ pub fn source_is_another_image() -> Rule {
     .field_path(".spec.source.image.machineImageName")
 }
 
+/// Hours and minutes, from ten minutes to a year.
+pub fn follow_interval() -> Rule {
+    Rule::new(
+        "self.matches('^([0-9]{1,5}[hms]){1,3}$') && duration(self) >= duration('10m') && \
+         duration(self) <= duration('8760h')",
+    )
+    .message(
+        "write hours (h) and minutes (m), for example 24h for once a day, at least 10m and at most \
+         8760h (there is no unit for days)",
+    )
+}
+
+/// What the spec itself names is always the same.
+pub fn source_can_be_followed() -> Rule {
+    Rule::new(
+        "!has(self.spec.follow) || \
+         (has(self.spec.source.image) && !has(self.spec.source.image.imageId))",
+    )
+    .message(
+        "leave follow out: only an image given by owner and name, ssmParameter or machineImageName \
+         can become another one; change rebuild to take the same source again",
+    )
+    .field_path(".spec.follow")
+}
+
 /// EC2 would look for a pattern.
 pub fn image_name_has_no_wildcards() -> Rule {
     Rule::new("!self.contains('*') && !self.contains('?')").message(

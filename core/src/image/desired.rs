@@ -4,6 +4,7 @@
 //! never cleaning up, so that a plan is made in any case.
 
 mod chain;
+mod follow;
 mod source;
 
 use std::collections::BTreeMap;
@@ -16,8 +17,9 @@ use super::identity::{Identity, Place, Reference, Revision, tag};
 use super::observed::{Image, ImageState};
 use super::plan::Finding;
 use crate::api::conditions::{self, Reason};
-use crate::api::{AwsAccount, DeletionPolicy, Deprecation, MachineImage};
+use crate::api::{AwsAccount, DeletionPolicy, Deprecation, Follow, MachineImage};
 pub use chain::chain;
+pub use follow::{Lineage, Recorded};
 pub use source::{
     ImageName, Parameter, Published, RegisteredVolume, Registration, Source, SourceGrants,
 };
@@ -79,14 +81,26 @@ pub struct Desired {
     pub revision: Revision,
     /// What that revision is made from.
     pub source: Source,
-    /// What the status says that a source given by its name was resolved to for this revision.
+    /// What the status says that a source that has to be found out was resolved to for this revision.
     pub pinned: Option<Reference>,
+    /// What it was resolved to just now, for this revision; to be recorded in the status.
+    pub resolved: Option<Reference>,
+    /// How often it is looked at again.
+    pub follow: Option<SignedDuration>,
+    /// What the revisions of this spec have in common.
+    pub lineage: Lineage,
+    /// What the status says that revisions were made from.
+    pub recorded: Recorded,
+    /// The places that cannot be read, and may hold the revision that is wanted.
+    pub undecided: Vec<Place>,
     /// The image of each place that the status names as published: somebody may be launching it at this moment.
     pub told: BTreeMap<Place, String>,
     /// The places that shall have the image, in the spec's order.
     pub places: Vec<Place>,
     /// The AMI name of that revision.
     pub image_name: String,
+    /// The same of any revision, with `{revision}` in it.
+    pub image_names: String,
     /// The description of the images; `None`: not managed.
     pub description: Option<String>,
     /// Whether instances launched from the images shall use IMDSv2 only.
@@ -161,7 +175,9 @@ impl Desired {
             .account
             .map(|account| account.spec.account_id.clone());
         let source = serde_json::to_value(&spec.source).unwrap_or_default();
-        let revision = Revision::of(&source, spec.rebuild.as_deref());
+        let lineage = Lineage::new(source, spec.rebuild.clone());
+        let revision = lineage.first();
+        let recorded = Recorded::of(image);
         let mut refusals = refusals_of_references(image, references);
         refusals.extend(chain::refusal(image, references.machine_images));
         let image_name = image
@@ -185,13 +201,19 @@ impl Desired {
             },
             account_name: spec.account_name.clone(),
             source: Source::of(&spec.source, image.namespace()),
-            pinned: pinned(image, &revision),
+            pinned: recorded.of_revision(&revision, spec.source.region()),
+            resolved: None,
+            follow: spec.follow.as_ref().map(Follow::interval),
+            lineage,
+            recorded,
+            undecided: Vec::new(),
             told: told(image, place),
             discarded: annotation(DISCARDED)
                 .and_then(Discarded::parse)
                 .filter(|discarded| discarded.revision == revision),
             revision,
             places: spec.region_names().map(place).collect(),
+            image_names: image.image_name("{revision}").unwrap_or_default(),
             image_name,
             description: spec.description.clone(),
             requires_imds_v2: spec.imds_support.is_some(),
@@ -302,22 +324,6 @@ impl Discarded {
     pub fn annotation(revision: &Revision, platform_details: &str) -> String {
         format!("{revision} {platform_details}")
     }
-}
-
-/// What the status says of the source of `revision`. It is a hint until EC2 has shown that the spec's name is
-/// that of this image; `amity.dev/origin` of the first image comes before it.
-fn pinned(image: &MachineImage, revision: &Revision) -> Option<Reference> {
-    let status = image.status.as_ref()?;
-    let region = image.spec.source.region();
-    let progressing = status.progressing.as_ref();
-    let published = status.published.as_ref();
-    let said = progressing
-        .map(|one| (&one.revision, &one.source))
-        .into_iter()
-        .chain(published.map(|one| (&one.revision, &one.source)))
-        .find(|(of, _)| *of == revision.as_str());
-    let said = said?.1.parse().ok().filter(Reference::is_image);
-    said.filter(|pinned: &Reference| pinned.region == region)
 }
 
 /// What the status names as published, of the account that the spec names.

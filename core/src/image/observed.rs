@@ -19,6 +19,8 @@ pub struct Observed {
     pub places: BTreeMap<Place, PlaceView>,
     /// What the spec names as the source, where the plan may need it.
     pub source: SourceView,
+    /// What the source leads to now, where it is followed and nothing is being made.
+    pub followed: Option<SourceView>,
     /// Pending images of other objects, by the image of this one that each is being copied from.
     pub readers: BTreeMap<Reference, Reference>,
     /// Who uses images that are to go, as far as that was read a moment ago, by place and image.

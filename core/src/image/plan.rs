@@ -83,6 +83,8 @@ pub fn plan(desired: &Desired, observed: &Observed, now: Timestamp) -> Plan {
 pub struct Reads {
     /// The source.
     pub source: Option<SourceQuery>,
+    /// What the source leads to now, once in an interval.
+    pub follow: Option<SourceQuery>,
     /// Who uses these images.
     pub usage: BTreeSet<(Place, String)>,
     /// How much else of the account is about to go.
@@ -98,6 +100,7 @@ impl Reads {
     pub fn add(&mut self, more: Self) -> bool {
         let before = self.clone();
         self.source = more.source.or(self.source.take());
+        self.follow = more.follow.or(self.follow.take());
         self.usage.extend(more.usage);
         self.departures |= more.departures;
         self.copy_slots.extend(more.copy_slots);
@@ -165,7 +168,29 @@ pub fn reads(desired: &Desired, observed: &Observed, plan: &Plan, now: Timestamp
             .iter()
             .any(|step| matches!(step.waits_for, Some(WaitsFor::ConfigMap(_)))),
         source: needs_source(&view).then(|| source_query(&view)),
+        follow: (desired.follow.is_some() && is_in_sync(&view, plan))
+            .then(|| anew(&desired.source))
+            .flatten(),
     }
+}
+
+/// Whether EC2 matches the spec. A place that is not wanted and cannot be read, or whoever still uses an old
+/// image, holds up what is to go, for as long as it takes, but not what users launch.
+pub(crate) fn is_in_sync(view: &View<'_>, plan: &Plan) -> bool {
+    let is_held_up = |step: &Step| match (&step.action, &step.waits_for) {
+        (Action::DeregisterImage { .. }, Some(WaitsFor::Readable(places))) => {
+            !places.iter().any(|place| view.desired.wants(place))
+        }
+        (
+            Action::DeregisterImage { .. },
+            Some(WaitsFor::Usage(_) | WaitsFor::Departures | WaitsFor::Unused { .. }),
+        ) => true,
+        _ => false,
+    };
+    !view.desired.is_being_deleted()
+        && plan.findings.is_empty()
+        && plan.steps.iter().all(is_held_up)
+        && view.is_published_everywhere()
 }
 
 /// Whether the plan may need to know what the source looks like: while a wanted place lacks an image of
@@ -175,6 +200,7 @@ fn needs_source(view: &View<'_>) -> bool {
     !desired.is_being_deleted()
         && !desired.suspended
         && desired.refusals.is_empty()
+        && desired.undecided.is_empty()
         && desired.discarded.is_none()
         && desired
             .places
@@ -183,8 +209,20 @@ fn needs_source(view: &View<'_>) -> bool {
         && (desired.source.is_image() || !view.has_sibling())
 }
 
+/// What to ask to find out which image a source leads to now.
+fn anew(source: &Source) -> Option<SourceQuery> {
+    match source {
+        Source::NamedImage(named) => Some(SourceQuery::NamedImage(named.clone())),
+        Source::Parameter(parameter) => Some(SourceQuery::Parameter(parameter.clone())),
+        Source::Published(published) => Some(SourceQuery::Published(published.clone())),
+        Source::Instance { .. } | Source::Snapshot { .. } | Source::Image(_) => None,
+    }
+}
+
 fn source_query(view: &View<'_>) -> SourceQuery {
-    let settled = view.origin.as_ref().filter(|origin| origin.is_settled);
+    let resolved = view.desired.resolved.is_some();
+    let origin = view.origin.as_ref();
+    let settled = origin.filter(|origin| origin.is_settled || resolved);
     match (&view.desired.source, settled) {
         (Source::Instance { at, .. }, _) => SourceQuery::Instance(at.clone()),
         (
@@ -281,6 +319,7 @@ fn notes(view: &View<'_>) -> Vec<Finding> {
             _ => None,
         });
     foreign
+        .chain(view.desired.cannot_follow(view.observed))
         .chain(
             view.observed
                 .known()

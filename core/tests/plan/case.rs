@@ -2,7 +2,8 @@
 //! stored finalizer, an object that was at rest, images that are available, sealed and tagged as the spec asks.
 //!
 //! Times are relative to now: `-3m`, `+30s`, `-2h`, `-1d`. Ids may be short. `revision: current` (the default)
-//! is what the spec asks for; any other name stands for another hash.
+//! is what the spec asks for first, `of us-east-1/ami-2` the one that followed when the source led there; any other
+//! name stands for another hash.
 
 #![expect(
     clippy::struct_excessive_bools,
@@ -24,6 +25,9 @@ pub struct Case {
     /// The source as EC2 shows it; by default as it should be, where the plan needs to know.
     #[serde(default)]
     pub source: Option<Source>,
+    /// What the source leads to now, where it is followed.
+    #[serde(default)]
+    pub followed: Option<Source>,
     /// What EC2 refused of late, by region.
     #[serde(default)]
     pub refused: BTreeMap<String, Refused>,
@@ -67,6 +71,9 @@ pub struct Desired {
     pub regions: Vec<String>,
     #[serde(default)]
     pub rebuild: Option<String>,
+    /// `spec.follow.interval`
+    #[serde(default)]
+    pub follow: Option<String>,
     #[serde(default)]
     pub tags: BTreeMap<String, String>,
     #[serde(default)]
@@ -453,6 +460,9 @@ pub struct Before {
     /// What the wanted revision is made from, as the status has it.
     #[serde(default)]
     pub source: Option<String>,
+    /// The revision that is being made of that; `current` is the spec's first.
+    #[serde(default = "current")]
+    pub progressing: String,
 }
 
 fn yes() -> bool {

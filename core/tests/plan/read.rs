@@ -70,7 +70,6 @@ pub fn situation(case: &Case) -> Result<Situation, String> {
         let annotation = format!("{revision} {}", time(&captured.at)?);
         annotate(&mut image, CAPTURED, annotation);
     }
-    let revision = Names(of(&image)).revision("current");
     if let Some(shown) = &case.desired.discarded {
         let revision = Names(of(&image)).revision(&case.desired.discarded_revision);
         let annotation = Discarded::annotation(&revision, shown);
@@ -79,21 +78,28 @@ pub fn situation(case: &Case) -> Result<Situation, String> {
     if let Some(overridden) = &case.desired.deregister_in_use {
         annotate(&mut image, DEREGISTER_IN_USE, overridden.clone());
     }
+    let names = Names(of(&image));
     if let (Some(source), Some(status)) = (
         case.before
             .as_ref()
             .and_then(|before| before.source.clone()),
         &mut image.status,
     ) {
+        let revision = names.revision(case.before.as_ref().map_or("current", |it| &it.progressing));
         status.progressing = Some(ProgressingRevision {
             revision: revision.to_string(),
             source,
             start_time: Time(now()),
         });
     }
-    let desired = of(&image);
+    let mut desired = of(&image);
     let names = Names(desired.clone());
     let mut observed = observed(case, &names)?;
+    desired.settle(&observed);
+    if let Some(followed) = &case.followed {
+        observed.followed = Some(source_view(followed, &desired, &observed, true)?);
+        desired.settle(&observed);
+    }
     observed.source = source(case, &desired, &observed)?;
     Ok(Situation {
         image,
@@ -205,6 +211,7 @@ fn machine_image(case: &Case) -> Result<MachineImage, String> {
         "tags": wanted.tags,
         "publish": {"configMapName": wanted.config_map_name, "tags": wanted.publish_tags},
         "suspend": wanted.suspend,
+        "follow": wanted.follow.as_ref().map(|interval| json!({"interval": interval})),
         "retention": {
             "revisions": wanted.kept_revisions,
             "minAge": wanted.kept_for.as_deref().unwrap_or("0s"),
@@ -337,6 +344,16 @@ fn source(case: &Case, desired: &Desired, observed: &Observed) -> Result<SourceV
         unread: source_query(desired, observed).is_none(),
     };
     let said = case.source.as_ref().unwrap_or(&default);
+    source_view(said, desired, observed, false)
+}
+
+/// What is said of a source, or of what it leads to `anew`.
+fn source_view(
+    said: &case::Source,
+    desired: &Desired,
+    observed: &Observed,
+    anew: bool,
+) -> Result<SourceView, String> {
     if said.unread {
         return Ok(SourceView::NotRead);
     }
@@ -384,7 +401,7 @@ fn source(case: &Case, desired: &Desired, observed: &Observed) -> Result<SourceV
             let newest = said.id.clone().unwrap_or_else(|| "ami-newest".to_owned());
             // What was resolved once is read by its id.
             let id = match source_query(desired, observed) {
-                Some(SourceQuery::Image(pinned)) => pinned.id,
+                Some(SourceQuery::Image(pinned)) if !anew => pinned.id,
                 _ => newest,
             };
             let name = match found {
@@ -744,7 +761,9 @@ struct Names(Desired);
 impl Names {
     fn revision(&self, name: &str) -> Revision {
         if name == "current" {
-            self.0.revision.clone()
+            self.0.lineage.first()
+        } else if let Some(Ok(resolved)) = name.strip_prefix("of ").map(str::parse) {
+            self.0.lineage.following(&resolved)
         } else {
             Revision::from(name)
         }

@@ -76,6 +76,39 @@ fn a_parameter_is_read_until_it_is_pinned() {
 }
 
 #[test]
+fn a_source_is_followed_only_while_nothing_is_being_made() {
+    let follows = |follow: &str, observed: &str| {
+        let of = "origin: us-east-1/ami-7, from: us-east-1/ami-7";
+        let case = format!(
+            "desired: {{source: {{image: us-east-1, parameter: /base}}, regions: [us-east-1], {follow}}}\n\
+             observed: {{us-east-1: {{images: [{{id: ami-a, {of}, {observed}}}]}}}}"
+        );
+        read_in(&case).follow.is_some()
+    };
+    assert!(follows("follow: 24h", "published: true"));
+    assert!(
+        !follows("tags: {}", "published: true"),
+        "it is not asked for"
+    );
+    assert!(!follows("follow: 24h", "published: false"));
+    assert!(!follows("follow: 24h, suspend: true", "published: true"));
+    assert!(!follows("follow: 24h, deleted: -1m", "published: true"));
+    assert!(!follows(
+        "follow: 24h, tags: {team: web}",
+        "published: true, tags: {}"
+    ));
+}
+
+#[test]
+fn a_source_is_not_read_while_another_revision_may_be_where_nothing_can_be_read() {
+    asks_for_the_source(
+        "desired: {source: {image: us-east-1, parameter: /base}, regions: [us-east-1, eu-west-1], follow: 24h}\n\
+         observed: {eu-west-1: {unreadable: it does not answer}}",
+        "nothing",
+    );
+}
+
+#[test]
 fn what_was_captured_once_is_not_looked_at_again() {
     let made = "observed: {us-east-1: {images: [{id: ami-a}]}}";
     for source in ["instance: us-east-1/i-1", "snapshot: us-east-1/snap-1"] {

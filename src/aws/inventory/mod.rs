@@ -136,6 +136,10 @@ impl Inventory {
             Some(query) => self.source_of(desired, query).await,
             None => SourceView::NotRead,
         };
+        let followed = match (&reads.follow, desired.follow) {
+            (Some(query), Some(interval)) => Some(self.followed(desired, query, interval).await),
+            _ => None,
+        };
         let usage = self.usage_in_a_moment(&reads.usage, object).await;
         let refusals = self.budget.refusals(desired);
         let mut state = self.state();
@@ -156,6 +160,7 @@ impl Inventory {
             readers: state.readers(&places, object),
             places,
             source,
+            followed,
             usage,
             departures: None,
             config_maps: None,

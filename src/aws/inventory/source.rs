@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
+use amity_core::api::Follow;
 use amity_core::image::desired::{Desired, ImageName, Parameter, Published};
 use amity_core::image::identity::{Place, Reference, tag};
 use amity_core::image::observed::{
-    SourceImage, SourceInstance, SourceSnapshot, SourceView, Unreadable,
+    ImageState, SourceImage, SourceInstance, SourceSnapshot, SourceView, Unreadable,
 };
 use amity_core::image::plan::SourceQuery;
 use aws_sdk_ec2::Client as Ec2;
@@ -33,6 +34,8 @@ type Key = (String, SourceQuery);
 #[derive(Debug, Default)]
 pub(super) struct Sources {
     views: Mutex<BTreeMap<Key, (Timestamp, SourceView)>>,
+    /// Where the sources that are followed led, and when that was found out.
+    followed: Mutex<BTreeMap<Key, (Timestamp, SourceView)>>,
     /// How many snapshots each image has, which no longer changes.
     snapshots: Mutex<BTreeMap<(String, Reference), usize>>,
 }
@@ -54,6 +57,19 @@ impl Sources {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .insert(key, (now + fresh, view.clone()));
+    }
+
+    /// Where a source led not longer than `interval` ago.
+    fn led(&self, key: &Key, interval: SignedDuration, now: Timestamp) -> Option<SourceView> {
+        let followed = self.followed.lock().unwrap_or_else(PoisonError::into_inner);
+        let (at, view) = followed.get(key)?;
+        (now.duration_since(*at) < interval).then(|| view.clone())
+    }
+
+    fn leads(&self, key: Key, view: &SourceView, now: Timestamp) {
+        let mut followed = self.followed.lock().unwrap_or_else(PoisonError::into_inner);
+        followed.retain(|_, (at, _)| now.duration_since(*at) < Follow::LONGEST);
+        followed.insert(key, (now, view.clone()));
     }
 
     fn has_snapshots(&self, account: &str, image: Reference, count: usize) {
@@ -95,6 +111,26 @@ impl Inventory {
                 self.source_in_a_moment(&place, query, object).await
             }
         }
+    }
+
+    /// Where a source leads that is followed: what was found out within the interval, for whichever object.
+    pub(super) async fn followed(
+        &self,
+        desired: &Desired,
+        query: &SourceQuery,
+        interval: SignedDuration,
+    ) -> SourceView {
+        let key = (desired.source_place().account, query.clone());
+        let now = self.clock.now();
+        if let Some(view) = self.sources.led(&key, interval, now) {
+            return view;
+        }
+        let view = self.source_of(desired, query).await;
+        // Whatever else it is may be mended at any time.
+        if matches!(&view, SourceView::Image(image) if image.state == ImageState::Available) {
+            self.sources.leads(key, &view, now);
+        }
+        view
     }
 
     /// The image that another object has published in `place`, which is in the list of the place.

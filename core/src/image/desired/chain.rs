@@ -123,7 +123,7 @@ mod tests {
             found.map(|(name, of)| image(name, *of, "default"))
         };
         let chain = chain(&web, get);
-        let others = chain.iter().map(|one| one.name().to_owned()).collect();
+        let names = chain.iter().map(|one| one.name().to_owned()).collect();
         (names, refusal(&web, &chain).map(|finding| finding.message))
     }
 

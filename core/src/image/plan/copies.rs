@@ -178,11 +178,16 @@ fn spec_image(view: &View<'_>) -> Result<CopySource, Finding> {
         })
     };
     // `region/owner/name` or `region/ssm:parameter`, while it is only that.
-    let unread = || {
+    let unread_source = || {
         let said = desired.source.to_string().parse();
         said.unwrap_or_else(|()| Reference::new(desired.source.region(), ""))
     };
     let origin = view.origin.as_ref().map(|origin| &origin.reference);
+    if !desired.undecided.is_empty() {
+        let from = origin.cloned().unwrap_or_else(unread_source);
+        let waits_for = WaitsFor::Readable(desired.undecided.clone());
+        return Ok(CopySource::waiting(from, waits_for));
+    }
     match &view.observed.source {
         SourceView::Image(image) => {
             let from = Reference::new(desired.source.region(), &image.id);
@@ -241,7 +246,7 @@ fn spec_image(view: &View<'_>) -> Result<CopySource, Finding> {
             finding(unreadable.reason, unreadable.message.clone())
         }
         SourceView::NotRead | SourceView::Instance(_) | SourceView::Snapshots(_) => {
-            let from = origin.cloned().unwrap_or_else(unread);
+            let from = origin.cloned().unwrap_or_else(unread_source);
             Ok(CopySource::waiting(from, WaitsFor::Source))
         }
     }

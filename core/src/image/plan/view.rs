@@ -321,11 +321,13 @@ fn origin(desired: &Desired, observed: &Observed, claimed: &[Owned<'_>]) -> Opti
     if let Some(reference) = tagged.or_else(|| desired.pinned.clone()) {
         return Some(settled(reference));
     }
-    match &observed.source {
-        SourceView::Image(image) => Some(Origin {
-            reference: Reference::new(desired.source.region(), &image.id),
-            is_settled: false,
-        }),
-        _ => None,
-    }
+    let found = match (&desired.resolved, &observed.source) {
+        (Some(resolved), _) => resolved.clone(),
+        (None, SourceView::Image(image)) => Reference::new(desired.source.region(), &image.id),
+        _ => return None,
+    };
+    Some(Origin {
+        reference: found,
+        is_settled: false,
+    })
 }
