@@ -106,6 +106,7 @@ async fn the_policy_allows_every_call_that_is_made_and_no_other() {
     for query in [
         SourceQuery::Instance(Reference::new(region, INSTANCE)),
         SourceQuery::Image(Reference::new(region, &origin)),
+        SourceQuery::Image(Reference::new(region, "ami-0000000000000dead")),
         SourceQuery::Snapshots(region.into(), vec![ROOT.into()]),
         SourceQuery::Parameter(Parameter {
             region: region.into(),

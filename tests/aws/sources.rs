@@ -10,6 +10,7 @@ use ec2sim::state::{self, SnapshotState};
 use ec2sim::{Fault, Knobs};
 
 use crate::lab::{ACCOUNT, INSTANCE, Lab, capture, copy, desired};
+use crate::scripted::Scripted;
 
 const REGION: &str = "us-east-1";
 const GOLDEN: &str = "ami-0feedfacefeedface";
@@ -630,4 +631,52 @@ async fn a_followed_source_is_looked_at_once_in_its_interval() {
     lab.pass(2 * 3600).await;
     assert_eq!(leads_to().await, newer);
     assert_eq!(lab.reached("GetParameter"), before + 1);
+}
+
+/// A lab whose account has this setting.
+fn with_allowed_images(state: &'static str) -> Lab {
+    Lab::build(Knobs::calm(), move |ec2| {
+        Scripted::new(ec2, move |action, _| {
+            let settings = format!(
+                "<GetAllowedImagesSettingsResponse><requestId>r</requestId><state>{state}</state>\
+                 <managedBy>account</managedBy></GetAllowedImagesSettingsResponse>"
+            );
+            (action == "GetAllowedImagesSettings").then_some((200, settings))
+        })
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_image_that_allowed_amis_may_hide_says_so() {
+    let hidden = || SourceQuery::Image(Reference::new(REGION, "ami-0000000000000dead"));
+    for (state, says_so) in [
+        ("enabled", true),
+        ("audit-mode", false),
+        ("disabled", false),
+    ] {
+        let lab = with_allowed_images(state).started().await;
+        let message = missing(source(&lab, hidden()).await);
+        let said =
+            message.contains("Allowed AMIs is enabled in us-east-1 for account 111122223333");
+        assert_eq!(said, says_so, "{state}: {message}");
+    }
+    let lab = with_allowed_images("enabled").started().await;
+    assert!(missing(named(&lab, STRANGER, "web").await).contains("Allowed AMIs"));
+    let own = missing(named(&lab, "self", "web").await);
+    assert!(!own.contains("Allowed AMIs"), "{own}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_setting_that_may_not_be_read_explains_nothing() {
+    let lab = Lab::calm().started().await;
+    lab.fail(
+        "GetAllowedImagesSettings",
+        Fault::Refuse {
+            code: "UnauthorizedOperation",
+            message: "You are not authorized to perform this operation.",
+        },
+    );
+    let hidden = SourceQuery::Image(Reference::new(REGION, "ami-0000000000000dead"));
+    let message = missing(source(&lab, hidden).await);
+    assert!(!message.contains("Allowed AMIs"), "{message}");
 }

@@ -346,6 +346,9 @@ fn the_iam_policy_names_every_call_and_no_other() {
     let parameter = "{image: {region: us-east-1, ssmParameter: /golden/web}}";
     namespace.apply("golden", parameter, &["us-east-1"], "");
     namespace.until_ready("golden");
+    let hidden = "{image: {region: us-east-1, imageId: ami-0000000000000dead}}";
+    namespace.apply("hidden", hidden, &["us-east-1"], "");
+    namespace.until_stalled("hidden");
 
     let sts = ["GetCallerIdentity", "AssumeRole"];
     let of_users = ["RunInstances", "TerminateInstances"];

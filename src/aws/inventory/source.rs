@@ -237,15 +237,53 @@ impl Inventory {
                 }
                 view
             }
-            Ok(Ok(None)) => SourceView::Missing {
-                message: format!("EC2 shows no {query} to account {}", place.account),
-            },
-            Ok(Err(failure)) if failure.is_source_not_there() => SourceView::Missing {
-                message: failure.words,
-            },
+            Ok(Ok(None)) => {
+                let message = format!("EC2 shows no {query} to account {}", place.account);
+                self.missing(ec2, query, place, message).await
+            }
+            Ok(Err(failure)) if failure.is_source_not_there() => {
+                self.missing(ec2, query, place, failure.words).await
+            }
             Ok(Err(failure)) => SourceView::Unreadable(failure.unreadable(action, place)),
             Err(not_now) => SourceView::Unreadable(not_now),
         }
+    }
+
+    /// What is not shown, with what may hide it: where Allowed AMIs is enabled, images of others that its criteria do
+    /// not allow are shown, copied and launched no more, as if they were gone (EC2 User Guide, "Control the discovery
+    /// and use of AMIs in Amazon EC2 with Allowed AMIs"). Whether that hides this one cannot be known.
+    async fn missing(
+        &self,
+        ec2: &Ec2,
+        query: &SourceQuery,
+        place: &Place,
+        message: String,
+    ) -> SourceView {
+        let may_be_hidden = match query {
+            SourceQuery::Image(_) => true,
+            // An account's own images are always allowed.
+            SourceQuery::NamedImage(named) => named.owner != "self" && named.owner != place.account,
+            _ => false,
+        };
+        // What cannot be read explains nothing, and is no reason to say less.
+        let hides = may_be_hidden
+            && matches!(
+                self.in_turn(place, ALLOWED, hides_images(ec2, self.sessions.calls()))
+                    .await,
+                Ok(Ok(true))
+            );
+        let message = if hides {
+            format!(
+                "{} (Allowed AMIs is enabled in {} for account {}, and hides images of other owners that its criteria do \
+                 not allow: if this is one, allow it there, see aws ec2 get-allowed-images-settings)",
+                message.trim_end_matches('.'),
+                place.region,
+                place.account
+            )
+        } else {
+            message
+        };
+        SourceView::Missing { message }
     }
 
     /// Sends a read of one object when it is its turn; the outer error says that this would take too long.
@@ -306,6 +344,14 @@ const INSTANCES: &str = "DescribeInstances";
 const SNAPSHOTS: &str = "DescribeSnapshots";
 const IMAGES: &str = "DescribeImages";
 const PARAMETER: &str = "GetParameter";
+const ALLOWED: &str = "GetAllowedImagesSettings";
+
+/// Whether Allowed AMIs hides images of others.
+async fn hides_images(ec2: &Ec2, calls: &EC2Calls) -> Result<bool, Failure> {
+    let request = ec2.get_allowed_images_settings();
+    let settings = calls::read(calls, ALLOWED, || request.clone().send()).await?;
+    Ok(settings.state() == Some("enabled"))
+}
 
 async fn value_of(ssm: &Ssm, calls: &EC2Calls, name: &str) -> Result<String, Failure> {
     let request = ssm.get_parameter().name(named(name)?);

@@ -5,8 +5,9 @@ use super::codes;
 codes! {
     // Not there.
     "InvalidAMIID.NotFound" NotThere [CopyImage CreateTags DeleteTags DeregisterImage DescribeImages RunInstances]
-        "There is no such image, or not yet, or it is not shown to the account.",
-        "see whether {of} exists in its region, and correct spec.source if it names it";
+        "There is no such image, or not yet, or it is not shown to the account, as where Allowed AMIs hides it.",
+        "see whether {of} exists in its region and is allowed there (aws ec2 get-allowed-images-settings), and correct \
+         spec.source if it names it";
     "InvalidAMIID.Unavailable" NotThere [CopyImage DeregisterImage DescribeImages RunInstances]
         "The image was deregistered, or is still pending.",
         "see whether {of} is available in its region, and correct spec.source if it names it";
