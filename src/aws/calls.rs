@@ -1,4 +1,4 @@
-//! Every call to EC2 and STS goes through here, so that every one is counted and every failure is
+//! Every call to EC2, STS and SSM goes through here, so that every one is counted and every failure is
 //! classified.
 
 use std::time::Duration;
@@ -13,7 +13,7 @@ use prometheus_client::registry::Registry;
 
 use super::error::{Class, Failure};
 
-/// How many calls were made to EC2 and STS, reads too, by action and outcome.
+/// How many calls were made to EC2, STS and SSM, reads too, by action and outcome.
 #[derive(Clone, Debug, Default)]
 pub struct EC2Calls(Family<CallLabels, Counter>);
 
@@ -29,7 +29,7 @@ impl EC2Calls {
     pub fn register(&self, registry: &mut Registry) {
         registry.register(
             "ec2_calls",
-            "Calls to EC2 and STS, by action and outcome",
+            "Calls to EC2, STS and SSM, by action and outcome",
             self.0.clone(),
         );
     }

@@ -25,6 +25,7 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_ec2::Client as Ec2;
+use aws_sdk_ssm::Client as Ssm;
 use aws_smithy_async::time::TimeSource;
 use aws_smithy_http_client::tls;
 use jiff::{SignedDuration, Timestamp};
@@ -109,7 +110,14 @@ pub struct Session {
     regions: Arc<[String]>,
     proven_at: Timestamp,
     config: SdkConfig,
-    clients: Arc<Mutex<BTreeMap<String, Ec2>>>,
+    clients: Arc<Clients>,
+}
+
+/// The clients of an account, by region.
+#[derive(Debug, Default)]
+struct Clients {
+    ec2: Mutex<BTreeMap<String, Ec2>>,
+    ssm: Mutex<BTreeMap<String, Ssm>>,
 }
 
 impl Session {
@@ -125,10 +133,21 @@ impl Session {
 
     /// The client for a region.
     pub(super) fn ec2(&self, region: &str) -> Ec2 {
-        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        let clients = self.clients.ec2.lock();
         clients
+            .unwrap_or_else(PoisonError::into_inner)
             .entry(region.to_owned())
             .or_insert_with(|| ec2_client(&self.config, region))
+            .clone()
+    }
+
+    /// The client for the parameters of a region.
+    pub(super) fn ssm(&self, region: &str) -> Ssm {
+        let clients = self.clients.ssm.lock();
+        clients
+            .unwrap_or_else(PoisonError::into_inner)
+            .entry(region.to_owned())
+            .or_insert_with(|| ssm_client(&self.config, region))
             .clone()
     }
 }
@@ -465,6 +484,14 @@ fn ec2_client(config: &SdkConfig, region: &str) -> Ec2 {
         .interceptor(WholeAnswers)
         .build();
     Ec2::from_conf(config)
+}
+
+/// Its answers are JSON, of which the SDK takes no half.
+fn ssm_client(config: &SdkConfig, region: &str) -> Ssm {
+    let config = aws_sdk_ssm::config::Builder::from(config)
+        .region(Region::new(region.to_owned()))
+        .build();
+    Ssm::from_conf(config)
 }
 
 impl TimeSource for Clock {

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use amity_core::api::{AwsAccount, MachineImage};
+use amity_core::image::desired::chain;
 use futures::FutureExt;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::core::PartialObjectMeta;
@@ -90,6 +91,10 @@ impl Process {
             .find(|account| account.name() == image.spec.account_name);
         let named = self.accounts.get(&ObjectRef::new(&image.spec.account_name));
         Referred {
+            machine_images: chain(image, |name| {
+                let other = ObjectRef::new(name).within(image.namespace());
+                self.images.get(&other)?.0.as_ref().ok().cloned()
+            }),
             unusable: named.filter(|_| account.is_none()).map(|_| {
                 "another one with the same accountId is older, or this version of Amity cannot read it; see its \
                  own Ready condition (kubectl get awsaccounts -o wide)"

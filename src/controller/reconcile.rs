@@ -32,6 +32,9 @@ const WHILE_WAITING: Duration = Duration::from_mins(1);
 /// While a fresh list is awaited: it may show nothing new, and then it wakes nobody.
 const AFTER_A_FRESH_LIST: Duration = Duration::from_secs(2);
 
+/// While another object is awaited that this one is made of, which wakes nobody. It costs no call to EC2.
+const WHILE_ANOTHER_IS_MADE: Duration = Duration::from_secs(10);
+
 /// The same for an object at rest. It costs no call to EC2.
 const AT_REST: Duration = Duration::from_mins(10);
 
@@ -66,6 +69,8 @@ pub struct Referred {
     pub unusable: Option<&'static str>,
     /// The labels of the object's namespace.
     pub namespace_labels: BTreeMap<String, String>,
+    /// The other images that it is made of, one after another.
+    pub machine_images: Vec<MachineImage>,
 }
 
 /// Brings EC2 one step nearer to what `image` asks for, and says so in its status. Gives when to look again
@@ -78,8 +83,8 @@ pub async fn reconcile(
     referred: &Referred,
     cx: &Context,
 ) -> Result<Duration, Error> {
-    let desired = desired(image, referred, cx);
-    let (observed, plan) = observe_and_plan(image, &desired, cx).await;
+    let mut desired = desired(image, referred, cx);
+    let (observed, plan) = observe_and_plan(image, &mut desired, cx).await;
     let performed = perform(image, &desired, &plan, cx).await?;
     if !performed.changed_the_object {
         let status = report(image, &desired, &observed, &plan, cx.clock.now());
@@ -100,16 +105,18 @@ fn desired(image: &MachineImage, referred: &Referred, cx: &Context) -> Desired {
         account,
         unusable: referred.unusable,
         namespace_labels: &referred.namespace_labels,
+        machine_images: &referred.machine_images,
         account_regions: regions.as_deref(),
     };
     Desired::of(image, &cx.installation, references)
 }
 
 /// What EC2 has, with what the plan needs to know besides the lists: the source, who uses what is to go, and how
-/// much else of the account is to go. A plan says what it needs, and is made anew with it.
+/// much else of the account is to go. A plan says what it needs, and is made anew with it. Which revision is wanted of
+/// a source that may lead to another image by now is known only then.
 async fn observe_and_plan(
     image: &MachineImage,
-    desired: &Desired,
+    desired: &mut Desired,
     cx: &Context,
 ) -> (Observed, Checked) {
     let mut read = Reads::default();
@@ -122,6 +129,7 @@ async fn observe_and_plan(
             let is_whole = holdings.unreadable.is_empty();
             observed.departures = is_whole.then(|| (cx.claims)().departures(&holdings));
         }
+        desired.settle(&observed);
         let now = cx.clock.now();
         let plan = plan(desired, &observed, now);
         if !read.add(reads(desired, &observed, &plan, now)) {
@@ -219,7 +227,13 @@ fn look_again_in(plan: &Plan, performed: &Performed, cx: &Context) -> Duration {
             AFTER_A_STEP
         }
         Some(_) => AFTER_A_FRESH_LIST,
+        None if awaits_another(plan) => WHILE_ANOTHER_IS_MADE,
         None => WHILE_WAITING,
     };
     until.clamp(AFTER_A_STEP, longest)
+}
+
+fn awaits_another(plan: &Plan) -> bool {
+    let mut findings = plan.findings.iter();
+    findings.any(|finding| finding.reason == conditions::SOURCE_NOT_PUBLISHED)
 }

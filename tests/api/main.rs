@@ -226,6 +226,11 @@ fn all_other_fields_can_be_changed() {
     for change in [
         json!({"source": {"image": {"region": "eu-west-1", "imageId": "ami-0b1c2d3e4f5061728"}}}),
         json!({"source": {"image": {"region": "eu-west-1", "owner": "self", "name": "base 1"}}}),
+        json!({"source": {"image": {"region": "eu-west-1", "ssmParameter": "/golden/web"}}}),
+        json!({
+            "source": {"image": {"region": "eu-west-1", "machineImageName": "base"}},
+            "follow": {"interval": "24h"},
+        }),
         json!({"source": {"snapshot": {
             "region": "eu-west-1", "snapshotId": "snap-0b1c2d3e4f5061728",
             "rootDeviceName": "/dev/sda1", "architecture": "arm64",
@@ -284,6 +289,19 @@ fn the_largest_object_that_the_bounds_allow_is_accepted() {
         "retention": {"revisions": 20, "minAge": "8759h60m0s"},
     });
     others.apply_yaml(&web(&by_name)).unwrap();
+
+    let by_parameter = json!({
+        "source": {"image": {
+            "region": "us-east-1", "ssmParameter": format!("/{}", "p/".repeat(199) + "p"),
+        }},
+        "follow": {"interval": "8759h60m0s"},
+    });
+    others.apply_yaml(&web(&by_parameter)).unwrap();
+    let by_other = json!({
+        "source": {"image": {"region": "us-east-1", "machineImageName": "b".repeat(63)}},
+        "follow": {"interval": "600s"},
+    });
+    others.apply_yaml(&web(&by_other)).unwrap();
 
     let names: Vec<_> = (0..64).map(|i| format!("{i:n<63}")).collect();
     let owners: Vec<_> = (0..64).map(|i| format!("{i:012}")).collect();
@@ -536,6 +554,18 @@ fn kubectl_explains_the_fields_and_their_values() {
         (
             "machineimage.spec.source.image.name",
             "the newest by CreationDate is taken, once for each revision",
+        ),
+        (
+            "machineimage.spec.source.image.ssmParameter",
+            "It is read once for each revision",
+        ),
+        (
+            "machineimage.spec.source.image.machineImageName",
+            "whose published image in this region is taken",
+        ),
+        (
+            "machineimage.spec.follow.interval",
+            "How often the source is looked at",
         ),
         (
             "machineimage.spec.retention",

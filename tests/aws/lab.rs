@@ -311,6 +311,7 @@ pub fn desired(name: &str, regions: &[&str]) -> Desired {
         unusable: None,
         account: Some(&account(json!({}))),
         namespace_labels: &BTreeMap::new(),
+        machine_images: &[],
         account_regions: None,
     };
     Desired::of(&image, &installation, references)

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use amity_core::image::attributes::{AttributeChange, Protection};
+use amity_core::image::desired::Parameter;
 use amity_core::image::identity::{Place, Reference, tag};
 use amity_core::image::permissions::{Grantee, PermissionChange};
 use amity_core::image::plan::step::Action;
@@ -47,14 +48,17 @@ fn changes() -> impl Iterator<Item = AttributeChange> {
     .into_iter()
 }
 
-/// What we may call ourselves in EC2.
+/// What we may call ourselves in EC2 and SSM.
 fn allowed() -> BTreeSet<String> {
     let ours = statements()
         .into_values()
         .filter(|statement| !is_for_ec2_itself(statement));
     let actions = ours.flat_map(|statement| words(&statement["Action"]));
     actions
-        .filter_map(|action| action.strip_prefix("ec2:").map(str::to_owned))
+        .filter_map(|action| {
+            let call = action.strip_prefix("ec2:").or(action.strip_prefix("ssm:"));
+            call.map(str::to_owned)
+        })
         .collect()
 }
 
@@ -111,7 +115,12 @@ async fn the_policy_allows_every_call_that_is_made_and_no_other() {
     for query in [
         SourceQuery::Instance(Reference::new(region, INSTANCE)),
         SourceQuery::Image(Reference::new(region, &origin)),
+        SourceQuery::Image(Reference::new(region, "ami-0000000000000dead")),
         SourceQuery::Snapshots(region.into(), vec![ROOT.into()]),
+        SourceQuery::Parameter(Parameter {
+            region: region.into(),
+            name: "/golden/web".into(),
+        }),
     ] {
         let reads = Reads {
             source: Some(query),

@@ -1,14 +1,16 @@
 //! What a spec names as its source, as EC2 shows it.
 
 use amity_core::api::conditions;
-use amity_core::image::desired::ImageName;
-use amity_core::image::identity::Reference;
+use amity_core::image::desired::{ImageName, Parameter, Published};
+use amity_core::image::identity::{Place, Reference, tag};
 use amity_core::image::observed::{ImageState, SourceImage, SourceSnapshot, SourceView};
+use amity_core::image::plan::step::Action;
 use amity_core::image::plan::{Reads, SourceQuery};
 use ec2sim::state::{self, SnapshotState};
 use ec2sim::{Fault, Knobs};
 
-use crate::lab::{ACCOUNT, INSTANCE, Lab, desired};
+use crate::lab::{ACCOUNT, INSTANCE, Lab, capture, copy, desired};
+use crate::scripted::Scripted;
 
 const REGION: &str = "us-east-1";
 const GOLDEN: &str = "ami-0feedfacefeedface";
@@ -52,6 +54,23 @@ async fn named_for(
         architecture,
     };
     source(lab, SourceQuery::NamedImage(named)).await
+}
+
+async fn parameter(lab: &Lab, name: &str) -> SourceView {
+    let parameter = Parameter {
+        region: REGION.into(),
+        name: name.into(),
+    };
+    source(lab, SourceQuery::Parameter(parameter)).await
+}
+
+/// Gives a parameter of the account another value.
+fn put(lab: &Lab, name: &str, value: &str) {
+    lab.world(|world| {
+        let region = world.regions_mut().get_mut(REGION).expect("a region");
+        let own = region.parameters.get_mut(ACCOUNT).expect("it has some");
+        own.get_mut(name).expect("it is there").value = value.into();
+    });
 }
 
 fn found(view: SourceView) -> SourceImage {
@@ -355,6 +374,13 @@ async fn a_source_that_may_not_be_read_names_what_to_allow() {
             "DescribeImages",
             SourceQuery::Image(Reference::new(REGION, GOLDEN)),
         ),
+        (
+            "DescribeImages",
+            SourceQuery::Parameter(Parameter {
+                region: REGION.into(),
+                name: "/golden/web".into(),
+            }),
+        ),
     ] {
         let lab = Lab::calm().started().await;
         lab.fail(
@@ -388,6 +414,8 @@ async fn what_says_nothing_never_reaches_ec2() {
         let view = source(&lab, query).await;
         assert!(matches!(view, SourceView::Unreadable(_)), "{view:?}");
     }
+    let view = parameter(&lab, "").await;
+    assert!(matches!(view, SourceView::Unreadable(_)), "{view:?}");
     for (owner, name) in [("", "golden-2025"), ("self", "")] {
         let view = named(&lab, owner, name).await;
         assert!(matches!(view, SourceView::Unreadable(_)), "{view:?}");
@@ -409,4 +437,246 @@ async fn a_name_is_read_once_in_half_a_minute_for_everybody() {
         lists <= 1 + 5,
         "{lists}: one for the name, one a place at rest"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_parameter_leads_to_the_image_whose_id_is_its_value() {
+    let lab = Lab::calm().started().await;
+    let own = found(parameter(&lab, "/golden/web").await);
+    assert_eq!((own.id.as_str(), own.owner.as_str()), (GOLDEN, ACCOUNT));
+    let public = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64";
+    let amazons = found(parameter(&lab, public).await);
+    assert_eq!(
+        (amazons.owner.as_str(), amazons.owner_alias.as_deref()),
+        (AMAZON, Some("amazon"))
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_parameter_that_is_not_there_is_told_with_its_region() {
+    let lab = Lab::calm().started().await;
+    assert_eq!(
+        missing(parameter(&lab, "/golden/other").await),
+        "Systems Manager shows no such parameter in us-east-1 to account 111122223333"
+    );
+    let strange = missing(parameter(&lab, "golden web").await);
+    assert!(strange.contains("no such parameter"), "{strange}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_parameter_with_another_value_is_no_image_and_its_value_is_not_told() {
+    let lab = Lab::calm().started().await;
+    put(&lab, "/golden/web", "hunter2");
+    let SourceView::NoImage { message } = parameter(&lab, "/golden/web").await else {
+        panic!("it is no image");
+    };
+    assert!(
+        message.contains("/golden/web") && !message.contains("hunter2"),
+        "{message}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_parameter_with_the_id_of_an_image_that_is_gone_says_so() {
+    let lab = Lab::calm().started().await;
+    let gone = "ami-0000000000000dead";
+    put(&lab, "/golden/web", gone);
+    let message = missing(parameter(&lab, "/golden/web").await);
+    assert!(
+        message.starts_with(&format!("the value of the parameter is {gone}, and ")),
+        "{message}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_parameter_that_may_not_be_read_names_what_to_allow() {
+    let lab = Lab::calm().started().await;
+    lab.fail(
+        "GetParameter",
+        Fault::Refuse {
+            code: "AccessDeniedException",
+            message: "User: arn:aws:iam::111122223333:user/amity is not authorized to perform: ssm:GetParameter",
+        },
+    );
+    let SourceView::Unreadable(unreadable) = parameter(&lab, "/golden/web").await else {
+        panic!("it is denied");
+    };
+    assert_eq!(unreadable.reason, conditions::ACCESS_DENIED);
+    let allow = "allow ssm:GetParameter in the policy";
+    assert!(unreadable.message.contains(allow), "{}", unreadable.message);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_about_a_parameter_that_is_cut_off_names_no_image() {
+    let lab = Lab::calm().started().await;
+    lab.fail("GetParameter", Fault::Truncated);
+    let view = parameter(&lab, "/golden/web").await;
+    assert!(matches!(view, SourceView::Unreadable(_)), "{view:?}");
+}
+
+fn published_by(object: &str) -> SourceQuery {
+    SourceQuery::Published(Published {
+        region: REGION.into(),
+        object: object.into(),
+    })
+}
+
+async fn tag_with(lab: &Lab, id: &str, key: &str, value: &str) {
+    let action = Action::CreateTags {
+        id: id.into(),
+        tags: [(key.to_owned(), value.to_owned())].into(),
+    };
+    let done = lab
+        .perform(&desired("base", &[REGION]), REGION, action)
+        .await;
+    assert!(done.result.is_ok(), "{done:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_another_object_has_published_is_known_from_the_lists() {
+    let lab = Lab::calm().started().await;
+    let base = desired("base", &[REGION]);
+    let object = base.identity.object.clone();
+    assert_eq!(
+        source(&lab, published_by(&object)).await,
+        SourceView::Unpublished
+    );
+    let id = lab.make(&base, REGION, capture(&base)).await;
+    lab.pass(60).await;
+    tag_with(&lab, &id, tag::PUBLISHED, "2026-03-01T00:00:00Z").await;
+    assert_eq!(
+        source(&lab, published_by(&object)).await,
+        SourceView::Unpublished,
+        "it is not sealed"
+    );
+    tag_with(&lab, &id, tag::SELF, &id).await;
+    let before = lab.all_calls();
+    let image = found(source(&lab, published_by(&object)).await);
+    assert_eq!(
+        (
+            image.id.as_str(),
+            image.owner.as_str(),
+            image.object.as_ref()
+        ),
+        (id.as_str(), ACCOUNT, Some(&object))
+    );
+    assert_eq!(lab.all_calls(), before, "nothing is asked");
+    let by_id = found(source(&lab, SourceQuery::Image(Reference::new(REGION, &id))).await);
+    assert_eq!(by_id.object, Some(object), "its seal says so");
+    let others = found(source(&lab, SourceQuery::Image(Reference::new(REGION, GOLDEN))).await);
+    assert_eq!(others.object, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_image_that_another_object_is_made_of_has_a_reader_while_it_is_copied() {
+    let lab = Lab::with_knobs(Knobs {
+        base_milliseconds: 60_000,
+        ..Knobs::calm()
+    })
+    .started()
+    .await;
+    let (base, web) = (desired("base", &[REGION]), desired("web", &["eu-west-1"]));
+    let id = lab.make(&base, REGION, capture(&base)).await;
+    lab.pass(200).await;
+    let read = Reference::new(REGION, &id);
+    assert!(lab.observe(&base).await.readers.is_empty());
+    let copied = lab
+        .make(&web, "eu-west-1", copy(&web, &id, "eu-west-1"))
+        .await;
+    let reader = Reference::new("eu-west-1", &copied);
+    for _ in 0..2 {
+        let readers = lab.observe(&base).await.readers;
+        assert_eq!(readers.get(&read), Some(&reader));
+        lab.pass(20).await;
+    }
+    assert!(lab.observe(&web).await.readers.is_empty(), "it is its own");
+    lab.pass(300).await;
+    assert!(lab.observe(&base).await.readers.is_empty());
+    let place = Place::new(ACCOUNT, "eu-west-1");
+    assert!(lab.observe(&web).await.known_at(&place).is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_followed_source_is_looked_at_once_in_its_interval() {
+    let lab = Lab::calm().started().await;
+    let mut web = desired("web", &[REGION]);
+    web.follow = Some(jiff::SignedDuration::from_hours(24));
+    let query = SourceQuery::Parameter(Parameter {
+        region: REGION.into(),
+        name: "/golden/web".into(),
+    });
+    let reads = Reads {
+        follow: Some(query),
+        ..Reads::default()
+    };
+    let leads_to = async || loop {
+        match lab.inventory.observe(&web, &reads).await.followed {
+            Some(SourceView::Image(image)) => return image.id,
+            Some(SourceView::NotRead) => {}
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(leads_to().await, GOLDEN);
+    let newer = id('a');
+    add(&lab, &newer, |_| {});
+    put(&lab, "/golden/web", &newer);
+    let before = lab.reached("GetParameter");
+    lab.pass(23 * 3600).await;
+    assert_eq!(
+        leads_to().await,
+        GOLDEN,
+        "it was looked at within the interval"
+    );
+    assert_eq!(lab.reached("GetParameter"), before);
+    lab.pass(2 * 3600).await;
+    assert_eq!(leads_to().await, newer);
+    assert_eq!(lab.reached("GetParameter"), before + 1);
+}
+
+/// A lab whose account has this setting.
+fn with_allowed_images(state: &'static str) -> Lab {
+    Lab::build(Knobs::calm(), move |ec2| {
+        Scripted::new(ec2, move |action, _| {
+            let settings = format!(
+                "<GetAllowedImagesSettingsResponse><requestId>r</requestId><state>{state}</state>\
+                 <managedBy>account</managedBy></GetAllowedImagesSettingsResponse>"
+            );
+            (action == "GetAllowedImagesSettings").then_some((200, settings))
+        })
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_image_that_allowed_amis_may_hide_says_so() {
+    let hidden = || SourceQuery::Image(Reference::new(REGION, "ami-0000000000000dead"));
+    for (state, says_so) in [
+        ("enabled", true),
+        ("audit-mode", false),
+        ("disabled", false),
+    ] {
+        let lab = with_allowed_images(state).started().await;
+        let message = missing(source(&lab, hidden()).await);
+        let said =
+            message.contains("Allowed AMIs is enabled in us-east-1 for account 111122223333");
+        assert_eq!(said, says_so, "{state}: {message}");
+    }
+    let lab = with_allowed_images("enabled").started().await;
+    assert!(missing(named(&lab, STRANGER, "web").await).contains("Allowed AMIs"));
+    let own = missing(named(&lab, "self", "web").await);
+    assert!(!own.contains("Allowed AMIs"), "{own}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_setting_that_may_not_be_read_explains_nothing() {
+    let lab = Lab::calm().started().await;
+    lab.fail(
+        "GetAllowedImagesSettings",
+        Fault::Refuse {
+            code: "UnauthorizedOperation",
+            message: "You are not authorized to perform this operation.",
+        },
+    );
+    let hidden = SourceQuery::Image(Reference::new(REGION, "ami-0000000000000dead"));
+    let message = missing(source(&lab, hidden).await);
+    assert!(!message.contains("Allowed AMIs"), "{message}");
 }

@@ -343,6 +343,12 @@ fn the_iam_policy_names_every_call_and_no_other() {
                     architecture: x86_64}}";
     namespace.apply("base", snapshot, &["us-east-1"], "");
     namespace.until_ready("base");
+    let parameter = "{image: {region: us-east-1, ssmParameter: /golden/web}}";
+    namespace.apply("golden", parameter, &["us-east-1"], "");
+    namespace.until_ready("golden");
+    let hidden = "{image: {region: us-east-1, imageId: ami-0000000000000dead}}";
+    namespace.apply("hidden", hidden, &["us-east-1"], "");
+    namespace.until_stalled("hidden");
 
     let sts = ["GetCallerIdentity", "AssumeRole"];
     let of_users = ["RunInstances", "TerminateInstances"];
@@ -367,7 +373,10 @@ fn the_iam_policy_names_every_call_and_no_other() {
         .collect();
     let named: BTreeSet<_> = actions
         .iter()
-        .filter_map(|action| action.strip_prefix("ec2:").map(str::to_owned))
+        .filter_map(|action| {
+            let call = action.strip_prefix("ec2:").or(action.strip_prefix("ssm:"));
+            call.map(str::to_owned)
+        })
         .collect();
     assert_eq!(made, named);
 }

@@ -133,6 +133,58 @@ fn an_image_by_its_name_is_pinned_until_it_is_rebuilt() {
 }
 
 #[test]
+fn an_image_by_a_parameter_is_copied_everywhere() {
+    let lab = Lab::shared();
+    let namespace = lab.namespace("parameter");
+    let by_parameter =
+        |name: &str| format!("{{image: {{region: us-east-1, ssmParameter: {name}}}}}");
+    namespace.apply("golden", &by_parameter("/golden/web"), &TWO, "");
+
+    let image = namespace.until_ready("golden");
+
+    assert_eq!(source(&image), "us-east-1/ami-0feedfacefeedface");
+    namespace.assert_served(&image, &TWO);
+    for image in lab.holdings().images_of("parameter/golden") {
+        assert_eq!(
+            image.tags["amity.dev/origin"],
+            "us-east-1/ami-0feedfacefeedface"
+        );
+    }
+    namespace.apply("other", &by_parameter("/golden/other"), &TWO, "");
+    let (reason, message) = namespace.until_stalled("other");
+    assert_eq!(reason, "SourceNotFound", "{message}");
+    assert!(message.contains("/golden/other"), "{message}");
+    lab.assert_users_keep_all();
+}
+
+#[test]
+fn an_image_of_another_one_waits_for_its_publication_and_follows_it() {
+    let lab = Lab::shared();
+    let namespace = lab.namespace("layers");
+    let of_base = "{image: {region: us-east-1, machineImageName: base}}";
+    namespace.apply("app", of_base, &TWO, "follow: {interval: 10m}");
+    namespace.until("app", "waits for base", |image| {
+        let ready = condition(image, conditions::READY)?;
+        (ready.reason == "SourceNotPublished").then_some(())
+    });
+    namespace.apply_of_instance("base", &["us-east-1"], "");
+    let base = namespace.until_ready("base");
+
+    let app = namespace.until_ready("app");
+
+    let origin = format!("us-east-1/{}", published(&base)["us-east-1"]);
+    assert_eq!(source(&app), origin);
+    namespace.assert_served(&app, &TWO);
+    for image in lab.holdings().images_of("layers/app") {
+        assert_eq!(image.tags["amity.dev/origin"], origin);
+    }
+    // What it was made of may go.
+    namespace.delete("base");
+    namespace.until_gone("base");
+    namespace.assert_served(&namespace.until_ready("app"), &TWO);
+}
+
+#[test]
 fn data_volumes_are_left_out_where_the_spec_says_so() {
     let lab = Lab::shared();
     let namespace = lab.namespace("volumes");

@@ -210,13 +210,16 @@ reasons! {
 
     // The source.
     SOURCE_NOT_FOUND "SourceNotFound" [READY, AVAILABLE, SOURCE_RESOLVED, STALLED]
-        "The instance, snapshot or image in spec.source does not exist in that region, or is not shown to this account.",
-        "Correct the region and the id, or owner and name, in spec.source. An image or snapshot of another account must be shared with this one.";
+        "The instance, snapshot, image or parameter in spec.source does not exist in that region, or is not shown to this account. Where Allowed AMIs is enabled for the account and region, EC2 shows no image of another owner that its criteria do not allow; the message says so.",
+        "Correct the region and the id, name or parameter in spec.source. An image or snapshot of another account must be shared with this one, and an image be allowed by Allowed AMIs (aws ec2 get-allowed-images-settings).";
+    SOURCE_NOT_PUBLISHED "SourceNotPublished" [READY, AVAILABLE, SOURCE_RESOLVED, RECONCILING]
+        "The MachineImage in spec.source.image.machineImageName is not there, or has published no image in that region yet.",
+        "Wait, and see that MachineImage's own conditions; or correct the name or the region in spec.source.";
     SOURCE_NOT_SUPPORTED "SourceNotSupported" [READY, AVAILABLE, SOURCE_RESOLVED, STALLED]
-        "The source exists but no image can be made of it as it is: an instance that is terminated or has no EBS root volume, a snapshot that is not completed, an image that is not available.",
+        "The source exists but no image can be made of it as it is: an instance that is terminated or has no EBS root volume, a snapshot that is not completed, an image that is not available, a parameter whose value is no image's id.",
         "Bring it into the state that the message names, or use another source.";
     SOURCE_GONE "SourceGone" [READY, AVAILABLE, SOURCE_RESOLVED, STALLED]
-        "A region still lacks the image, and neither the source nor any image of the revision is left to copy from.",
+        "A region still lacks the image, and neither the source nor any image of the revision is left to copy from, or shown: Allowed AMIs may hide the source, and the message says so.",
         "Change spec.rebuild to make a new revision, from a source that exists.";
 
     // What EC2 refused.

@@ -11,6 +11,7 @@
 
 mod attributes;
 mod duration;
+mod follow;
 mod publish;
 mod retention;
 mod sharing;
@@ -27,6 +28,7 @@ use serde::{Deserialize, Serialize};
 use super::rules;
 
 pub use attributes::{Deprecation, DeregistrationProtection, ImdsSupport, SupersededImages};
+pub use follow::Follow;
 pub use publish::Publish;
 pub use retention::Retention;
 pub use sharing::{Sharing, Visibility};
@@ -54,6 +56,8 @@ pub use words::{Architecture, BootMode, EnaSupport, PlatformDetails};
     derive = "PartialEq",
     validation = rules::image_name_fits(),
     validation = rules::publish_tags_are_not_tags(),
+    validation = rules::source_is_another_image(),
+    validation = rules::source_can_be_followed(),
     doc = "An Amazon Machine Image that Amity makes, copies to every region asked for, and \
            publishes once it is complete everywhere. It is made of revisions, as a Deployment is \
            of ReplicaSets: a change of spec.source or spec.rebuild builds a new revision beside \
@@ -136,6 +140,14 @@ pub struct MachineImageSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 256))]
     pub rebuild: Option<String>,
+
+    /// Looks at the source again by itself, and makes a new revision when it leads to another image:
+    /// one that was published under the same owner and name, to which the parameter was set, or
+    /// which the other MachineImage has published. The published one stays until the new one is
+    /// complete everywhere. Without it only a change of source or rebuild makes a new revision;
+    /// taking it away goes back to none. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub follow: Option<Follow>,
 
     /// The regions that shall have the image, 1 to 40. The region of the source need not be
     /// among them. A region that is added is filled with a copy of the published revision; in a

@@ -18,7 +18,7 @@ pub use aws_account::{
 };
 pub use machine_image::{
     Architecture, BootMode, DeletionPolicy, Deprecation, DeregistrationProtection, EnaSupport,
-    ImageSource, ImageUser, ImdsSupport, InstanceSource, InstanceVolumes, MachineImage,
+    Follow, ImageSource, ImageUser, ImdsSupport, InstanceSource, InstanceVolumes, MachineImage,
     MachineImageSpec, MachineImageStatus, NameTooLong, NextStep, PlatformDetails,
     ProgressingRevision, Publish, PublishedRevision, Reboot, RegionProgress, RegionStatus,
     RegionTarget, Retention, Sharing, SnapshotSource, SnapshotVolume, Source, SupersededImages,

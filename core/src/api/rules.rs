@@ -141,44 +141,60 @@ pub fn volumes_are_not_the_root() -> Rule {
     .field_path(".volumes")
 }
 
-/// The image by its id, or by owner and name.
+/// The image by its id, by owner and name, or by what holds its id.
 pub fn image_is_said() -> Rule {
-    Rule::new("has(self.imageId) || has(self.owner) || has(self.name)")
-        .message("write either imageId, or owner with name")
+    Rule::new(
+        "has(self.imageId) || has(self.owner) || has(self.name) || has(self.ssmParameter) || \
+         has(self.machineImageName)",
+    )
+    .message(
+        "write which image it is: imageId, or owner with name, or ssmParameter, or machineImageName",
+    )
 }
 
 /// As [`image_is_said`], and not twice.
 pub fn image_is_said_once() -> Rule {
-    Rule::new("!has(self.imageId) || (!has(self.owner) && !has(self.name))").message(
-        "write either imageId, or owner with name, and not both: they might name two images",
+    Rule::new(
+        "[has(self.imageId), has(self.owner) || has(self.name), has(self.ssmParameter), \
+         has(self.machineImageName)].filter(said, said).size() <= 1",
+    )
+    .message(
+        "write only one of imageId, owner with name, ssmParameter, and machineImageName: they might \
+         name two images",
     )
 }
 
+/// Whether the image is given by something else than its name.
+const GIVEN_OTHERWISE: &str =
+    "has(self.imageId) || has(self.ssmParameter) || has(self.machineImageName)";
+
 /// An owner has many images.
 pub fn owner_has_a_name() -> Rule {
-    Rule::new("has(self.imageId) || !has(self.owner) || has(self.name)")
-        .message(
-            "write which of the owner's images it is: its whole name, or imageId instead of owner",
-        )
-        .field_path(".name")
-        .reason(Reason::FieldValueRequired)
+    Rule::new(format!(
+        "{GIVEN_OTHERWISE} || !has(self.owner) || has(self.name)"
+    ))
+    .message("write which of the owner's images it is: its whole name, or imageId instead of owner")
+    .field_path(".name")
+    .reason(Reason::FieldValueRequired)
 }
 
 /// A name that anybody may give.
 pub fn name_has_an_owner() -> Rule {
-    Rule::new("has(self.imageId) || !has(self.name) || has(self.owner)")
-        .message(
-            "write whose image it is: an account id of 12 digits in quotes, self (this account) \
+    Rule::new(format!(
+        "{GIVEN_OTHERWISE} || !has(self.name) || has(self.owner)"
+    ))
+    .message(
+        "write whose image it is: an account id of 12 digits in quotes, self (this account) \
              or amazon; without it, anybody could publish a newer image under this name",
-        )
-        .field_path(".owner")
-        .reason(Reason::FieldValueRequired)
+    )
+    .field_path(".owner")
+    .reason(Reason::FieldValueRequired)
 }
 
 /// An id has one architecture.
 pub fn architecture_is_of_a_name() -> Rule {
-    Rule::new("!has(self.imageId) || !has(self.architecture)")
-        .message("leave architecture out: an imageId is of one image, which has one architecture")
+    Rule::new(format!("!has(self.architecture) || !({GIVEN_OTHERWISE})"))
+        .message("leave architecture out: only a name may be that of images for several processors")
         .field_path(".architecture")
 }
 
@@ -190,6 +206,59 @@ pub fn owner() -> Rule {
         "write an account id of 12 digits in quotes, self (this account) or amazon; an image of \
          just anyone cannot be asked for, since anybody could publish a newer one under its name",
     )
+}
+
+/// Systems Manager's characters of a parameter's name. A version or a label would be another way
+/// to say which revision it is.
+pub fn parameter_name() -> Rule {
+    Rule::new("self.matches('^/?[a-zA-Z0-9_.-]+(/[a-zA-Z0-9_.-]+)*$')").message(
+        "write the whole name of a parameter of the region, for example \
+         /aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64, without a version, \
+         and not an ARN",
+    )
+}
+
+/// A `MachineImage`'s name.
+pub fn machine_image_name() -> Rule {
+    Rule::new("self.matches('^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$')").message(
+        "write the name of a MachineImage of the same namespace, as kubectl get machineimages lists \
+         them",
+    )
+}
+
+/// An image of itself would never begin.
+pub fn source_is_another_image() -> Rule {
+    Rule::new(
+        "!has(self.spec.source.image) || !has(self.spec.source.image.machineImageName) || \
+         self.spec.source.image.machineImageName != self.metadata.name",
+    )
+    .message("name another MachineImage: an image cannot be made of itself")
+    .field_path(".spec.source.image.machineImageName")
+}
+
+/// Hours and minutes, from ten minutes to a year.
+pub fn follow_interval() -> Rule {
+    Rule::new(
+        "self.matches('^([0-9]{1,5}[hms]){1,3}$') && duration(self) >= duration('10m') && \
+         duration(self) <= duration('8760h')",
+    )
+    .message(
+        "write hours (h) and minutes (m), for example 24h for once a day, at least 10m and at most \
+         8760h (there is no unit for days)",
+    )
+}
+
+/// What the spec itself names is always the same.
+pub fn source_can_be_followed() -> Rule {
+    Rule::new(
+        "!has(self.spec.follow) || \
+         (has(self.spec.source.image) && !has(self.spec.source.image.imageId))",
+    )
+    .message(
+        "leave follow out: only an image given by owner and name, ssmParameter or machineImageName \
+         can become another one; change rebuild to take the same source again",
+    )
+    .field_path(".spec.follow")
 }
 
 /// EC2 would look for a pattern.

@@ -3,6 +3,8 @@
 //! A refusal is part of what is desired, not an early return: grants gate making and exposing images,
 //! never cleaning up, so that a plan is made in any case.
 
+mod chain;
+mod follow;
 mod source;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,10 +19,14 @@ use super::permissions::{Grantee, Sharing};
 use super::plan::Finding;
 use crate::api::conditions::{self, Reason};
 use crate::api::{
-    self, AwsAccount, DeletionPolicy, Deprecation, MachineImage, MachineImageStatus, Namespace,
-    NotGranted, Visibility,
+    self, AwsAccount, DeletionPolicy, Deprecation, Follow, MachineImage, MachineImageStatus,
+    Namespace, NotGranted, Visibility,
 };
-pub use source::{ImageName, RegisteredVolume, Registration, Source, SourceGrants};
+pub use chain::chain;
+pub use follow::{Lineage, Recorded};
+pub use source::{
+    ImageName, Parameter, Published, RegisteredVolume, Registration, Source, SourceGrants,
+};
 
 /// The finalizer that keeps an object until nothing of it is left in EC2.
 pub const FINALIZER: &str = "amity.dev/cleanup";
@@ -60,6 +66,8 @@ pub struct References<'a> {
     pub unusable: Option<&'a str>,
     /// The labels of the object's namespace, which grants select by.
     pub namespace_labels: &'a BTreeMap<String, String>,
+    /// The other objects that this one is made of, as [`chain()`] has them.
+    pub machine_images: &'a [MachineImage],
     /// The regions that the account was proven to have; `None` before it was reached.
     pub account_regions: Option<&'a [String]>,
 }
@@ -77,14 +85,26 @@ pub struct Desired {
     pub revision: Revision,
     /// What that revision is made from.
     pub source: Source,
-    /// What the status says that a source given by its name was resolved to for this revision.
+    /// What the status says that a source that has to be found out was resolved to for this revision.
     pub pinned: Option<Reference>,
+    /// What it was resolved to just now, for this revision; to be recorded in the status.
+    pub resolved: Option<Reference>,
+    /// How often it is looked at again.
+    pub follow: Option<SignedDuration>,
+    /// What the revisions of this spec have in common.
+    pub lineage: Lineage,
+    /// What the status says that revisions were made from.
+    pub recorded: Recorded,
+    /// The places that cannot be read, and may hold the revision that is wanted.
+    pub undecided: Vec<Place>,
     /// The image of each place that the status names as published: somebody may be launching it at this moment.
     pub told: BTreeMap<Place, String>,
     /// The places that shall have the image, in the spec's order.
     pub places: Vec<Place>,
     /// The AMI name of that revision.
     pub image_name: String,
+    /// The same of any revision, with `{revision}` in it.
+    pub image_names: String,
     /// The description of the images; `None`: not managed.
     pub description: Option<String>,
     /// Whether instances launched from the images shall use IMDSv2 only.
@@ -129,6 +149,8 @@ pub struct Desired {
     pub consistency_window: SignedDuration,
     /// Why nothing may be made at all: a missing account or grant, a region that is not the account's.
     pub refusals: Vec<Finding>,
+    /// What to say while the object that the spec names as its source has published nothing.
+    pub awaited: Option<Finding>,
     /// What the account's grants say of a source, asked once EC2 has shown it.
     pub grants: SourceGrants,
 }
@@ -163,8 +185,11 @@ impl Desired {
             .account
             .map(|account| account.spec.account_id.clone());
         let source = serde_json::to_value(&spec.source).unwrap_or_default();
-        let revision = Revision::of(&source, spec.rebuild.as_deref());
+        let lineage = Lineage::new(source, spec.rebuild.clone());
+        let revision = lineage.first();
+        let recorded = Recorded::of(image);
         let mut refusals = refusals_of_references(image, references);
+        refusals.extend(chain::refusal(image, references.machine_images));
         let image_name = image
             .image_name(revision.as_str())
             .unwrap_or_else(|too_long| {
@@ -185,14 +210,20 @@ impl Desired {
                 object: image.key(),
             },
             account_name: spec.account_name.clone(),
-            source: Source::of(&spec.source),
-            pinned: pinned(image, &revision),
+            source: Source::of(&spec.source, image.namespace()),
+            pinned: recorded.of_revision(&revision, spec.source.region()),
+            resolved: None,
+            follow: spec.follow.as_ref().map(Follow::interval),
+            lineage,
+            recorded,
+            undecided: Vec::new(),
             told: told(image, place),
             discarded: annotation(DISCARDED)
                 .and_then(Discarded::parse)
                 .filter(|discarded| discarded.revision == revision),
             revision,
             places: spec.region_names().map(place).collect(),
+            image_names: image.image_name("{revision}").unwrap_or_default(),
             image_name,
             description: spec.description.clone(),
             requires_imds_v2: spec.imds_support.is_some(),
@@ -232,6 +263,7 @@ impl Desired {
             deregister_in_use: annotation(DEREGISTER_IN_USE).map(Revision::from),
             consistency_window: installation.consistency_window,
             refusals,
+            awaited: chain::awaited(image, references.machine_images),
             grants: SourceGrants {
                 account: references.account.cloned(),
                 namespace: image.namespace().to_owned(),
@@ -308,22 +340,6 @@ impl Discarded {
     pub fn annotation(revision: &Revision, platform_details: &str) -> String {
         format!("{revision} {platform_details}")
     }
-}
-
-/// What the status says of the source of `revision`. It is a hint until EC2 has shown that the spec's name is
-/// that of this image; `amity.dev/origin` of the first image comes before it.
-fn pinned(image: &MachineImage, revision: &Revision) -> Option<Reference> {
-    let status = image.status.as_ref()?;
-    let region = image.spec.source.region();
-    let progressing = status.progressing.as_ref();
-    let published = status.published.as_ref();
-    let said = progressing
-        .map(|one| (&one.revision, &one.source))
-        .into_iter()
-        .chain(published.map(|one| (&one.revision, &one.source)))
-        .find(|(of, _)| *of == revision.as_str());
-    let said = said?.1.parse().ok().filter(Reference::is_image);
-    said.filter(|pinned: &Reference| pinned.region == region)
 }
 
 /// What the status names as published, of the account that the spec names.

@@ -11,7 +11,7 @@ use std::ops::Deref;
 use jiff::Timestamp;
 
 use super::attributes::{AttributeChange, Protection};
-use super::desired::{Desired, Source};
+use super::desired::Desired;
 use super::identity::{Place, Reference, Standing, is_sealed_snapshot, standing, tag};
 use super::observed::{Image, ImageState, Known, Observed, PlaceView, Snapshot, SourceView, Usage};
 use super::permissions::Grantee;
@@ -143,7 +143,7 @@ impl<'a> Facts<'a> {
         let itself = Reference::new(place.region.as_str(), id);
         let mut all = self.observed.known().flat_map(|(_, known)| &known.images);
         self.desired.source.names(&place.region, id)
-            || matches!(self.desired.source, Source::NamedImage(_))
+            || self.desired.source.is_resolved()
                 && (self.desired.pinned.as_ref() == Some(&itself)
                     || all.any(|image| {
                         self.is_of_wanted_revision(image)
@@ -530,8 +530,12 @@ fn an_image_that_is_being_copied_stays(
     let going = facts.deregistered(place, step)?;
     let itself = Reference::new(place.region.clone(), going.id.clone());
     let mut all = facts.observed.known().flat_map(|(_, known)| &known.images);
-    let reader = all.find(|image| image.is_being_copied_from(&itself))?;
-    Some(format!("{} is being copied from it", reader.id))
+    let own = all.find(|image| image.is_being_copied_from(&itself));
+    let others = || facts.observed.readers.get(&itself);
+    let reader = own
+        .map(|image| &image.id)
+        .or_else(|| others().map(|reader| &reader.id))?;
+    Some(format!("{reader} is being copied from it"))
 }
 
 fn retain_destroys_nothing(facts: &Facts<'_>, _: &Place, step: &Step) -> Option<String> {

@@ -20,6 +20,10 @@ pub struct Observed {
     pub places: BTreeMap<Place, PlaceView>,
     /// What the spec names as the source, where the plan may need it.
     pub source: SourceView,
+    /// What the source leads to now, where it is followed and nothing is being made.
+    pub followed: Option<SourceView>,
+    /// Pending images of other objects, by the image of this one that each is being copied from.
+    pub readers: BTreeMap<Reference, Reference>,
     /// Who uses images that are to go, as far as that was read a moment ago, by place and image.
     pub usage: BTreeMap<(Place, String), Usage>,
     /// Who else may use images and snapshots, as far as that was read when it was its turn, by place and id.
@@ -248,6 +252,13 @@ pub enum SourceView {
         /// EC2's sentence.
         message: String,
     },
+    /// It is there, and names no image: a parameter with some other value.
+    NoImage {
+        /// What it is instead, and what to do.
+        message: String,
+    },
+    /// Another object, which has published no image there yet.
+    Unpublished,
     /// It could not be read.
     Unreadable(Unreadable),
 }
@@ -293,6 +304,8 @@ pub struct SourceImage {
     pub owner: String,
     /// The owner's alias, such as `amazon`.
     pub owner_alias: Option<String>,
+    /// The object of this installation that it is of, by its tags and its seal.
+    pub object: Option<String>,
 }
 
 /// What was asked of EC2, as far as it tells one refusal from another.

@@ -35,7 +35,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 
-use super::desired::{Desired, ImageName, Source};
+use super::desired::{Desired, ImageName, Parameter, Published, Source};
 use super::identity::{Place, Reference, Standing, is_sealed_snapshot, tag};
 use super::observed::{ImageState, Known, Observed, Snapshot};
 use crate::api::conditions;
@@ -86,6 +86,8 @@ pub fn plan(desired: &Desired, observed: &Observed, now: Timestamp) -> Plan {
 pub struct Reads {
     /// The source.
     pub source: Option<SourceQuery>,
+    /// What the source leads to now, once in an interval.
+    pub follow: Option<SourceQuery>,
     /// Who uses these images.
     pub usage: BTreeSet<(Place, String)>,
     /// Who else may use these images and snapshots.
@@ -103,6 +105,7 @@ impl Reads {
     pub fn add(&mut self, more: Self) -> bool {
         let before = self.clone();
         self.source = more.source.or(self.source.take());
+        self.follow = more.follow.or(self.follow.take());
         self.usage.extend(more.usage);
         self.permissions.extend(more.permissions);
         self.departures |= more.departures;
@@ -132,6 +135,10 @@ pub enum SourceQuery {
     Image(Reference),
     /// The newest available image of a name.
     NamedImage(ImageName),
+    /// The image whose id a parameter holds.
+    Parameter(Parameter),
+    /// What another object has published, which the lists tell.
+    Published(Published),
 }
 
 /// What is asked for, as the user reads it.
@@ -145,6 +152,8 @@ impl fmt::Display for SourceQuery {
                 "available image {:?} of owner {}",
                 named.name, named.owner
             ),
+            Self::Parameter(parameter) => write!(f, "parameter {}", parameter.name),
+            Self::Published(published) => write!(f, "published image of {}", published.object),
         }
     }
 }
@@ -179,7 +188,29 @@ pub fn reads(desired: &Desired, observed: &Observed, plan: &Plan, now: Timestamp
             .iter()
             .any(|step| matches!(step.waits_for, Some(WaitsFor::ConfigMap(_)))),
         source: needs_source(&view).then(|| source_query(&view)),
+        follow: (desired.follow.is_some() && is_in_sync(&view, plan))
+            .then(|| anew(&desired.source))
+            .flatten(),
     }
+}
+
+/// Whether EC2 matches the spec. A place that is not wanted and cannot be read, or whoever still uses an old
+/// image, holds up what is to go, for as long as it takes, but not what users launch.
+pub(crate) fn is_in_sync(view: &View<'_>, plan: &Plan) -> bool {
+    let is_held_up = |step: &Step| match (&step.action, &step.waits_for) {
+        (Action::DeregisterImage { .. }, Some(WaitsFor::Readable(places))) => {
+            !places.iter().any(|place| view.desired.wants(place))
+        }
+        (
+            Action::DeregisterImage { .. },
+            Some(WaitsFor::Usage(_) | WaitsFor::Departures | WaitsFor::Unused { .. }),
+        ) => true,
+        _ => false,
+    };
+    !view.desired.is_being_deleted()
+        && plan.findings.is_empty()
+        && plan.steps.iter().all(is_held_up)
+        && view.is_published_everywhere()
 }
 
 /// Whether the plan may need to know what the source looks like: while a wanted place lacks an image of
@@ -189,6 +220,7 @@ fn needs_source(view: &View<'_>) -> bool {
     !desired.is_being_deleted()
         && !desired.suspended
         && desired.refusals.is_empty()
+        && desired.undecided.is_empty()
         && desired.discarded.is_none()
         && desired
             .places
@@ -197,8 +229,20 @@ fn needs_source(view: &View<'_>) -> bool {
         && (desired.source.is_image() || !view.has_sibling())
 }
 
+/// What to ask to find out which image a source leads to now.
+fn anew(source: &Source) -> Option<SourceQuery> {
+    match source {
+        Source::NamedImage(named) => Some(SourceQuery::NamedImage(named.clone())),
+        Source::Parameter(parameter) => Some(SourceQuery::Parameter(parameter.clone())),
+        Source::Published(published) => Some(SourceQuery::Published(published.clone())),
+        Source::Instance { .. } | Source::Snapshot { .. } | Source::Image(_) => None,
+    }
+}
+
 fn source_query(view: &View<'_>) -> SourceQuery {
-    let settled = view.origin.as_ref().filter(|origin| origin.is_settled);
+    let resolved = view.desired.resolved.is_some();
+    let origin = view.origin.as_ref();
+    let settled = origin.filter(|origin| origin.is_settled || resolved);
     match (&view.desired.source, settled) {
         (Source::Instance { at, .. }, _) => SourceQuery::Instance(at.clone()),
         (
@@ -212,8 +256,12 @@ fn source_query(view: &View<'_>) -> SourceQuery {
             SourceQuery::Snapshots(region.clone(), ids)
         }
         (Source::Image(image), _) => SourceQuery::Image(image.clone()),
-        (Source::NamedImage(_), Some(origin)) => SourceQuery::Image(origin.reference.clone()),
+        (Source::NamedImage(_) | Source::Parameter(_) | Source::Published(_), Some(origin)) => {
+            SourceQuery::Image(origin.reference.clone())
+        }
         (Source::NamedImage(named), None) => SourceQuery::NamedImage(named.clone()),
+        (Source::Parameter(parameter), None) => SourceQuery::Parameter(parameter.clone()),
+        (Source::Published(published), None) => SourceQuery::Published(published.clone()),
     }
 }
 
@@ -291,6 +339,7 @@ fn notes(view: &View<'_>) -> Vec<Finding> {
             _ => None,
         });
     foreign
+        .chain(view.desired.cannot_follow(view.observed))
         .chain(
             view.observed
                 .known()

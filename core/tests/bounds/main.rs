@@ -43,6 +43,7 @@ fn desired(image: &MachineImage) -> Desired {
         account: Some(&account),
         unusable: None,
         namespace_labels: &BTreeMap::new(),
+        machine_images: &[],
         account_regions: None,
     };
     Desired::of(image, &installation(), references)

@@ -127,7 +127,21 @@ fn named_image() -> impl Strategy<Value = Value> {
 fn source() -> impl Strategy<Value = Value> {
     let by_id = (region(), id("ami"))
         .prop_map(|(region, id)| json!({"image": {"region": region, "imageId": id}}));
-    prop_oneof![instance(), snapshot(), by_id, named_image()]
+    let parameter = (
+        region(),
+        "/?[a-zA-Z0-9_.-]{1,40}(/[a-zA-Z0-9_.-]{1,40}){0,8}",
+    )
+        .prop_map(|(region, name)| json!({"image": {"region": region, "ssmParameter": name}}));
+    let other = (region(), "[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?")
+        .prop_map(|(region, name)| json!({"image": {"region": region, "machineImageName": name}}));
+    prop_oneof![
+        instance(),
+        snapshot(),
+        by_id,
+        named_image(),
+        parameter,
+        other
+    ]
 }
 
 /// Tags of at most thirty keys, none of them reserved.

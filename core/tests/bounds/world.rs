@@ -211,6 +211,7 @@ fn source() -> impl Strategy<Value = SourceView> {
         state,
         owner: "111122223333".to_owned(),
         owner_alias: None,
+        object: None,
     });
     prop_oneof![
         Just(SourceView::NotRead),
@@ -219,6 +220,10 @@ fn source() -> impl Strategy<Value = SourceView> {
         image.prop_map(SourceView::Image),
         Just(SourceView::Missing {
             message: "it is gone.".to_owned()
+        }),
+        Just(SourceView::Unpublished),
+        Just(SourceView::NoImage {
+            message: "its value is no image's id".to_owned()
         }),
     ]
 }

@@ -146,6 +146,7 @@ impl Ec2 {
             unusable: None,
             account: Some(&self.account),
             namespace_labels: &labels,
+            machine_images: &[],
             account_regions: None,
         };
         Desired::of(&self.image(), &installation, references)
@@ -597,14 +598,17 @@ fn source(desired: &Desired, query: &SourceQuery) -> SourceView {
             };
             SourceView::Snapshots(registration.snapshots().map(snapshot).collect())
         }
-        Source::Image(_) | Source::NamedImage(_) => SourceView::Image(SourceImage {
-            id,
-            name: NAME.to_owned(),
-            architecture: "x86_64".to_owned(),
-            state: ImageState::Available,
-            owner: ACCOUNT.to_owned(),
-            owner_alias: None,
-        }),
+        Source::Image(_) | Source::NamedImage(_) | Source::Parameter(_) | Source::Published(_) => {
+            SourceView::Image(SourceImage {
+                id,
+                name: NAME.to_owned(),
+                architecture: "x86_64".to_owned(),
+                state: ImageState::Available,
+                owner: ACCOUNT.to_owned(),
+                owner_alias: None,
+                object: None,
+            })
+        }
     }
 }
 

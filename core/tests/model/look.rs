@@ -109,8 +109,12 @@ impl SourceState {
                 state: amity_core::image::observed::ImageState::Available,
                 owner: ACCOUNT.to_owned(),
                 owner_alias: None,
+                object: None,
             }),
-            SourceQuery::Image(_) | SourceQuery::NamedImage(_) => SourceView::Missing {
+            SourceQuery::Image(_)
+            | SourceQuery::NamedImage(_)
+            | SourceQuery::Parameter(_)
+            | SourceQuery::Published(_) => SourceView::Missing {
                 message: "it is gone".to_owned(),
             },
         }

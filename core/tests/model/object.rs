@@ -136,6 +136,7 @@ impl Object {
             unusable: None,
             account: Some(&account),
             namespace_labels: &BTreeMap::new(),
+            machine_images: &[],
             account_regions: None,
         };
         Desired::of(&self.machine_image(), &installation, references)

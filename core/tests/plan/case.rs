@@ -2,7 +2,8 @@
 //! stored finalizer, an object that was at rest, images that are available, sealed and tagged as the spec asks.
 //!
 //! Times are relative to now: `-3m`, `+30s`, `-2h`, `-1d`. Ids may be short. `revision: current` (the default)
-//! is what the spec asks for; any other name stands for another hash.
+//! is what the spec asks for first, `of us-east-1/ami-2` the one that followed when the source led there; any other
+//! name stands for another hash.
 
 #![expect(
     clippy::struct_excessive_bools,
@@ -24,6 +25,9 @@ pub struct Case {
     /// The source as EC2 shows it; by default as it should be, where the plan needs to know.
     #[serde(default)]
     pub source: Option<Source>,
+    /// What the source leads to now, where it is followed.
+    #[serde(default)]
+    pub followed: Option<Source>,
     /// What EC2 refused of late, by region.
     #[serde(default)]
     pub refused: BTreeMap<String, Refused>,
@@ -49,6 +53,12 @@ pub struct Case {
     pub config_maps_unread: bool,
     #[serde(default)]
     pub account: Account,
+    /// The other objects of the namespace.
+    #[serde(default)]
+    pub machine_images: BTreeMap<String, MachineImage>,
+    /// Pending images of other objects, by what each is being copied from.
+    #[serde(default)]
+    pub readers: BTreeMap<String, String>,
     /// The status that stands.
     #[serde(default)]
     pub before: Option<Before>,
@@ -61,6 +71,9 @@ pub struct Desired {
     pub regions: Vec<String>,
     #[serde(default)]
     pub rebuild: Option<String>,
+    /// `spec.follow.interval`
+    #[serde(default)]
+    pub follow: Option<String>,
     #[serde(default)]
     pub tags: BTreeMap<String, String>,
     #[serde(default)]
@@ -122,8 +135,9 @@ pub struct Captured {
     pub revision: String,
 }
 
-/// `{instance: us-east-1/i-1}`, `{snapshot: us-east-1/snap-1}`, `{image: us-east-1/ami-1}`, or
-/// `{image: us-east-1, owner: amazon, name: al2023}`.
+/// `{instance: us-east-1/i-1}`, `{snapshot: us-east-1/snap-1}`, `{image: us-east-1/ami-1}`,
+/// `{image: us-east-1, owner: amazon, name: al2023}`, `{image: us-east-1, parameter: /base}`, or
+/// `{image: us-east-1, machineImage: base}`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct DesiredSource {
@@ -147,7 +161,23 @@ pub struct DesiredSource {
     #[serde(default)]
     pub architecture: Option<String>,
     #[serde(default)]
+    pub parameter: Option<String>,
+    #[serde(default)]
+    pub machine_image: Option<String>,
+    #[serde(default)]
     pub volumes: Option<String>,
+}
+
+/// Another object, of an image by its id in its first region unless it is said to be of another.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct MachineImage {
+    pub regions: Vec<String>,
+    #[serde(default)]
+    pub account_name: Option<String>,
+    /// The object that it is made of.
+    #[serde(default)]
+    pub of: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -376,7 +406,7 @@ pub struct Dead {
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Source {
     #[serde(default)]
     pub state: Option<String>,
@@ -388,7 +418,8 @@ pub struct Source {
     pub owner: Option<String>,
     #[serde(default)]
     pub alias: Option<String>,
-    /// The newest image of a name, by default `ami-newest`; one that is pinned is read by its id.
+    /// The image that a name or a parameter stands for, by default `ami-newest`; one that is pinned is read by
+    /// its id.
     #[serde(default)]
     pub id: Option<String>,
     /// Its name, by default that of the spec.
@@ -402,8 +433,19 @@ pub struct Source {
     pub devices: Vec<String>,
     #[serde(default)]
     pub missing: Option<String>,
+    /// The other object that it is of; by default the one that the spec names.
+    #[serde(default)]
+    pub object: Option<String>,
+    /// The object that the spec names has published nothing.
+    #[serde(default)]
+    pub unpublished: bool,
+    /// What it is instead of an image.
+    #[serde(default)]
+    pub no_image: Option<String>,
     #[serde(default)]
     pub unreadable: Option<String>,
+    #[serde(default)]
+    pub unreadable_reason: Option<String>,
     #[serde(default)]
     pub unread: bool,
 }
@@ -437,6 +479,9 @@ pub struct Before {
     /// What the wanted revision is made from, as the status has it.
     #[serde(default)]
     pub source: Option<String>,
+    /// The revision that is being made of that; `current` is the spec's first.
+    #[serde(default = "current")]
+    pub progressing: String,
 }
 
 fn yes() -> bool {

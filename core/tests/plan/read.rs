@@ -10,7 +10,7 @@ use amity_core::api::{
 use amity_core::image::attributes::{Attributes, Protection, whole_minutes};
 use amity_core::image::desired::{
     CAPTURED, DEREGISTER_IN_USE, DISCARDED, Desired, Discarded, FINALIZER, Installation,
-    LIMIT_LIFTED_UNTIL, References, Source,
+    LIMIT_LIFTED_UNTIL, References, Source, chain,
 };
 use amity_core::image::identity::{Place, Reference, Revision, TagKeys, tag};
 use amity_core::image::observed::{
@@ -45,11 +45,16 @@ pub fn situation(case: &Case) -> Result<Situation, String> {
     let account = (!case.account.missing)
         .then(|| aws_account(case))
         .transpose()?;
+    let others = chain(&image, |name| {
+        let other = case.machine_images.get(name)?;
+        Some(another(name, other))
+    });
     let of = |image: &MachineImage| {
         let references = References {
             unusable: None,
             account: account.as_ref(),
             namespace_labels: &BTreeMap::new(),
+            machine_images: &others,
             account_regions: case.account.enabled.as_deref(),
         };
         let installation = Installation {
@@ -66,7 +71,6 @@ pub fn situation(case: &Case) -> Result<Situation, String> {
         let annotation = format!("{revision} {}", time(&captured.at)?);
         annotate(&mut image, CAPTURED, annotation);
     }
-    let revision = Names(of(&image)).revision("current");
     if let Some(shown) = &case.desired.discarded {
         let revision = Names(of(&image)).revision(&case.desired.discarded_revision);
         let annotation = Discarded::annotation(&revision, shown);
@@ -75,21 +79,28 @@ pub fn situation(case: &Case) -> Result<Situation, String> {
     if let Some(overridden) = &case.desired.deregister_in_use {
         annotate(&mut image, DEREGISTER_IN_USE, overridden.clone());
     }
+    let names = Names(of(&image));
     if let (Some(source), Some(status)) = (
         case.before
             .as_ref()
             .and_then(|before| before.source.clone()),
         &mut image.status,
     ) {
+        let revision = names.revision(case.before.as_ref().map_or("current", |it| &it.progressing));
         status.progressing = Some(ProgressingRevision {
             revision: revision.to_string(),
             source,
             start_time: Time(now()),
         });
     }
-    let desired = of(&image);
+    let mut desired = of(&image);
     let names = Names(desired.clone());
     let mut observed = observed(case, &names)?;
+    desired.settle(&observed);
+    if let Some(followed) = &case.followed {
+        observed.followed = Some(source_view(followed, &desired, &observed, true)?);
+        desired.settle(&observed);
+    }
     observed.source = source(case, &desired, &observed)?;
     Ok(Situation {
         image,
@@ -97,6 +108,24 @@ pub fn situation(case: &Case) -> Result<Situation, String> {
         observed,
         now: now(),
     })
+}
+
+/// Another object of the namespace.
+fn another(name: &str, said: &case::MachineImage) -> MachineImage {
+    let source = match &said.of {
+        Some(other) => json!({"region": said.regions[0], "machineImageName": other}),
+        None => json!({"region": said.regions[0], "imageId": "ami-1"}),
+    };
+    let regions = said.regions.iter().map(|region| json!({"name": region}));
+    let spec = json!({
+        "accountName": said.account_name.as_deref().unwrap_or("default"),
+        "source": {"image": source},
+        "regions": regions.collect::<Vec<_>>(),
+    });
+    let spec = serde_json::from_value(spec).expect("a spec");
+    let mut image = MachineImage::new(name, spec);
+    image.metadata.namespace = Some("prod".to_owned());
+    image
 }
 
 fn annotate(image: &mut MachineImage, key: &str, value: String) {
@@ -160,6 +189,12 @@ fn machine_image(case: &Case) -> Result<MachineImage, String> {
                 "architecture": said.architecture,
             }})
         }
+        (None, None, Some(region)) if said.machine_image.is_some() => {
+            json!({"image": {"region": region, "machineImageName": said.machine_image}})
+        }
+        (None, None, Some(region)) if said.parameter.is_some() => {
+            json!({"image": {"region": region, "ssmParameter": said.parameter}})
+        }
         (None, None, Some(image)) => {
             let it = parsed(image)?;
             json!({"image": {"region": it.region, "imageId": it.id}})
@@ -177,6 +212,7 @@ fn machine_image(case: &Case) -> Result<MachineImage, String> {
         "tags": wanted.tags,
         "publish": {"configMapName": wanted.config_map_name, "tags": wanted.publish_tags},
         "suspend": wanted.suspend,
+        "follow": wanted.follow.as_ref().map(|interval| json!({"interval": interval})),
         "retention": {
             "revisions": wanted.kept_revisions,
             "minAge": wanted.kept_for.as_deref().unwrap_or("0s"),
@@ -327,10 +363,24 @@ fn source(case: &Case, desired: &Desired, observed: &Observed) -> Result<SourceV
         architecture: None,
         devices: Vec::new(),
         missing: None,
+        object: None,
+        unpublished: false,
+        no_image: None,
         unreadable: None,
+        unreadable_reason: None,
         unread: source_query(desired, observed).is_none(),
     };
     let said = case.source.as_ref().unwrap_or(&default);
+    source_view(said, desired, observed, false)
+}
+
+/// What is said of a source, or of what it leads to `anew`.
+fn source_view(
+    said: &case::Source,
+    desired: &Desired,
+    observed: &Observed,
+    anew: bool,
+) -> Result<SourceView, String> {
     if said.unread {
         return Ok(SourceView::NotRead);
     }
@@ -339,8 +389,19 @@ fn source(case: &Case, desired: &Desired, observed: &Observed) -> Result<SourceV
             message: message.clone(),
         });
     }
+    if said.unpublished {
+        return Ok(SourceView::Unpublished);
+    }
+    if let Some(message) = &said.no_image {
+        return Ok(SourceView::NoImage {
+            message: message.clone(),
+        });
+    }
     if let Some(message) = &said.unreadable {
-        return Ok(SourceView::Unreadable(unreadable(message, None)?));
+        return Ok(SourceView::Unreadable(unreadable(
+            message,
+            said.unreadable_reason.as_deref(),
+        )?));
     }
     let (id, name) = match &desired.source {
         Source::Instance { .. } => {
@@ -363,14 +424,18 @@ fn source(case: &Case, desired: &Desired, observed: &Observed) -> Result<SourceV
             ));
         }
         Source::Image(image) => (image.id.clone(), "any".to_owned()),
-        Source::NamedImage(named) => {
+        found @ (Source::NamedImage(_) | Source::Parameter(_) | Source::Published(_)) => {
             let newest = said.id.clone().unwrap_or_else(|| "ami-newest".to_owned());
             // What was resolved once is read by its id.
             let id = match source_query(desired, observed) {
-                Some(SourceQuery::Image(pinned)) => pinned.id,
+                Some(SourceQuery::Image(pinned)) if !anew => pinned.id,
                 _ => newest,
             };
-            (id, named.name.clone())
+            let name = match found {
+                Source::NamedImage(named) => named.name.clone(),
+                _ => "any".to_owned(),
+            };
+            (id, name)
         }
     };
     let state = match said.state.as_deref() {
@@ -390,6 +455,14 @@ fn source(case: &Case, desired: &Desired, observed: &Observed) -> Result<SourceV
         state,
         owner: said.owner.clone().unwrap_or_else(|| ACCOUNT.to_owned()),
         owner_alias: said.alias.clone(),
+        object: match &desired.source {
+            Source::Published(published) => Some(
+                said.object
+                    .clone()
+                    .unwrap_or_else(|| published.object.clone()),
+            ),
+            _ => said.object.clone(),
+        },
     }))
 }
 
@@ -445,6 +518,9 @@ fn observed(case: &Case, names: &Names) -> Result<Observed, String> {
             target: None,
         };
         observed.refusals.insert(asked, refusal);
+    }
+    for (from, reader) in &case.readers {
+        observed.readers.insert(parsed(from)?, parsed(reader)?);
     }
     observed.started = time(case.started.as_deref().unwrap_or("-7d"))?;
     observed.last_creation = case
@@ -764,7 +840,9 @@ struct Names(Desired);
 impl Names {
     fn revision(&self, name: &str) -> Revision {
         if name == "current" {
-            self.0.revision.clone()
+            self.0.lineage.first()
+        } else if let Some(Ok(resolved)) = name.strip_prefix("of ").map(str::parse) {
+            self.0.lineage.following(&resolved)
         } else {
             Revision::from(name)
         }
@@ -790,7 +868,7 @@ impl Names {
         )
     }
 
-    /// What the revision is made from; a name is resolved to `ami-newest`.
+    /// What the revision is made from; a name or a parameter is resolved to `ami-newest`.
     fn origin(&self) -> Reference {
         let source = &self.0.source;
         let newest = || Reference::new(source.region(), "ami-newest");

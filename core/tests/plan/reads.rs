@@ -31,6 +31,8 @@ fn asks_for_the_source(case: &str, expected: &str) {
             format!("snapshots {region} {}", ids.join(" "))
         }
         Some(SourceQuery::NamedImage(named)) => format!("name {named}"),
+        Some(SourceQuery::Parameter(parameter)) => format!("parameter {parameter}"),
+        Some(SourceQuery::Published(published)) => format!("published {published}"),
     };
     assert_eq!(asked, expected, "{case}");
 }
@@ -61,6 +63,48 @@ fn a_name_is_looked_up_until_it_is_pinned() {
     asks_for_the_source(
         &format!("{desired}\n{recorded}\n{made}"),
         "image us-east-1/ami-8",
+    );
+}
+
+#[test]
+fn a_parameter_is_read_until_it_is_pinned() {
+    let desired =
+        "desired: {source: {image: us-east-1, parameter: /base}, regions: [us-east-1, eu-west-1]}";
+    asks_for_the_source(desired, "parameter us-east-1/ssm:/base");
+    let recorded = "before: {available: false, source: us-east-1/ami-7}";
+    asks_for_the_source(&format!("{desired}\n{recorded}"), "image us-east-1/ami-7");
+}
+
+#[test]
+fn a_source_is_followed_only_while_nothing_is_being_made() {
+    let follows = |follow: &str, observed: &str| {
+        let of = "origin: us-east-1/ami-7, from: us-east-1/ami-7";
+        let case = format!(
+            "desired: {{source: {{image: us-east-1, parameter: /base}}, regions: [us-east-1], {follow}}}\n\
+             observed: {{us-east-1: {{images: [{{id: ami-a, {of}, {observed}}}]}}}}"
+        );
+        read_in(&case).follow.is_some()
+    };
+    assert!(follows("follow: 24h", "published: true"));
+    assert!(
+        !follows("tags: {}", "published: true"),
+        "it is not asked for"
+    );
+    assert!(!follows("follow: 24h", "published: false"));
+    assert!(!follows("follow: 24h, suspend: true", "published: true"));
+    assert!(!follows("follow: 24h, deleted: -1m", "published: true"));
+    assert!(!follows(
+        "follow: 24h, tags: {team: web}",
+        "published: true, tags: {}"
+    ));
+}
+
+#[test]
+fn a_source_is_not_read_while_another_revision_may_be_where_nothing_can_be_read() {
+    asks_for_the_source(
+        "desired: {source: {image: us-east-1, parameter: /base}, regions: [us-east-1, eu-west-1], follow: 24h}\n\
+         observed: {eu-west-1: {unreadable: it does not answer}}",
+        "nothing",
     );
 }
 

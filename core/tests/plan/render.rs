@@ -60,6 +60,7 @@ pub fn outcome(desired: &Desired, plan: &Checked, status: &MachineImageStatus) -
         writeln!(text, "  {}: {}", region.name, in_region(region)).unwrap();
     }
     text.replace(desired.revision.as_str(), "current")
+        .replace(desired.lineage.first().as_str(), "first")
 }
 
 fn line(desired: &Desired, step: &Step, is_next: bool) -> String {

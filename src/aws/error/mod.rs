@@ -316,10 +316,10 @@ impl Error for Failure {}
 /// The permission for a call, where AWS names none. What follows the call's name says how it was made.
 fn permission_for(action: &str) -> String {
     let call = action.split(' ').next().unwrap_or(action);
-    let service = if ["GetCallerIdentity", "AssumeRole"].contains(&call) {
-        "sts"
-    } else {
-        "ec2"
+    let service = match call {
+        "GetCallerIdentity" | "AssumeRole" => "sts",
+        "GetParameter" => "ssm",
+        _ => "ec2",
     };
     format!("{service}:{call}")
 }

@@ -71,6 +71,8 @@ pub(super) struct Memory {
     objects: BTreeMap<String, Vec<String>>,
     /// The images that use each snapshot.
     users: BTreeMap<String, Vec<String>>,
+    /// The pending images that are being copied from each image, of any region.
+    readers: BTreeMap<String, Vec<String>>,
     /// What each object looked like when it was last told, as a hash.
     shown: BTreeMap<String, u64>,
     as_of: Option<Timestamp>,
@@ -92,6 +94,7 @@ impl Memory {
             names: BTreeMap::new(),
             objects: BTreeMap::new(),
             users: BTreeMap::new(),
+            readers: BTreeMap::new(),
             shown: BTreeMap::new(),
             as_of: None,
             last_write: None,
@@ -304,6 +307,10 @@ impl Memory {
             // tags somebody changed: the next attempt needs another one.
             self.attempts.died(id.to_owned(), &image.tags);
         } else {
+            if let Some(source) = image.tags.get(tag::SOURCE) {
+                let readers = self.readers.entry(source.to_owned());
+                readers.or_default().push(id.to_owned());
+            }
             self.images
                 .insert(id.to_owned(), Box::new(Entry::told(image, now)));
             self.objects
@@ -342,10 +349,11 @@ impl Memory {
         }
     }
 
-    /// Rebuilds what is looked up by object and by snapshot.
+    /// Rebuilds what is looked up by object, by snapshot and by what is being copied.
     fn index(&mut self) {
         self.objects.clear();
         self.users.clear();
+        self.readers.clear();
         for (id, entry) in &self.images {
             if let Some(object) = entry.tag(tag::OBJECT) {
                 self.objects
@@ -353,6 +361,12 @@ impl Memory {
                     .or_default()
                     .push(id.clone());
                 self.attempts.lives(object, id, entry.tag(tag::REVISION));
+            }
+            if entry.item.state == ImageState::Pending
+                && let Some(source) = entry.tag(tag::SOURCE)
+            {
+                let readers = self.readers.entry(source.to_owned());
+                readers.or_default().push(id.clone());
             }
             for snapshot in &entry.item.snapshots {
                 self.users

@@ -27,7 +27,7 @@ use amity_core::account::Holdings;
 use amity_core::api::AwsAccount;
 use amity_core::api::conditions;
 use amity_core::image::desired::Desired;
-use amity_core::image::identity::{Identity, Place};
+use amity_core::image::identity::{Identity, Place, Reference};
 use amity_core::image::observed::{Observed, PlaceView, SourceView, Unreadable};
 use amity_core::image::plan::Reads;
 use amity_core::image::plan::step::Action;
@@ -137,11 +137,12 @@ impl Inventory {
     pub async fn observe(&self, desired: &Desired, reads: &Reads) -> Observed {
         let object = &desired.identity.object;
         let source = match &reads.source {
-            Some(query) => {
-                let place = desired.source_place();
-                self.source_in_a_moment(&place, query, object).await
-            }
+            Some(query) => self.source_of(desired, query).await,
             None => SourceView::NotRead,
+        };
+        let followed = match (&reads.follow, desired.follow) {
+            (Some(query), Some(interval)) => Some(self.followed(desired, query, interval).await),
+            _ => None,
         };
         let usage = self.usage_in_a_moment(&reads.usage, object).await;
         let permissions = self
@@ -163,8 +164,10 @@ impl Inventory {
             })
             .collect();
         Observed {
+            readers: state.readers(&places, object),
             places,
             source,
+            followed,
             usage,
             permissions,
             departures: None,
@@ -372,6 +375,37 @@ impl State {
     fn last_creation(&self, object: &str) -> Timestamp {
         let last = self.creations.get(object).copied();
         last.map_or(self.started, |last| last.max(self.started))
+    }
+
+    /// Which images of `object` in these places others are copying at the moment.
+    fn readers(
+        &self,
+        places: &BTreeMap<Place, PlaceView>,
+        object: &str,
+    ) -> BTreeMap<Reference, Reference> {
+        let copying = places.keys().filter_map(|place| {
+            let memory = &self.places.get(place)?.memory;
+            memory.copies_anything().then_some((place, memory))
+        });
+        let copying: Vec<_> = copying.collect();
+        let mut readers = BTreeMap::new();
+        for (place, view) in places {
+            let PlaceView::Known(known) = view else {
+                continue;
+            };
+            for image in known.images.iter().filter(|_| !copying.is_empty()) {
+                let itself = Reference::new(place.region.as_str(), image.id.as_str());
+                let text = itself.to_string();
+                let reader = copying.iter().find_map(|(to, memory)| {
+                    let id = memory.reader_of(&text, object)?;
+                    Some(Reference::new(to.region.as_str(), id.as_str()))
+                });
+                if let Some(reader) = reader {
+                    readers.insert(itself, reader);
+                }
+            }
+        }
+        readers
     }
 
     /// The objects that a change of the place's readability concerns.

@@ -3,20 +3,23 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-use amity_core::image::desired::ImageName;
-use amity_core::image::identity::{Place, Reference};
+use amity_core::api::Follow;
+use amity_core::image::desired::{Desired, ImageName, Parameter, Published};
+use amity_core::image::identity::{Place, Reference, tag};
 use amity_core::image::observed::{
-    SourceImage, SourceInstance, SourceSnapshot, SourceView, Unreadable,
+    ImageState, SourceImage, SourceInstance, SourceSnapshot, SourceView, Unreadable,
 };
 use amity_core::image::plan::SourceQuery;
 use aws_sdk_ec2::Client as Ec2;
 use aws_sdk_ec2::types::{self, DeviceType, Reservation};
+use aws_sdk_ssm::Client as Ssm;
 use jiff::{SignedDuration, Timestamp};
 
 use super::read::{Pages, State, filter, state_of, tags_of};
 use super::{Inventory, not_read_yet};
 use crate::aws::calls::{self, EC2Calls};
 use crate::aws::error::Failure;
+use crate::aws::session::Session;
 
 /// How long an answer serves everybody who asks for the same.
 const FRESH: SignedDuration = SignedDuration::from_secs(30);
@@ -31,6 +34,8 @@ type Key = (String, SourceQuery);
 #[derive(Debug, Default)]
 pub(super) struct Sources {
     views: Mutex<BTreeMap<Key, (Timestamp, SourceView)>>,
+    /// Where the sources that are followed led, and when that was found out.
+    followed: Mutex<BTreeMap<Key, (Timestamp, SourceView)>>,
     /// How many snapshots each image has, which no longer changes.
     snapshots: Mutex<BTreeMap<(String, Reference), usize>>,
 }
@@ -52,6 +57,19 @@ impl Sources {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .insert(key, (now + fresh, view.clone()));
+    }
+
+    /// Where a source led not longer than `interval` ago.
+    fn led(&self, key: &Key, interval: SignedDuration, now: Timestamp) -> Option<SourceView> {
+        let followed = self.followed.lock().unwrap_or_else(PoisonError::into_inner);
+        let (at, view) = followed.get(key)?;
+        (now.duration_since(*at) < interval).then(|| view.clone())
+    }
+
+    fn leads(&self, key: Key, view: &SourceView, now: Timestamp) {
+        let mut followed = self.followed.lock().unwrap_or_else(PoisonError::into_inner);
+        followed.retain(|_, (at, _)| now.duration_since(*at) < Follow::LONGEST);
+        followed.insert(key, (now, view.clone()));
     }
 
     fn has_snapshots(&self, account: &str, image: Reference, count: usize) {
@@ -83,17 +101,111 @@ impl Inventory {
         self.sources.get(&key, self.clock.now())
     }
 
+    /// What EC2 shows of a source: by a call, or from the lists where these tell.
+    pub(super) async fn source_of(&self, desired: &Desired, query: &SourceQuery) -> SourceView {
+        let place = desired.source_place();
+        match query {
+            SourceQuery::Published(published) => self.published(desired, &place, published),
+            query => {
+                let object = &desired.identity.object;
+                self.source_in_a_moment(&place, query, object).await
+            }
+        }
+    }
+
+    /// Where a source leads that is followed: what was found out within the interval, for whichever object.
+    pub(super) async fn followed(
+        &self,
+        desired: &Desired,
+        query: &SourceQuery,
+        interval: SignedDuration,
+    ) -> SourceView {
+        let key = (desired.source_place().account, query.clone());
+        let now = self.clock.now();
+        if let Some(view) = self.sources.led(&key, interval, now) {
+            return view;
+        }
+        let view = self.source_of(desired, query).await;
+        // Whatever else it is may be mended at any time.
+        if matches!(&view, SourceView::Image(image) if image.state == ImageState::Available) {
+            self.sources.leads(key, &view, now);
+        }
+        view
+    }
+
+    /// The image that another object has published in `place`, which is in the list of the place.
+    fn published(&self, desired: &Desired, place: &Place, published: &Published) -> SourceView {
+        let mut state = self.state();
+        if let Some(unreadable) = state.why_unreadable(place, &desired.identity.object) {
+            return SourceView::Unreadable(unreadable);
+        }
+        let known = state.places.get(place);
+        match known.and_then(|known| known.memory.view(&published.object)) {
+            Some(known) => published.among(&known.images, &desired.identity),
+            None => SourceView::Unreadable(not_read_yet(place)),
+        }
+    }
+
     /// Reads a source, and remembers what came of it.
     pub(super) async fn read_source(&self, place: &Place, query: &SourceQuery) {
         let view = match self.sessions.proven(&place.account) {
-            Some(session) => {
-                let ec2 = session.ec2(&place.region);
-                self.read_source_in_turn(&ec2, query, place).await
-            }
+            Some(session) => match query {
+                SourceQuery::Parameter(parameter) => {
+                    self.read_parameter(&session, parameter, place).await
+                }
+                query => {
+                    let ec2 = session.ec2(&place.region);
+                    self.read_source_in_turn(&ec2, query, place).await
+                }
+            },
             None => SourceView::Unreadable(self.why_closed(place)),
         };
         let key = (place.account.clone(), query.clone());
         self.sources.put(key, &view, self.clock.now());
+    }
+
+    /// The image whose id the parameter holds. Any other value is not told: whoever may write a spec may not be
+    /// one who may read the parameter.
+    async fn read_parameter(
+        &self,
+        session: &Session,
+        parameter: &Parameter,
+        place: &Place,
+    ) -> SourceView {
+        let ssm = session.ssm(&place.region);
+        let value = value_of(&ssm, self.sessions.calls(), &parameter.name);
+        let value = match self.in_turn(place, PARAMETER, value).await {
+            Ok(Ok(value)) => value,
+            Ok(Err(failure)) if failure.is_source_not_there() => {
+                return SourceView::Missing {
+                    message: format!(
+                        "Systems Manager shows no such parameter in {} to account {}",
+                        place.region, place.account
+                    ),
+                };
+            }
+            Ok(Err(failure)) => {
+                return SourceView::Unreadable(failure.unreadable(PARAMETER, place));
+            }
+            Err(not_now) => return SourceView::Unreadable(not_now),
+        };
+        if !is_image_id(&value) {
+            return SourceView::NoImage {
+                message: format!(
+                    "the value of parameter {} in {} is no image's id: name a parameter whose value is one, such as \
+                     ami-0123456789abcdef0 and nothing else",
+                    parameter.name, place.region
+                ),
+            };
+        }
+        let ec2 = session.ec2(&place.region);
+        let image = SourceQuery::Image(Reference::new(place.region.as_str(), value.as_str()));
+        match self.read_source_in_turn(&ec2, &image, place).await {
+            SourceView::Missing { message } => SourceView::Missing {
+                message: format!("the value of the parameter is {value}, and {message}"),
+            },
+            view => view,
+        }
     }
 
     async fn read_source_in_turn(
@@ -105,10 +217,17 @@ impl Inventory {
         let action = match query {
             SourceQuery::Instance(_) => INSTANCES,
             SourceQuery::Snapshots(..) => SNAPSHOTS,
-            SourceQuery::Image(_) | SourceQuery::NamedImage(_) => IMAGES,
+            SourceQuery::Image(_) | SourceQuery::NamedImage(_) | SourceQuery::Published(_) => {
+                IMAGES
+            }
+            SourceQuery::Parameter(_) => PARAMETER,
         };
         let answer = self
-            .in_turn(place, action, read(ec2, self.sessions.calls(), query))
+            .in_turn(
+                place,
+                action,
+                read(ec2, self.sessions.calls(), query, &self.owner),
+            )
             .await;
         match answer {
             Ok(Ok(Some(Found { view, snapshots }))) => {
@@ -118,15 +237,53 @@ impl Inventory {
                 }
                 view
             }
-            Ok(Ok(None)) => SourceView::Missing {
-                message: format!("EC2 shows no {query} to account {}", place.account),
-            },
-            Ok(Err(failure)) if failure.is_source_not_there() => SourceView::Missing {
-                message: failure.words,
-            },
+            Ok(Ok(None)) => {
+                let message = format!("EC2 shows no {query} to account {}", place.account);
+                self.missing(ec2, query, place, message).await
+            }
+            Ok(Err(failure)) if failure.is_source_not_there() => {
+                self.missing(ec2, query, place, failure.words).await
+            }
             Ok(Err(failure)) => SourceView::Unreadable(failure.unreadable(action, place)),
             Err(not_now) => SourceView::Unreadable(not_now),
         }
+    }
+
+    /// What is not shown, with what may hide it: where Allowed AMIs is enabled, images of others that its criteria do
+    /// not allow are shown, copied and launched no more, as if they were gone (EC2 User Guide, "Control the discovery
+    /// and use of AMIs in Amazon EC2 with Allowed AMIs"). Whether that hides this one cannot be known.
+    async fn missing(
+        &self,
+        ec2: &Ec2,
+        query: &SourceQuery,
+        place: &Place,
+        message: String,
+    ) -> SourceView {
+        let may_be_hidden = match query {
+            SourceQuery::Image(_) => true,
+            // An account's own images are always allowed.
+            SourceQuery::NamedImage(named) => named.owner != "self" && named.owner != place.account,
+            _ => false,
+        };
+        // What cannot be read explains nothing, and is no reason to say less.
+        let hides = may_be_hidden
+            && matches!(
+                self.in_turn(place, ALLOWED, hides_images(ec2, self.sessions.calls()))
+                    .await,
+                Ok(Ok(true))
+            );
+        let message = if hides {
+            format!(
+                "{} (Allowed AMIs is enabled in {} for account {}, and hides images of other owners that its criteria do \
+                 not allow: if this is one, allow it there, see aws ec2 get-allowed-images-settings)",
+                message.trim_end_matches('.'),
+                place.region,
+                place.account
+            )
+        } else {
+            message
+        };
+        SourceView::Missing { message }
     }
 
     /// Sends a read of one object when it is its turn; the outer error says that this would take too long.
@@ -167,18 +324,54 @@ impl From<SourceView> for Found {
     }
 }
 
-async fn read(ec2: &Ec2, calls: &EC2Calls, query: &SourceQuery) -> Result<Option<Found>, Failure> {
+async fn read(
+    ec2: &Ec2,
+    calls: &EC2Calls,
+    query: &SourceQuery,
+    owner: &str,
+) -> Result<Option<Found>, Failure> {
     Ok(match query {
         SourceQuery::Instance(at) => instance(ec2, calls, &at.id).await?.map(Found::from),
         SourceQuery::Snapshots(_, ids) => snapshots(ec2, calls, ids).await?.map(Found::from),
-        SourceQuery::Image(at) => image(ec2, calls, &at.id).await?,
-        SourceQuery::NamedImage(named) => newest_image(ec2, calls, named).await?,
+        SourceQuery::Image(at) => image(ec2, calls, &at.id, owner).await?,
+        SourceQuery::NamedImage(named) => newest_image(ec2, calls, named, owner).await?,
+        // A parameter leads to an image by its id, and the lists tell what is published.
+        SourceQuery::Parameter(_) | SourceQuery::Published(_) => None,
     })
 }
 
 const INSTANCES: &str = "DescribeInstances";
 const SNAPSHOTS: &str = "DescribeSnapshots";
 const IMAGES: &str = "DescribeImages";
+const PARAMETER: &str = "GetParameter";
+const ALLOWED: &str = "GetAllowedImagesSettings";
+
+/// Whether Allowed AMIs hides images of others.
+async fn hides_images(ec2: &Ec2, calls: &EC2Calls) -> Result<bool, Failure> {
+    let request = ec2.get_allowed_images_settings();
+    let settings = calls::read(calls, ALLOWED, || request.clone().send()).await?;
+    Ok(settings.state() == Some("enabled"))
+}
+
+async fn value_of(ssm: &Ssm, calls: &EC2Calls, name: &str) -> Result<String, Failure> {
+    let request = ssm.get_parameter().name(named(name)?);
+    let answer = calls::read(calls, PARAMETER, || request.clone().send()).await?;
+    let parameter = answer.parameter();
+    Ok(parameter
+        .and_then(|parameter| parameter.value())
+        .unwrap_or_default()
+        .to_owned())
+}
+
+/// `ami-` and eight or seventeen hex digits, as EC2 gives them.
+fn is_image_id(value: &str) -> bool {
+    value.strip_prefix("ami-").is_some_and(|digits| {
+        [8, 17].contains(&digits.len())
+            && digits
+                .bytes()
+                .all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
+    })
+}
 
 async fn instance(ec2: &Ec2, calls: &EC2Calls, id: &str) -> Result<Option<SourceView>, Failure> {
     let request = ec2.describe_instances().instance_ids(named(id)?);
@@ -235,7 +428,12 @@ async fn snapshots(
     Ok(found.map(SourceView::Snapshots))
 }
 
-async fn image(ec2: &Ec2, calls: &EC2Calls, id: &str) -> Result<Option<Found>, Failure> {
+async fn image(
+    ec2: &Ec2,
+    calls: &EC2Calls,
+    id: &str,
+    owner: &str,
+) -> Result<Option<Found>, Failure> {
     let request = ec2
         .describe_images()
         .image_ids(named(id)?)
@@ -243,7 +441,7 @@ async fn image(ec2: &Ec2, calls: &EC2Calls, id: &str) -> Result<Option<Found>, F
     let answer = calls::read(calls, IMAGES, || request.clone().send()).await?;
     let mut found = answer.images().iter();
     let found = found.find(|image| image.image_id() == Some(id));
-    Ok(found.and_then(found_image))
+    Ok(found.and_then(|image| found_image(image, owner)))
 }
 
 /// The newest available image of the name, by its creation date and then by its id, so that everybody who looks
@@ -252,6 +450,7 @@ async fn newest_image(
     ec2: &Ec2,
     calls: &EC2Calls,
     named: &ImageName,
+    owner: &str,
 ) -> Result<Option<Found>, Failure> {
     let all = images_called(ec2, calls, named).await?;
     let of_name = all
@@ -263,7 +462,7 @@ async fn newest_image(
             let created = image.creation_date().and_then(|text| text.parse().ok());
             (created.unwrap_or(Timestamp::MIN), image.image_id())
         });
-    Ok(newest.and_then(found_image))
+    Ok(newest.and_then(|image| found_image(image, owner)))
 }
 
 /// Always of one owner: anybody can give a public image any name.
@@ -308,7 +507,7 @@ fn literal(value: &str) -> String {
     value.chars().flat_map(escaped).collect()
 }
 
-fn found_image(image: &types::Image) -> Option<Found> {
+fn found_image(image: &types::Image, owner: &str) -> Option<Found> {
     let State::Shown(state) = state_of(image) else {
         return None;
     };
@@ -324,11 +523,19 @@ fn found_image(image: &types::Image) -> Option<Found> {
         state,
         owner: image.owner_id().unwrap_or_default().to_owned(),
         owner_alias: image.image_owner_alias().map(str::to_owned),
+        object: object_of(image, owner),
     });
     Some(Found {
         view,
         snapshots: Some(snapshots.count()),
     })
+}
+
+/// The object of this installation that an image is of: as its tags say, which are its own by their seal.
+fn object_of(image: &types::Image, owner: &str) -> Option<String> {
+    let tags = tags_of(image.tags());
+    let is_ours = tags.get(tag::OWNER) == Some(owner) && tags.get(tag::SELF) == image.image_id();
+    tags.get(tag::OBJECT).filter(|_| is_ours).map(str::to_owned)
 }
 
 /// An id to ask for: none would be a call for everything.
@@ -347,6 +554,25 @@ fn nothing_to_read() -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_image_has_an_id_of_the_old_or_the_new_length() {
+        for id in ["ami-0123abcd", "ami-0123456789abcdef0"] {
+            assert!(is_image_id(id), "{id}");
+        }
+        for other in [
+            "",
+            "ami-",
+            "ami-0123ABCD",
+            "ami-0123abc",
+            " ami-0123abcd",
+            "ami-0123456789abcdef0\n",
+            "snap-0123456789abcdef0",
+            "{\"image_id\": \"ami-0123abcd\"}",
+        ] {
+            assert!(!is_image_id(other), "{other:?}");
+        }
+    }
 
     #[test]
     fn a_name_is_taken_literally() {

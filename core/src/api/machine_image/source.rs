@@ -31,9 +31,10 @@ pub enum Source {
     /// SUSE it is safer to capture an instance, since EC2 finds the licence of a snapshot only
     /// if it was made from such an instance or image: see platformDetails.
     Snapshot(SnapshotSource),
-    /// Copy an existing image, given by its id or by its owner and name. It is always copied,
-    /// also within its own region, and the original is never changed. Needs a source owner grant
-    /// in the AwsAccount.
+    /// Copy an existing image, given by its id, by its owner and name, by a parameter of Systems
+    /// Manager that holds its id, or as what another MachineImage has published. It is always
+    /// copied, also within its own region, and the original is never changed. Needs a source
+    /// owner grant in the AwsAccount.
     Image(#[serde(deserialize_with = "one_image")] ImageSource),
 }
 
@@ -174,12 +175,13 @@ pub struct SnapshotVolume {
     validation = rules::architecture_is_of_a_name()
 )]
 pub struct ImageSource {
-    /// The region of the image, for example us-east-1.
+    /// The region of the image, and of the parameter that holds its id, for example us-east-1.
     #[schemars(length(max = 32))]
     #[x_kube(validation = rules::region())]
     pub region: String,
 
-    /// The image, for example ami-0123456789abcdef0. Write either this, or owner with name.
+    /// The image, for example ami-0123456789abcdef0. Write this, or owner with name, or
+    /// ssmParameter, or machineImageName.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 32))]
     #[x_kube(validation = rules::image_id())]
@@ -212,6 +214,25 @@ pub struct ImageSource {
     /// any processor.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub architecture: Option<Architecture>,
+
+    /// The parameter of Systems Manager, in the same region, whose value is the id of the image:
+    /// one of your own, or a public one, as those who publish images keep them up to date, for
+    /// example /aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64. It is read
+    /// once for each revision, and the image is then kept: change spec.rebuild to read it again.
+    /// Whose image it may be is for the source owner grants to say, as of any other image.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 400))]
+    #[x_kube(validation = rules::parameter_name())]
+    pub ssm_parameter: Option<String>,
+
+    /// Another MachineImage of the same namespace and the same accountName, whose published image
+    /// in this region is taken, once for each revision, and then kept: change spec.rebuild to take
+    /// the one that is published by then. Until it has published one, this one waits. It needs a
+    /// source owner grant for self (this account).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 63))]
+    #[x_kube(validation = rules::machine_image_name())]
+    pub machine_image_name: Option<String>,
 }
 
 impl Source {
@@ -224,8 +245,8 @@ impl Source {
         }
     }
 
-    /// The id of the instance, snapshot or image; none for an image that is given by its name, of
-    /// which only EC2 knows the id.
+    /// The id of the instance, snapshot or image; none for an image that is given by something
+    /// else, of which only AWS knows the id.
     pub fn id(&self) -> Option<&str> {
         match self {
             Self::Instance(instance) => Some(&instance.instance_id),
@@ -241,12 +262,26 @@ impl Source {
 }
 
 /// `region/id`, as the status writes it, and for an image that is given by its name
-/// `region/owner/name`.
+/// `region/owner/name`, by a parameter `region/ssm:name`, by a MachineImage `region/ami:name`.
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/", self.region())?;
         match (self, self.id()) {
             (_, Some(id)) => f.write_str(id),
+            (
+                Self::Image(ImageSource {
+                    ssm_parameter: Some(parameter),
+                    ..
+                }),
+                None,
+            ) => write!(f, "ssm:{parameter}"),
+            (
+                Self::Image(ImageSource {
+                    machine_image_name: Some(other),
+                    ..
+                }),
+                None,
+            ) => write!(f, "ami:{other}"),
             (Self::Image(ImageSource { owner, name, .. }), None) => {
                 let said = |text: &Option<String>| text.clone().unwrap_or_default();
                 write!(f, "{}/{}", said(owner), said(name))
@@ -264,14 +299,22 @@ impl InstanceSource {
     }
 }
 
-/// An image that is given neither by its id nor by owner and name, which the API server refuses,
-/// but keeps if an earlier definition that lacks those fields was installed for a while.
+/// An image that is given by nothing or by two things, which the API server refuses, but keeps if
+/// an earlier definition that lacks those fields was installed for a while.
 fn one_image<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ImageSource, D::Error> {
     let image = ImageSource::deserialize(deserializer)?;
-    match (&image.image_id, &image.owner, &image.name) {
-        (Some(_), None, None) | (None, Some(_), Some(_)) => Ok(image),
+    let by_name = image.owner.is_some() && image.name.is_some();
+    let ways = [
+        image.image_id.is_some(),
+        image.owner.is_some() || image.name.is_some(),
+        image.ssm_parameter.is_some(),
+        image.machine_image_name.is_some(),
+    ];
+    match ways.into_iter().filter(|way| *way).count() {
+        1 if by_name || !ways[1] => Ok(image),
         _ => Err(D::Error::custom(
-            "spec.source.image: write either imageId, or owner with name",
+            "spec.source.image: write exactly one of imageId, owner with name, ssmParameter, and \
+             machineImageName",
         )),
     }
 }
@@ -321,6 +364,8 @@ mod tests {
         for written in [
             json!({"instance": {"region": "us-east-1", "instanceId": "i-1", "reboot": "Never"}}),
             json!({"image": {"region": "us-east-1", "imageId": "ami-1"}}),
+            json!({"image": {"region": "us-east-1", "ssmParameter": "/base"}}),
+            json!({"image": {"region": "us-east-1", "machineImageName": "base"}}),
             json!({"snapshot": {
                 "region": "us-east-1", "snapshotId": "snap-1",
                 "rootDeviceName": "/dev/xvda", "architecture": "x86_64",
@@ -342,9 +387,12 @@ mod tests {
             json!({}),
             json!({"instance": {"region": "us-east-1", "instanceId": "i-1", "freeze": "Once"}}),
             json!({"instance": {"region": "us-east-1", "instanceId": "i-1", "reboot": "Twice"}}),
-            json!({"image": {"region": "us-east-1", "ssmParameter": "/base"}}),
+            json!({"image": {"region": "us-east-1", "recipe": "base"}}),
             json!({"image": {"region": "us-east-1"}}),
             json!({"image": {"region": "us-east-1", "name": "base"}}),
+            json!({"image": {"region": "us-east-1", "ssmParameter": "/base", "owner": "self"}}),
+            json!({"image": {"region": "us-east-1", "ssmParameter": "/base", "imageId": "ami-1"}}),
+            json!({"image": {"region": "us-east-1", "machineImageName": "base", "name": "base"}}),
             json!({
                 "instance": {"region": "us-east-1", "instanceId": "i-1"},
                 "image": {"region": "us-east-1", "imageId": "ami-1"},
@@ -402,6 +450,16 @@ mod tests {
                 Some("us-east-1/ami-1"),
             ),
             (by_name, "us-east-1/amazon/al2023 (x)", None),
+            (
+                json!({"image": {"region": "us-east-1", "ssmParameter": "/base"}}),
+                "us-east-1/ssm:/base",
+                None,
+            ),
+            (
+                json!({"image": {"region": "us-east-1", "machineImageName": "base"}}),
+                "us-east-1/ami:base",
+                None,
+            ),
         ] {
             let source = source(written);
             assert_eq!(source.to_string(), shown);

@@ -32,8 +32,9 @@ pub struct MachineImageStatus {
     pub regions_ready: Option<String>,
 
     /// What the wanted revision is made from, for example us-east-1/i-0a1b2c3d4e5f60718. An image
-    /// that is given by its name stands here as region/owner/name until it is found, and from then
-    /// on with its id, for example us-east-1/ami-0123456789abcdef0.
+    /// that is given by its name stands here as region/owner/name, by a parameter as
+    /// region/ssm:name, and by another MachineImage as region/ami:name, until it is found, and from
+    /// then on with its id, for example us-east-1/ami-0123456789abcdef0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 512))]
     pub source: Option<String>,
@@ -64,8 +65,9 @@ pub struct MachineImageStatus {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PublishedRevision {
-    /// The revision: 10 hex digits that follow from spec.source and spec.rebuild, also the value
-    /// of the tag amity.dev/revision on its images.
+    /// The revision: 10 hex digits that follow from spec.source and spec.rebuild, and with
+    /// spec.follow from where the source led, also the value of the tag amity.dev/revision on its
+    /// images.
     #[schemars(length(max = 64))]
     pub revision: String,
 
@@ -81,8 +83,9 @@ pub struct PublishedRevision {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ProgressingRevision {
-    /// The revision: 10 hex digits that follow from spec.source and spec.rebuild, also the value
-    /// of the tag amity.dev/revision on its images.
+    /// The revision: 10 hex digits that follow from spec.source and spec.rebuild, and with
+    /// spec.follow from where the source led, also the value of the tag amity.dev/revision on its
+    /// images.
     #[schemars(length(max = 64))]
     pub revision: String,
 

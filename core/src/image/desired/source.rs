@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::super::identity::Reference;
-use super::super::observed::{SourceImage, SourceInstance, SourceSnapshot};
+use super::super::identity::{Identity, Reference, Standing, standing, tag};
+use super::super::observed::{
+    Image, ImageState, SourceImage, SourceInstance, SourceSnapshot, SourceView,
+};
 use super::super::plan::Finding;
 use crate::api::{self, AwsAccount, InstanceVolumes, Namespace, NotGranted, Reboot, conditions};
 
@@ -31,6 +33,10 @@ pub enum Source {
     Image(Reference),
     /// Copies of the newest image of a name, resolved once per revision.
     NamedImage(ImageName),
+    /// Copies of the image whose id a parameter holds, resolved once per revision.
+    Parameter(Parameter),
+    /// Copies of what another object has published, resolved once per revision.
+    Published(Published),
 }
 
 /// What EC2 has to be told to make an image of snapshots. Everything is said, since its defaults
@@ -77,9 +83,27 @@ pub struct ImageName {
     pub architecture: Option<&'static str>,
 }
 
+/// A parameter of Systems Manager whose value is the id of an image.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Parameter {
+    /// The region, of the image too.
+    pub region: String,
+    /// The whole name.
+    pub name: String,
+}
+
+/// What another `MachineImage` of the same installation and account has published.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Published {
+    /// The region.
+    pub region: String,
+    /// `namespace/name` of the other object.
+    pub object: String,
+}
+
 impl Source {
-    /// What the spec says.
-    pub(super) fn of(source: &api::Source) -> Self {
+    /// What the spec of an object in `namespace` says.
+    pub(super) fn of(source: &api::Source, namespace: &str) -> Self {
         match source {
             api::Source::Instance(instance) => Self::Instance {
                 at: Reference::new(&instance.region, &instance.instance_id),
@@ -90,9 +114,25 @@ impl Source {
                 region: snapshot.region.clone(),
                 registration: Registration::of(snapshot),
             },
-            api::Source::Image(image) => match &image.image_id {
-                Some(id) => Self::Image(Reference::new(&image.region, id)),
-                None => Self::NamedImage(ImageName {
+            api::Source::Image(image) => match image {
+                api::ImageSource {
+                    image_id: Some(id), ..
+                } => Self::Image(Reference::new(&image.region, id)),
+                api::ImageSource {
+                    ssm_parameter: Some(name),
+                    ..
+                } => Self::Parameter(Parameter {
+                    region: image.region.clone(),
+                    name: name.clone(),
+                }),
+                api::ImageSource {
+                    machine_image_name: Some(name),
+                    ..
+                } => Self::Published(Published {
+                    region: image.region.clone(),
+                    object: format!("{namespace}/{name}"),
+                }),
+                _ => Self::NamedImage(ImageName {
                     region: image.region.clone(),
                     owner: image.owner.clone().unwrap_or_default(),
                     name: image.name.clone().unwrap_or_default(),
@@ -108,10 +148,12 @@ impl Source {
             Self::Instance { at, .. } | Self::Image(at) => &at.region,
             Self::Snapshot { region, .. } => region,
             Self::NamedImage(named) => &named.region,
+            Self::Parameter(parameter) => &parameter.region,
+            Self::Published(published) => &published.region,
         }
     }
 
-    /// What the spec itself names; `None` while it only gives a name.
+    /// What the spec itself names; `None` where that has to be found out.
     pub fn reference(&self) -> Option<Reference> {
         match self {
             Self::Instance { at, .. } | Self::Image(at) => Some(at.clone()),
@@ -119,13 +161,21 @@ impl Source {
                 region,
                 registration,
             } => Some(Reference::new(region, &registration.snapshot)),
-            Self::NamedImage(_) => None,
+            Self::NamedImage(_) | Self::Parameter(_) | Self::Published(_) => None,
         }
     }
 
     /// Whether it is an image, which every region copies by itself.
     pub fn is_image(&self) -> bool {
-        matches!(self, Self::Image(_) | Self::NamedImage(_))
+        matches!(self, Self::Image(_)) || self.is_resolved()
+    }
+
+    /// Whether the spec does not say which image it is, so that this is found out, once per revision.
+    pub fn is_resolved(&self) -> bool {
+        matches!(
+            self,
+            Self::NamedImage(_) | Self::Parameter(_) | Self::Published(_)
+        )
     }
 
     /// Whether the spec names this very image or snapshot, which is the user's then, whoever made it.
@@ -136,16 +186,31 @@ impl Source {
         match self {
             Self::Instance { at, .. } | Self::Image(at) => at.id == id,
             Self::Snapshot { registration, .. } => registration.snapshots().any(|one| one == id),
-            Self::NamedImage(_) => false,
+            Self::NamedImage(_) | Self::Parameter(_) | Self::Published(_) => false,
+        }
+    }
+
+    /// Whether EC2 shows that this is an image that the spec may mean, in an account with this id. A parameter may
+    /// hold the id of any.
+    pub fn may_be(&self, image: &SourceImage, account: Option<&str>) -> bool {
+        match self {
+            Self::NamedImage(named) => named.is_of(image, account),
+            Self::Published(published) => {
+                account == Some(image.owner.as_str())
+                    && image.object.as_ref() == Some(&published.object)
+            }
+            _ => true,
         }
     }
 }
 
-/// `region/id`, or `region/owner/name`.
+/// `region/id`, `region/owner/name`, `region/ssm:parameter`, or `region/ami:name`.
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self, self.reference()) {
             (Self::NamedImage(named), _) => named.fmt(f),
+            (Self::Parameter(parameter), _) => parameter.fmt(f),
+            (Self::Published(published), _) => published.fmt(f),
             (_, Some(reference)) => reference.fmt(f),
             (_, None) => f.write_str(self.region()),
         }
@@ -155,6 +220,51 @@ impl fmt::Display for Source {
 impl fmt::Display for ImageName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}/{}", self.region, self.owner, self.name)
+    }
+}
+
+impl fmt::Display for Parameter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/ssm:{}", self.region, self.name)
+    }
+}
+
+impl Published {
+    /// The one among the other object's images in the region that is published; of two, as in the midst of a
+    /// publication, the one that was published last. `identity` is that of whoever asks.
+    pub fn among(&self, images: &[Image], identity: &Identity) -> SourceView {
+        let theirs = Identity {
+            object: self.object.clone(),
+            ..identity.clone()
+        };
+        let is_published = |image: &&Image| {
+            theirs.is_claimed_by(&image.tags)
+                && standing(image, &theirs) == Standing::Ours
+                && image.state == ImageState::Available
+                && image.tags.get(tag::PUBLISHED).is_some()
+        };
+        let published = images
+            .iter()
+            .filter(is_published)
+            .max_by_key(|image| (image.tags.get(tag::PUBLISHED), &image.id));
+        published.map_or(SourceView::Unpublished, |image| {
+            SourceView::Image(SourceImage {
+                id: image.id.clone(),
+                name: image.name.clone(),
+                architecture: String::new(),
+                state: image.state,
+                owner: image.owner.clone(),
+                owner_alias: None,
+                object: Some(self.object.clone()),
+            })
+        })
+    }
+}
+
+impl fmt::Display for Published {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.object.split_once('/').map_or("", |(_, name)| name);
+        write!(f, "{}/ami:{name}", self.region)
     }
 }
 

@@ -23,6 +23,7 @@ fn desired(source: &serde_json::Value, annotation: (&str, &str)) -> Desired {
         account: None,
         unusable: None,
         namespace_labels: &BTreeMap::new(),
+        machine_images: &[],
         account_regions: None,
     };
     Desired::of(&image, &installation, references)

@@ -5,20 +5,36 @@ use std::fmt;
 
 use serde_json::Value;
 
-use super::hex_digest;
+use super::{Reference, hex_digest};
 
 /// What makes two images of one object different content: ten hex digits of the hash of `spec.source` and
-/// `spec.rebuild`, unresolved, in a canonical form that omits what is not said.
+/// `spec.rebuild`, unresolved, in a canonical form that omits what is not said; with `spec.follow`, from the second on,
+/// of what the source was resolved to besides.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Revision(String);
 
 impl Revision {
     /// The revision that `source` and `rebuild`, as they stand in the spec, ask for.
     pub fn of(source: &Value, rebuild: Option<&str>) -> Self {
+        Self::hashed(source, rebuild, None)
+    }
+
+    /// The revision that follows when `source` was resolved to something else than before: the same hash, of what it
+    /// was resolved to besides.
+    pub fn following(source: &Value, rebuild: Option<&str>, resolved: &Reference) -> Self {
+        Self::hashed(source, rebuild, Some(resolved))
+    }
+
+    fn hashed(source: &Value, rebuild: Option<&str>, resolved: Option<&Reference>) -> Self {
         let mut canonical = String::from("{");
         if let Some(rebuild) = rebuild {
             canonical.push_str("\"rebuild\":");
             write_canonical(&Value::from(rebuild), &mut canonical);
+            canonical.push(',');
+        }
+        if let Some(resolved) = resolved {
+            canonical.push_str("\"resolved\":");
+            write_canonical(&Value::from(resolved.to_string()), &mut canonical);
             canonical.push(',');
         }
         canonical.push_str("\"source\":");

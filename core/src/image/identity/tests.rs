@@ -86,6 +86,23 @@ fn the_hash_of_an_image_given_by_its_name_never_changes() {
 }
 
 #[test]
+fn the_hash_of_an_image_given_by_a_parameter_or_another_object_never_changes() {
+    let parameter = json!({"image": {"region": "us-east-1", "ssmParameter": "/golden/web"}});
+    assert_eq!(revision_of(&parameter), "e33ef412d2");
+    let other = json!({"image": {"region": "us-east-1", "machineImageName": "base"}});
+    assert_eq!(revision_of(&other), "e2176ba905");
+}
+
+#[test]
+fn the_hash_of_a_revision_that_follows_never_changes() {
+    let source = json!({"image": {"region": "us-east-1", "ssmParameter": "/golden/web"}});
+    let resolved = Reference::new("us-east-1", "ami-0feedfacefeedface");
+    let following = |rebuild| Revision::following(&source, rebuild, &resolved).to_string();
+    assert_eq!(following(None), "2fbadcc10c");
+    assert_eq!(following(Some("2026")), "18b3fdc798");
+}
+
+#[test]
 fn the_hash_of_a_capture_of_the_root_volume_never_changes() {
     let root = json!({"instance": {
         "region": "us-east-1",

@@ -58,6 +58,7 @@ fn world() -> World {
         unusable: None,
         account: Some(&account),
         namespace_labels: &labels,
+        machine_images: &[],
         account_regions: None,
     };
     let desired = Desired::of(&image, &installation, references);

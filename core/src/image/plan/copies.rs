@@ -177,12 +177,17 @@ fn spec_image(view: &View<'_>) -> Result<CopySource, Finding> {
             message,
         })
     };
-    // `region/owner/name`, while it is only a name.
-    let unread = || {
+    // `region/owner/name` or `region/ssm:parameter`, while it is only that.
+    let unread_source = || {
         let said = desired.source.to_string().parse();
         said.unwrap_or_else(|()| Reference::new(desired.source.region(), ""))
     };
     let origin = view.origin.as_ref().map(|origin| &origin.reference);
+    if !desired.undecided.is_empty() {
+        let from = origin.cloned().unwrap_or_else(unread_source);
+        let waits_for = WaitsFor::Readable(desired.undecided.clone());
+        return Ok(CopySource::waiting(from, waits_for));
+    }
     match &view.observed.source {
         SourceView::Image(image) => {
             let from = Reference::new(desired.source.region(), &image.id);
@@ -216,10 +221,10 @@ fn spec_image(view: &View<'_>) -> Result<CopySource, Finding> {
                     conditions::SOURCE_GONE,
                     format!("{what} was not found: {message}; change spec.source or spec.rebuild"),
                 ),
-                (false, Source::NamedImage(named), Some(_)) => finding(
+                (false, source, Some(_)) if source.is_resolved() => finding(
                     conditions::SOURCE_NOT_FOUND,
                     format!(
-                        "{what}, to which {named} was resolved for this revision, was not found: {message}; change \
+                        "{what}, to which {source} was resolved for this revision, was not found: {message}; change \
                          spec.rebuild to resolve it anew"
                     ),
                 ),
@@ -229,13 +234,30 @@ fn spec_image(view: &View<'_>) -> Result<CopySource, Finding> {
                 ),
             }
         }
+        SourceView::NoImage { message } => {
+            finding(conditions::SOURCE_NOT_SUPPORTED, message.clone())
+        }
+        SourceView::Unpublished => {
+            let awaited = desired.awaited.clone();
+            let awaited = awaited.unwrap_or_else(|| not_published(&desired.source));
+            finding(awaited.reason, awaited.message)
+        }
         SourceView::Unreadable(unreadable) => {
             finding(unreadable.reason, unreadable.message.clone())
         }
         SourceView::NotRead | SourceView::Instance(_) | SourceView::Snapshots(_) => {
-            let from = origin.cloned().unwrap_or_else(unread);
+            let from = origin.cloned().unwrap_or_else(unread_source);
             Ok(CopySource::waiting(from, WaitsFor::Source))
         }
+    }
+}
+
+/// Nothing more is known of the object that the spec names.
+fn not_published(source: &Source) -> Finding {
+    Finding {
+        reason: conditions::SOURCE_NOT_PUBLISHED,
+        place: None,
+        message: format!("{source} is not published yet, which is awaited"),
     }
 }
 
@@ -250,22 +272,28 @@ fn has_begun(view: &View<'_>) -> bool {
 }
 
 /// What the status or a tag says that a name was resolved to is believed only while EC2 shows that name and
-/// owner: else whoever may write a status could choose the image.
+/// owner, or that object: else whoever may write a status could choose the image.
 fn not_of_that_name(view: &View<'_>, from: &Reference, image: &SourceImage) -> Option<Finding> {
     let desired = view.desired;
-    let Source::NamedImage(named) = &desired.source else {
-        return None;
-    };
-    if named.is_of(image, desired.account_id.as_deref()) {
+    let source = &desired.source;
+    if source.may_be(image, desired.account_id.as_deref()) {
         return None;
     }
+    let is = match source {
+        Source::Published(_) => match &image.object {
+            Some(object) => format!("is an image of {object}"),
+            None => "is not an image of it".to_owned(),
+        },
+        _ => format!(
+            "has the name {:?}, the architecture {} and the owner {}",
+            image.name, image.architecture, image.owner
+        ),
+    };
     Some(Finding {
         reason: conditions::SOURCE_NOT_SUPPORTED,
         place: Some(desired.source_place()),
         message: format!(
-            "{from}, to which {named} was resolved for this revision, has the name {:?}, the architecture {} and the \
-             owner {}: change spec.rebuild to resolve it anew",
-            image.name, image.architecture, image.owner
+            "{from}, to which {source} was resolved for this revision, {is}: change spec.rebuild to resolve it anew"
         ),
     })
 }

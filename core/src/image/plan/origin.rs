@@ -121,7 +121,9 @@ fn making(view: &View<'_>) -> (Action, bool) {
             };
             (action, false)
         }
-        Source::Image(_) | Source::NamedImage(_) => unreachable!("an image is copied, not made"),
+        Source::Image(_) | Source::NamedImage(_) | Source::Parameter(_) | Source::Published(_) => {
+            unreachable!("an image is copied, not made")
+        }
     }
 }
 
@@ -375,7 +377,10 @@ fn source_in_the_way(view: &View<'_>) -> Option<InTheWay> {
             place: Some(view.desired.source_place()),
             message: unreadable.message.clone(),
         },
-        SourceView::NotRead | SourceView::Image(_) => {
+        SourceView::NotRead
+        | SourceView::Image(_)
+        | SourceView::NoImage { .. }
+        | SourceView::Unpublished => {
             return Some(InTheWay::Wait(WaitsFor::Source));
         }
     };

@@ -205,12 +205,8 @@ pub(super) fn deregister(view: &View<'_>, owned: &Owned<'_>, why: Why) -> Step {
         },
         why,
     );
-    if let Some(reader) = view.reader_of(owned) {
-        let image = reader.reference();
-        return step.waiting_for(WaitsFor::Available {
-            image,
-            progress: reader.image.progress,
-        });
+    if let Some((image, progress)) = view.reader_of(owned) {
+        return step.waiting_for(WaitsFor::Available { image, progress });
     }
     if let Some(until) = locks_a_capture_until(view, owned) {
         return step.waiting_for(WaitsFor::ConsistencyWindow { until });

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::api::DeletionPolicy;
-use crate::image::desired::{Desired, Source};
+use crate::image::desired::Desired;
 use crate::image::identity::{self, Place, Reference, Revision, Standing, is_sealed_snapshot, tag};
 use crate::image::observed::{Image, ImageState, Known, Observed, Snapshot, SourceView};
 
@@ -12,7 +12,7 @@ pub(crate) struct View<'a> {
     pub desired: &'a Desired,
     pub observed: &'a Observed,
     pub now: Timestamp,
-    /// What the wanted revision is made from, resolved; `None` while a name is not.
+    /// What the wanted revision is made from, resolved; `None` while a name or a parameter is not.
     pub origin: Option<Origin>,
     /// The images whose tags claim the object, in the order of places.
     pub claimed: Vec<Owned<'a>>,
@@ -81,7 +81,7 @@ impl<'a> View<'a> {
         let origin = owned.image.tags.get(tag::ORIGIN);
         let origin = origin.and_then(|text| text.parse::<Reference>().ok());
         owned.is_of(&self.desired.revision)
-            && matches!(self.desired.source, Source::NamedImage(_))
+            && self.desired.source.is_resolved()
             && self
                 .origin
                 .as_ref()
@@ -226,12 +226,14 @@ impl<'a> View<'a> {
         })
     }
 
-    /// A pending image that is being copied from `owned`.
-    pub fn reader_of(&self, owned: &Owned<'_>) -> Option<&Owned<'a>> {
+    /// A pending image that is being copied from `owned`, of this object or of another, and how far it is.
+    pub fn reader_of(&self, owned: &Owned<'_>) -> Option<(Reference, Option<u8>)> {
         let itself = owned.reference();
-        self.claimed
-            .iter()
-            .find(|other| other.image.is_being_copied_from(&itself))
+        let mut own = self.claimed.iter();
+        let own = own.find(|other| other.image.is_being_copied_from(&itself));
+        let others = || self.observed.readers.get(&itself);
+        own.map(|reader| (reader.reference(), reader.image.progress))
+            .or_else(|| others().map(|reader| (reader.clone(), None)))
     }
 
     /// Whether an image of the wanted revision was in `place` once and is known to be gone.
@@ -319,11 +321,13 @@ fn origin(desired: &Desired, observed: &Observed, claimed: &[Owned<'_>]) -> Opti
     if let Some(reference) = tagged.or_else(|| desired.pinned.clone()) {
         return Some(settled(reference));
     }
-    match &observed.source {
-        SourceView::Image(image) => Some(Origin {
-            reference: Reference::new(desired.source.region(), &image.id),
-            is_settled: false,
-        }),
-        _ => None,
-    }
+    let found = match (&desired.resolved, &observed.source) {
+        (Some(resolved), _) => resolved.clone(),
+        (None, SourceView::Image(image)) => Reference::new(desired.source.region(), &image.id),
+        _ => return None,
+    };
+    Some(Origin {
+        reference: found,
+        is_settled: false,
+    })
 }

@@ -8,7 +8,7 @@ use crate::api::conditions::{self, Reason};
 use crate::api::{MachineImageStatus, RegionStatus};
 use crate::image::identity::Place;
 use crate::image::observed::SourceView;
-use crate::image::plan::{Action, Finding, Plan, Step, View, WaitsFor};
+use crate::image::plan::{Action, Finding, Plan, Step, View, WaitsFor, is_in_sync};
 
 /// A condition before it is compared with the one that stands.
 pub(super) struct Verdict {
@@ -85,25 +85,6 @@ pub(super) fn ready(view: &View<'_>, plan: &Plan) -> Verdict {
         return Verdict::new(type_, "True", reason, said.join("; "));
     }
     Verdict::new(type_, "False", conditions::PROGRESSING, what_is_next(plan))
-}
-
-/// Whether EC2 matches the spec. A place that is not wanted and cannot be read, or whoever still uses an old
-/// image, holds up what is to go, for as long as it takes, but not what users launch.
-fn is_in_sync(view: &View<'_>, plan: &Plan) -> bool {
-    let is_held_up = |step: &Step| match (&step.action, &step.waits_for) {
-        (Action::DeregisterImage { .. }, Some(WaitsFor::Readable(places))) => {
-            !places.iter().any(|place| view.desired.wants(place))
-        }
-        (
-            Action::DeregisterImage { .. },
-            Some(WaitsFor::Usage(_) | WaitsFor::Departures | WaitsFor::Unused { .. }),
-        ) => true,
-        _ => false,
-    };
-    !view.desired.is_being_deleted()
-        && plan.findings.is_empty()
-        && plan.steps.iter().all(is_held_up)
-        && view.is_published_everywhere()
 }
 
 fn what_cannot_be_read(view: &View<'_>) -> String {

@@ -5,8 +5,9 @@ use super::codes;
 codes! {
     // Not there.
     "InvalidAMIID.NotFound" NotThere [CopyImage CreateTags DeleteTags DeregisterImage DescribeImages RunInstances]
-        "There is no such image, or not yet, or it is not shown to the account.",
-        "see whether {of} exists in its region, and correct spec.source if it names it";
+        "There is no such image, or not yet, or it is not shown to the account, as where Allowed AMIs hides it.",
+        "see whether {of} exists in its region and is allowed there (aws ec2 get-allowed-images-settings), and correct \
+         spec.source if it names it";
     "InvalidAMIID.Unavailable" NotThere [CopyImage DeregisterImage DescribeImages RunInstances]
         "The image was deregistered, or is still pending.",
         "see whether {of} is available in its region, and correct spec.source if it names it";
@@ -25,6 +26,9 @@ codes! {
         "There is no such launch template.", "name a launch template that exists in {region}";
     "InvalidLaunchTemplateName.NotFoundException" NotThere [CreateLaunchTemplateVersion]
         "The same, by its name.", "name a launch template that exists in {region}";
+    "ParameterNotFound" NotThere [GetParameter]
+        "There is no such parameter in the region, or it is not shown to the account.",
+        "correct region and ssmParameter in spec.source";
 
     // No ids.
     "InvalidAMIID.Malformed" NoId [CopyImage DescribeImages] "What should be an image's id is none.", "correct the id in spec.source";
@@ -33,6 +37,8 @@ codes! {
     "InvalidSnapshotID.Malformed" NoId [DeleteSnapshot] "What should be a snapshot's id is none.", "correct the id that the message names";
     "InvalidLaunchTemplateId.Malformed" NoId [CreateLaunchTemplateVersion]
         "What should be a launch template's id is none.", "correct the id that the message names";
+    "ValidationException" NoId [GetParameter]
+        "What should be a parameter's name is none.", "correct ssmParameter in spec.source";
 
     // States.
     "IncorrectInstanceState" WrongState [CreateImage]

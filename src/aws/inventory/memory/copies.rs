@@ -51,6 +51,26 @@ impl Memory {
             .any(|(_, image)| image.tag(tag::OBJECT) == Some(object))
     }
 
+    /// Whether anything is being copied to here.
+    pub(in crate::aws::inventory) fn copies_anything(&self) -> bool {
+        !self.readers.is_empty()
+    }
+
+    /// A pending image of another object than `object` that is being copied from `source`.
+    pub(in crate::aws::inventory) fn reader_of(
+        &self,
+        source: &str,
+        object: &str,
+    ) -> Option<&String> {
+        let mut readers = self.readers.get(source)?.iter();
+        readers.find(|id| {
+            let entry = self.images.get(*id);
+            entry.is_some_and(|entry| {
+                entry.item.state == ImageState::Pending && entry.tag(tag::OBJECT) != Some(object)
+            })
+        })
+    }
+
     /// How many snapshots an image has, if it is known.
     pub(in crate::aws::inventory) fn snapshots_of(&self, image: &str) -> Option<usize> {
         let entry = self.images.get(image)?;

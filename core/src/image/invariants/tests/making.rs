@@ -48,6 +48,7 @@ fn grants_gate_creation() {
         state: ImageState::Available,
         owner: "999988887777".to_owned(),
         owner_alias: None,
+        object: None,
     });
     world.refuses(copy(AWAY), 10, because);
 }
