@@ -1,6 +1,8 @@
 //! `CopyImage` (model; docs: UG `CopyingAMIs`, how-ami-copy-works, `AMIEncryption`).
 //!
-//! Names lock nothing here; the client token does. Which key a copy gets is `encryption`'s.
+//! Names lock nothing here; the client token does. Which key a copy gets is `encryption`'s. Another
+//! account's image is copied by who may launch it and use every snapshot of it; that an image is
+//! public says nothing about its snapshots (kubernetes-retired/kube-deploy#290).
 
 use crate::chance::Stream;
 use crate::error::{ApiError, check_id};
@@ -19,7 +21,7 @@ use crate::wire::response::Reply;
 use crate::world::{Call, Remembered, World};
 
 /// What a copy says when it failed, whatever the cause (hashicorp/packer#6737).
-const FAILED: &str = "Copy image failed with an internal error";
+pub(super) const FAILED: &str = "Copy image failed with an internal error";
 /// What the keys of shared tags begin with (docs: `Using_Tags`).
 const SHARED_TAG: &str = "ec2:SharedTag/";
 /// What its snapshots say when it was the key (docs: EBS ebs-copy-snapshot).
@@ -192,11 +194,6 @@ impl World {
             reason,
             snapshots_say: snapshots_say.to_owned(),
         }
-    }
-
-    /// The failure of a copy whose source is deregistered meanwhile.
-    pub(crate) fn lost_source(&self) -> Failure {
-        self.failed_copy(FAILED)
     }
 
     /// The source as the region it is in sees it now.

@@ -6,7 +6,7 @@
 use crate::chance::after;
 use crate::error::{ApiError, check_id};
 use crate::lag::Lag;
-use crate::state::{Deregistered, ImageState, SnapshotState, WorkKind};
+use crate::state::{Deregistered, ImageState, SnapshotState};
 use crate::wire::parameters::Parameters;
 use crate::wire::response::Reply;
 use crate::world::{Call, World};
@@ -68,27 +68,6 @@ impl World {
                 );
             }
         }))
-    }
-
-    /// A copy that still reads from an image fails when the image goes.
-    fn fail_copies_of(&mut self, source_region: &str, source: &str) {
-        let failure = self.lost_source();
-        for region in self.regions.values_mut() {
-            for work in region
-                .images
-                .values_mut()
-                .filter_map(|image| image.work.as_mut())
-            {
-                if work.kind
-                    == (WorkKind::Copy {
-                        region: source_region.to_owned(),
-                        image: source.to_owned(),
-                    })
-                {
-                    work.failure.get_or_insert_with(|| failure.clone());
-                }
-            }
-        }
     }
 
     /// Half-made snapshots that go with the image they were made for.

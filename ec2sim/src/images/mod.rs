@@ -9,6 +9,7 @@ mod deregister;
 mod describe;
 mod encryption;
 mod launch_permission;
+mod lost_source;
 mod mapping;
 mod protection;
 mod register;

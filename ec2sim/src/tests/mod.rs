@@ -3,6 +3,7 @@
 mod attributes;
 mod connector;
 mod copy;
+mod copy_across_accounts;
 mod create;
 mod deprecation;
 mod deregister;
