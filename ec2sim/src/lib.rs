@@ -15,6 +15,7 @@
 mod chance;
 mod connector;
 mod describe_tags;
+mod ebs_defaults;
 mod error;
 mod facts;
 mod filters;

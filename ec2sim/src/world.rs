@@ -275,12 +275,18 @@ impl World {
             "DescribeSnapshotAttribute" => self.describe_snapshot_attribute(&call, parameters),
             "DescribeSnapshots" => self.describe_snapshots(&call, request, parameters),
             "DescribeTags" => self.describe_tags(&call, request, parameters),
+            "DisableEbsEncryptionByDefault" => {
+                self.set_ebs_encryption_by_default(&call, parameters, false)
+            }
             "DisableImageBlockPublicAccess" => {
                 self.disable_image_block_public_access(&call, parameters)
             }
             "DisableImageDeprecation" => self.disable_image_deprecation(&call, parameters),
             "DisableImageDeregistrationProtection" => {
                 self.disable_image_deregistration_protection(&call, parameters)
+            }
+            "EnableEbsEncryptionByDefault" => {
+                self.set_ebs_encryption_by_default(&call, parameters, true)
             }
             "EnableImageBlockPublicAccess" => {
                 self.enable_image_block_public_access(&call, parameters)
@@ -289,6 +295,8 @@ impl World {
             "EnableImageDeregistrationProtection" => {
                 self.enable_image_deregistration_protection(&call, parameters)
             }
+            "GetEbsDefaultKmsKeyId" => self.get_ebs_default_kms_key_id(&call, parameters),
+            "GetEbsEncryptionByDefault" => self.get_ebs_encryption_by_default(&call, parameters),
             "GetImageBlockPublicAccessState" => {
                 self.get_image_block_public_access_state(&call, parameters)
             }

@@ -9,6 +9,7 @@ mod deprecation;
 mod deregister;
 mod describe;
 mod determinism;
+mod ebs_defaults;
 mod facts;
 mod fuzz;
 mod identity;
