@@ -320,3 +320,13 @@ def test_a_grant_that_is_taken_away_lets_the_copy_fail_late(aws, ec2, sim):
     assert image_of(theirs, copied)["State"] == "pending"
     sim.advance(1_100_000)
     assert image_of(theirs, copied)["State"] == "failed"
+
+
+def test_a_completion_duration_has_steps_of_15_minutes(europe):
+    """Time-based copies; the code of a wrong one is not known."""
+    arguments = {"SourceImageId": world.OWN, "SourceRegion": world.HOME, "Name": "timed"}
+    for minutes in (0, 10, 20, 2895):
+        with refused():
+            europe.copy_image(SnapshotCopyCompletionDurationMinutes=minutes, **arguments)
+    image = europe.copy_image(SnapshotCopyCompletionDurationMinutes=15, **arguments)["ImageId"]
+    await_image(europe, image)

@@ -8,7 +8,7 @@ use crate::chance::Stream;
 use crate::error::{ApiError, check_id};
 use crate::facts::PendingSource;
 use crate::images::encryption::{Encryption, Outcome};
-use crate::images::{check_description, check_name};
+use crate::images::{check_description, check_name, timed_copy};
 use crate::lag::{Lag, View};
 use crate::state::{
     Device, Failure, Image, ImageState, Protection, Snapshot, SnapshotState, StateReason, Tags,
@@ -44,6 +44,7 @@ impl World {
             .text("ClientToken")
             .filter(|token| !token.is_empty());
         let copy_tags = parameters.flag("CopyImageTags")?;
+        let minutes = timed_copy::take_minutes(&mut parameters)?;
         let encryption = Encryption {
             encrypted: parameters.boolean("Encrypted")?,
             key: parameters.text("KmsKeyId").filter(|key| !key.is_empty()),
@@ -53,7 +54,6 @@ impl World {
             "DestinationOutpostArn",
             "DestinationAvailabilityZone",
             "DestinationAvailabilityZoneId",
-            "SnapshotCopyCompletionDurationMinutes",
         ])?;
         check_id("ami", &source_id)?;
         check_name(&name)?;
@@ -91,6 +91,9 @@ impl World {
         let in_time = source.state != ImageState::Pending;
         encryption.check_sources(&from)?;
         self.check_limits(call, from.len())?;
+        let timings =
+            minutes.map(|minutes| self.timings(call, &source_region, &source_id, &from, minutes));
+        let timings = timings.transpose()?;
 
         let id = self.new_id("ami", &call.region);
         let born = self.lag();
@@ -101,6 +104,9 @@ impl World {
             let outcome = self.encrypt(call, &source_region, original, &encryption);
             key_works &= !matches!(outcome, Outcome::NoSuchKey);
             snapshots.push(self.copy_snapshot(call, original, outcome, &source_id, &id, born));
+        }
+        for (snapshot, timing) in snapshots.iter_mut().zip(timings.into_iter().flatten()) {
+            timing.apply(snapshot);
         }
         let unlucky = self
             .chance

@@ -13,6 +13,7 @@ mod lost_source;
 mod mapping;
 mod protection;
 mod register;
+mod timed_copy;
 
 use crate::chance::after;
 use crate::error::{ApiError, check_id};
@@ -169,6 +170,7 @@ impl World {
             born,
             gone: None,
             copied: false,
+            timed: None,
         }
     }
 

@@ -28,6 +28,7 @@ pub(crate) use organization::{
 pub(crate) use parameter::Record;
 pub use parameter::{DataType, Parameter};
 pub use platform::Platform;
+pub(crate) use snapshot::TimedCopy;
 pub use snapshot::{Snapshot, SnapshotState};
 pub use template::LaunchTemplate;
 

@@ -66,6 +66,15 @@ pub struct Snapshot {
     pub(crate) gone: Option<Lag>,
     /// Whether it is made by a copy, for the limit on those.
     pub(crate) copied: bool,
+    /// What it takes to copy it in the time that was asked for.
+    pub(crate) timed: Option<TimedCopy>,
+}
+
+/// A copy of a snapshot with a completion duration.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct TimedCopy {
+    pub source_region: String,
+    pub kib_per_second: u64,
 }
 
 impl Snapshot {

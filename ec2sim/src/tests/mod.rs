@@ -25,6 +25,7 @@ mod sharing;
 mod snapshots;
 mod ssm;
 mod tags;
+mod timed_copy;
 mod wire;
 mod world_file;
 

@@ -192,6 +192,7 @@ impl Loader<'_> {
             born: Lag::none(Timestamp::MIN),
             gone: None,
             copied: false,
+            timed: None,
         };
         self.region.born_with_tags(id, self.account, file.tags);
         match self.region.snapshots.insert(id.to_owned(), snapshot) {
