@@ -135,6 +135,17 @@ impl World {
         Ok(Reply::done())
     }
 
+    /// Deletes a snapshot that nobody has a say about.
+    pub(crate) fn discard_snapshot(&mut self, call: &Call, id: &str) {
+        let (now, lag) = (self.now, self.lag());
+        let region = self.regions.get_mut(&call.region);
+        let snapshot = region.and_then(|region| region.snapshots.get_mut(id));
+        if let Some(snapshot) = snapshot.filter(|snapshot| snapshot.deleted.is_none()) {
+            snapshot.deleted = Some(now);
+            snapshot.gone = Some(lag);
+        }
+    }
+
     /// A snapshot of the caller's that is really there, as far as this read sees.
     pub(crate) fn own_snapshot(&self, call: &Call, id: &str) -> Result<&Snapshot, ApiError> {
         let found = self.region(&call.region)?.snapshots.get(id);

@@ -89,8 +89,8 @@ impl World {
         }
     }
 
-    /// What is being made, by region and id: images, the snapshots of no such image, and values
-    /// of parameters, by ARN and version, that are being validated.
+    /// What is being made, by region and id: images, the snapshots of no such image, values of
+    /// parameters, by ARN and version, that are being validated, and fast launch, by its image.
     pub fn under_way(&self) -> Vec<(&str, &str)> {
         let is_of_an_image = |region: &str, snapshot: &str| {
             self.agenda.values().any(|due| match due {
@@ -107,6 +107,7 @@ impl World {
                 (!is_of_an_image(region, id)).then_some((region.as_str(), id.as_str()))
             }
             Due::Parameter { region, put } => Some((region.as_str(), put.id.as_str())),
+            Due::FastLaunch { region, image, .. } => Some((region.as_str(), image.as_str())),
         });
         all.collect()
     }

@@ -49,9 +49,23 @@ pub(crate) struct Remembered {
 /// Something that ends at its time.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Due {
-    Image { region: String, id: String },
-    Snapshot { region: String, id: String },
-    Parameter { region: String, put: Put },
+    Image {
+        region: String,
+        id: String,
+    },
+    Snapshot {
+        region: String,
+        id: String,
+    },
+    Parameter {
+        region: String,
+        put: Put,
+    },
+    FastLaunch {
+        region: String,
+        account: String,
+        image: String,
+    },
 }
 
 impl Due {
@@ -60,6 +74,7 @@ impl Due {
         match self {
             Self::Image { id, .. } | Self::Snapshot { id, .. } => id,
             Self::Parameter { put, .. } => &put.id,
+            Self::FastLaunch { image, .. } => image,
         }
     }
 }
@@ -267,6 +282,9 @@ impl World {
             "DeleteSnapshot" => self.delete_snapshot(&call, parameters),
             "DeleteTags" => self.delete_tags(&call, parameters),
             "DeregisterImage" => self.deregister_image(&call, parameters),
+            "DescribeFastLaunchImages" => {
+                self.describe_fast_launch_images(&call, request, parameters)
+            }
             "DescribeImageAttribute" => self.describe_image_attribute(&call, parameters),
             "DescribeImageReferences" => self.describe_image_references(&call, request, parameters),
             "DescribeImages" => self.describe_images(&call, request, parameters),
@@ -278,6 +296,7 @@ impl World {
             "DisableEbsEncryptionByDefault" => {
                 self.set_ebs_encryption_by_default(&call, parameters, false)
             }
+            "DisableFastLaunch" => self.disable_fast_launch(&call, parameters),
             "DisableImageBlockPublicAccess" => {
                 self.disable_image_block_public_access(&call, parameters)
             }
@@ -288,6 +307,7 @@ impl World {
             "EnableEbsEncryptionByDefault" => {
                 self.set_ebs_encryption_by_default(&call, parameters, true)
             }
+            "EnableFastLaunch" => self.enable_fast_launch(&call, parameters),
             "EnableImageBlockPublicAccess" => {
                 self.enable_image_block_public_access(&call, parameters)
             }
@@ -461,6 +481,13 @@ impl World {
                 image.reason = failure.map(|failure| failure.reason);
             }
             Due::Parameter { region, put } => self.validate(region, put),
+            Due::FastLaunch {
+                region,
+                account,
+                image,
+            } => {
+                self.end_fast_launch(region, account, image);
+            }
         }
     }
 }

@@ -8,6 +8,7 @@ mod deprecation;
 mod deregister;
 mod describe;
 mod encryption;
+mod fast_launch;
 mod launch_permission;
 mod lost_source;
 mod mapping;

@@ -2,6 +2,7 @@
 //!
 //! Everything is ordered and hashable, so that two worlds can be compared as wholes.
 
+mod fast_launch;
 mod image;
 mod instance;
 mod key;
@@ -18,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::lag::{Lagged, View};
 
+pub(crate) use fast_launch::{FastLaunch, FastLaunchState, FastLaunchTemplate};
 pub use image::{Deregistered, Device, Ebs, Image, ImageState, Machine, Protection, StateReason};
 pub(crate) use image::{Failure, Work, WorkKind};
 pub use instance::{Instance, InstanceState, Reboot, Volume};
@@ -106,6 +108,8 @@ pub struct Region {
     pub launch_templates: BTreeMap<String, LaunchTemplate>,
     /// Parameters of Systems Manager by account and name.
     pub parameters: BTreeMap<String, BTreeMap<String, Parameter>>,
+    /// Fast launch by account and image.
+    pub(crate) fast_launches: BTreeMap<(String, String), FastLaunch>,
     /// What else there is of parameters, by account and name.
     pub(crate) records: BTreeMap<(String, String), Record>,
     /// Tags by resource and by the account that set them: tags on somebody else's public image

@@ -73,6 +73,10 @@ const REQUESTS: &[&str] = &[
     "Action=EnableEbsEncryptionByDefault&Version=2016-11-15",
     "Action=DisableEbsEncryptionByDefault&Version=2016-11-15",
     "Action=GetEbsDefaultKmsKeyId&Version=2016-11-15",
+    "Action=EnableFastLaunch&Version=2016-11-15&ImageId=ami-0feedfacefeedface&MaxParallelLaunches=6\
+     &SnapshotConfiguration.TargetResourceCount=2",
+    "Action=DisableFastLaunch&Version=2016-11-15&ImageId=ami-0feedfacefeedface&Force=true",
+    "Action=DescribeFastLaunchImages&Version=2016-11-15&MaxResults=5&Filter.1.Name=state&Filter.1.Value.1=enabled",
     "Action=RunInstances&Version=2016-11-15&ImageId=ami-0feedfacefeedface&MinCount=1&MaxCount=1",
     "Action=TerminateInstances&Version=2016-11-15&InstanceId.1=i-0a1b2c3d4e5f60718",
     "Action=GetCallerIdentity&Version=2011-06-15",

@@ -11,6 +11,7 @@ mod describe;
 mod determinism;
 mod ebs_defaults;
 mod facts;
+mod fast_launch;
 mod fuzz;
 mod identity;
 mod kms;
