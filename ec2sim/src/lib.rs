@@ -29,6 +29,7 @@ mod launch;
 mod limits;
 mod log;
 mod paging;
+mod recycle_bin;
 mod references;
 mod regions;
 mod server;

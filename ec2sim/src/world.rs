@@ -320,11 +320,19 @@ impl World {
             "GetImageBlockPublicAccessState" => {
                 self.get_image_block_public_access_state(&call, parameters)
             }
+            "ListImagesInRecycleBin" => self.list_images_in_recycle_bin(&call, request, parameters),
+            "ListSnapshotsInRecycleBin" => {
+                self.list_snapshots_in_recycle_bin(&call, request, parameters)
+            }
             "ModifyImageAttribute" => self.modify_image_attribute(&call, parameters),
             "ModifySnapshotAttribute" => self.modify_snapshot_attribute(&call, parameters),
             "RegisterImage" => self.register_image(&call, parameters),
             "ResetImageAttribute" => self.reset_image_attribute(&call, parameters),
             "ResetSnapshotAttribute" => self.reset_snapshot_attribute(&call, parameters),
+            "RestoreImageFromRecycleBin" => self.restore_image_from_recycle_bin(&call, parameters),
+            "RestoreSnapshotFromRecycleBin" => {
+                self.restore_snapshot_from_recycle_bin(&call, parameters)
+            }
             "RunInstances" => self.run_instances(&call, parameters),
             "TerminateInstances" => self.terminate_instances(&call, parameters),
             action => Err(ApiError::new(

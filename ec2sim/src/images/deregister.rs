@@ -92,13 +92,11 @@ impl World {
 
     /// The return code for one snapshot: other images keep what they use.
     fn delete_with_image(&mut self, call: &Call, id: &str) -> Result<&'static str, ApiError> {
-        let lag = self.lag();
-        let now = self.now;
-        let region = self.region_mut(&call.region)?;
+        let region = self.region(&call.region)?;
         if region.images.values().any(|image| image.uses(id)) {
             return Ok("skipped");
         }
-        let Some(snapshot) = region.snapshots.get_mut(id) else {
+        let Some(snapshot) = region.snapshots.get(id) else {
             return Ok("client-error");
         };
         if snapshot.owner != call.account {
@@ -107,8 +105,7 @@ impl World {
         if snapshot.deleted.is_some() {
             return Ok("client-error");
         }
-        snapshot.deleted = Some(now);
-        snapshot.gone = Some(lag);
+        self.discard_snapshot(call, id);
         Ok("success")
     }
 }

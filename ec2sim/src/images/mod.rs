@@ -168,6 +168,7 @@ impl World {
             public: false,
             shared_with: std::collections::BTreeSet::new(),
             deleted: None,
+            recycled_until: None,
             born,
             gone: None,
             copied: false,

@@ -81,6 +81,8 @@ pub struct Place {
     pub(crate) allows_public_images_from: Option<(Timestamp, bool)>,
     /// For how many days a rule keeps deregistered images in the Recycle Bin; 0: there is none.
     pub recycle_bin_days: u64,
+    /// The same for deleted snapshots.
+    pub snapshot_recycle_bin_days: u64,
 }
 
 /// Who has an access key.

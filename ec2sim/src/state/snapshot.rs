@@ -62,6 +62,8 @@ pub struct Snapshot {
     pub shared_with: BTreeSet<String>,
     /// When it was deleted.
     pub deleted: Option<Timestamp>,
+    /// Until when it is in the Recycle Bin.
+    pub recycled_until: Option<Timestamp>,
     pub(crate) born: Lag,
     pub(crate) gone: Option<Lag>,
     /// Whether it is made by a copy, for the limit on those.

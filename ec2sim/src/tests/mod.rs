@@ -19,6 +19,7 @@ mod limits;
 mod paging;
 mod parameters;
 mod protection;
+mod recycle_bin;
 mod references;
 mod register;
 mod server;

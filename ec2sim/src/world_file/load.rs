@@ -142,6 +142,7 @@ impl Loader<'_> {
             allows_public_images: place.allows_public_images,
             allows_public_images_from: None,
             recycle_bin_days: place.recycle_bin_days,
+            snapshot_recycle_bin_days: place.snapshot_recycle_bin_days,
         })
     }
 
@@ -189,6 +190,7 @@ impl Loader<'_> {
             public: file.public,
             shared_with: file.shared_with,
             deleted: None,
+            recycled_until: None,
             born: Lag::none(Timestamp::MIN),
             gone: None,
             copied: false,

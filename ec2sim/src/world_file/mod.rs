@@ -114,6 +114,8 @@ pub struct PlaceFile {
     pub allows_public_images: bool,
     /// For how many days deregistered images are kept in the Recycle Bin; 0: they are not.
     pub recycle_bin_days: u64,
+    /// For how many days deleted snapshots are kept there; 0: they are not.
+    pub snapshot_recycle_bin_days: u64,
     /// Snapshots by id.
     pub snapshots: BTreeMap<String, SnapshotFile>,
     /// Images by id.

@@ -109,7 +109,7 @@ def document(knobs: dict[str, Any], facts: dict[str, Any]) -> dict[str, Any]:
             OURS.id: {
                 "accessKeys": [OURS.key],
                 "optedIn": [OPTED_IN],
-                "places": {HOME: _ours(), EUROPE: {"brokenKeys": [BROKEN_KEY]}, TOKYO: {"encryptionByDefault": True}},
+                "places": {HOME: _ours(), EUROPE: {"brokenKeys": [BROKEN_KEY]}, TOKYO: {"encryptionByDefault": True, "recycleBinDays": 7, "snapshotRecycleBinDays": 7}},
             },
             OTHER.id: {
                 "accessKeys": [OTHER.key],
