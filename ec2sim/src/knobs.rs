@@ -18,6 +18,8 @@ pub struct Knobs {
     pub block_public_access_milliseconds: u64,
     /// Milliseconds until fast launch is enabled, or disabled.
     pub fast_launch_milliseconds: u64,
+    /// Milliseconds until a report on the usage of an image can be read.
+    pub usage_report_milliseconds: u64,
     /// How far reads lag behind a write at the most, in seconds. 0: never.
     pub max_read_lag_seconds: u64,
     /// How much later than a new image itself readers may see what it was made from, in seconds.
@@ -55,6 +57,7 @@ impl Default for Knobs {
             parameter_milliseconds: 2_000,
             block_public_access_milliseconds: 120_000,
             fast_launch_milliseconds: 600_000,
+            usage_report_milliseconds: 60_000,
             max_read_lag_seconds: 5,
             max_source_lag_seconds: 0,
             failed_copies_per_mille: 0,
@@ -80,6 +83,7 @@ impl Knobs {
             parameter_milliseconds: 0,
             block_public_access_milliseconds: 0,
             fast_launch_milliseconds: 0,
+            usage_report_milliseconds: 0,
             max_read_lag_seconds: 0,
             name_hold_seconds: 0,
             deregistered_visible_seconds: 0,

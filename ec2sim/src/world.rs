@@ -278,7 +278,9 @@ impl World {
         match request.action.as_str() {
             "CopyImage" => self.copy_image(&call, request, parameters),
             "CreateImage" => self.create_image(&call, parameters),
+            "CreateImageUsageReport" => self.create_image_usage_report(&call, request, parameters),
             "CreateTags" => self.create_tags(&call, parameters),
+            "DeleteImageUsageReport" => self.delete_image_usage_report(&call, parameters),
             "DeleteSnapshot" => self.delete_snapshot(&call, parameters),
             "DeleteTags" => self.delete_tags(&call, parameters),
             "DeregisterImage" => self.deregister_image(&call, parameters),
@@ -287,6 +289,12 @@ impl World {
             }
             "DescribeImageAttribute" => self.describe_image_attribute(&call, parameters),
             "DescribeImageReferences" => self.describe_image_references(&call, request, parameters),
+            "DescribeImageUsageReportEntries" => {
+                self.describe_image_usage_report_entries(&call, request, parameters)
+            }
+            "DescribeImageUsageReports" => {
+                self.describe_image_usage_reports(&call, request, parameters)
+            }
             "DescribeImages" => self.describe_images(&call, request, parameters),
             "DescribeInstances" => self.describe_instances(&call, request, parameters),
             "DescribeRegions" => self.describe_regions(&call, parameters),

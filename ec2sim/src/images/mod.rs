@@ -15,6 +15,7 @@ mod mapping;
 mod protection;
 mod register;
 mod timed_copy;
+mod usage_report;
 
 use crate::chance::after;
 use crate::error::{ApiError, check_id};

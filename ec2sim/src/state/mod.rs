@@ -11,6 +11,7 @@ pub(crate) mod parameter;
 mod platform;
 mod snapshot;
 mod template;
+mod usage_report;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -33,6 +34,7 @@ pub use platform::Platform;
 pub(crate) use snapshot::TimedCopy;
 pub use snapshot::{Snapshot, SnapshotState};
 pub use template::LaunchTemplate;
+pub(crate) use usage_report::{UsageQuestion, UsageReport};
 
 /// Tags as one account sees them.
 pub type Tags = BTreeMap<String, String>;
@@ -112,6 +114,8 @@ pub struct Region {
     pub parameters: BTreeMap<String, BTreeMap<String, Parameter>>,
     /// Fast launch by account and image.
     pub(crate) fast_launches: BTreeMap<(String, String), FastLaunch>,
+    /// Reports on the usage of images by id.
+    pub(crate) usage_reports: BTreeMap<String, UsageReport>,
     /// What else there is of parameters, by account and name.
     pub(crate) records: BTreeMap<(String, String), Record>,
     /// Tags by resource and by the account that set them: tags on somebody else's public image

@@ -81,6 +81,12 @@ const REQUESTS: &[&str] = &[
     "Action=RestoreImageFromRecycleBin&Version=2016-11-15&ImageId=ami-0feedfacefeedface",
     "Action=ListSnapshotsInRecycleBin&Version=2016-11-15&SnapshotId.1=snap-0feedfacefeedface",
     "Action=RestoreSnapshotFromRecycleBin&Version=2016-11-15&SnapshotId=snap-0feedfacefeedface",
+    "Action=CreateImageUsageReport&Version=2016-11-15&ImageId=ami-0feedfacefeedface&ClientToken=t\
+     &ResourceType.1.ResourceType=ec2%3ALaunchTemplate&ResourceType.1.ResourceTypeOption.1.OptionName=version-depth\
+     &ResourceType.1.ResourceTypeOption.1.OptionValue.1=100&AccountId.1=444455556666",
+    "Action=DescribeImageUsageReports&Version=2016-11-15&ImageId.1=ami-0feedfacefeedface&MaxResults=5",
+    "Action=DescribeImageUsageReportEntries&Version=2016-11-15&Filter.1.Name=account-id&Filter.1.Value.1=444455556666",
+    "Action=DeleteImageUsageReport&Version=2016-11-15&ReportId=amiur-0feedfacefeedface",
     "Action=RunInstances&Version=2016-11-15&ImageId=ami-0feedfacefeedface&MinCount=1&MaxCount=1",
     "Action=TerminateInstances&Version=2016-11-15&InstanceId.1=i-0a1b2c3d4e5f60718",
     "Action=GetCallerIdentity&Version=2011-06-15",

@@ -28,6 +28,7 @@ mod snapshots;
 mod ssm;
 mod tags;
 mod timed_copy;
+mod usage_report;
 mod wire;
 mod world_file;
 
