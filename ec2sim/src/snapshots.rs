@@ -191,6 +191,7 @@ impl Listed<'_> {
         xml.optional("statusMessage", snapshot.message.as_ref());
         if snapshot.state == SnapshotState::Completed {
             xml.time("completionTime", snapshot.ends);
+            xml.text("fullSnapshotSizeInBytes", snapshot.full_size());
         }
         xml.text("progress", &self.progress);
         xml.optional("ownerAlias", self.alias);

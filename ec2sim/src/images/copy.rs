@@ -318,6 +318,7 @@ impl World {
             original.id,
             thousands(self.now.as_millisecond())
         );
+        snapshot.full_bytes = original.full_bytes;
         snapshot.platform = original.platform;
         snapshot.billing_metadata = original.billing_metadata;
         snapshot.copied = true;

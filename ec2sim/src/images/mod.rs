@@ -158,6 +158,7 @@ impl World {
             owner: call.account.clone(),
             volume: volume.to_owned(),
             size_gib,
+            full_bytes: None,
             platform: Platform::Linux,
             billing_metadata: true,
             description: String::new(),

@@ -40,6 +40,8 @@ pub struct Snapshot {
     pub volume: String,
     /// The size of that volume in GiB.
     pub size_gib: u64,
+    /// How much of it was written, in bytes; none: all.
+    pub full_bytes: Option<u64>,
     /// What is on it.
     pub platform: Platform,
     /// Whether it tells how that is billed.
@@ -86,6 +88,12 @@ impl Snapshot {
 
     pub(crate) fn usable_by(&self, account: &str) -> bool {
         self.owner == account || self.public || self.shared_with.contains(account)
+    }
+
+    /// `fullSnapshotSizeInBytes`: all blocks that were ever written, not only those that are new in
+    /// it.
+    pub(crate) fn full_size(&self) -> u64 {
+        self.full_bytes.unwrap_or(self.size_gib << 30)
     }
 
     /// How much is done, in per cent.

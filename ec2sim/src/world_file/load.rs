@@ -173,12 +173,16 @@ impl Loader<'_> {
 
     fn snapshot(&mut self, id: &str, file: SnapshotFile) -> Result<(), WorldFileError> {
         check(id, "snap")?;
+        if file.full_bytes.is_some_and(|bytes| bytes > file.size << 30) {
+            return Err(wrong(id, "more was written than it has room for"));
+        }
         let started = file.started.unwrap_or(Timestamp::UNIX_EPOCH);
         let snapshot = Snapshot {
             id: id.to_owned(),
             owner: self.account.to_owned(),
             volume: file.volume.unwrap_or_else(|| "vol-ffffffff".to_owned()),
             size_gib: file.size,
+            full_bytes: file.full_bytes,
             platform: file.platform,
             billing_metadata: file.billing_metadata,
             description: file.description,
@@ -244,6 +248,7 @@ impl Loader<'_> {
                 })?;
                 let snapshot = SnapshotFile {
                     size,
+                    full_bytes: None,
                     platform: if device.name == machine.root_device {
                         file.platform
                     } else {

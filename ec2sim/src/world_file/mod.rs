@@ -134,6 +134,9 @@ pub struct PlaceFile {
 pub struct SnapshotFile {
     /// In GiB.
     pub size: u64,
+    /// How much of it was written, in bytes; absent: all.
+    #[serde(default)]
+    pub full_bytes: Option<u64>,
     /// What is on it.
     #[serde(default)]
     pub platform: Platform,
