@@ -161,6 +161,7 @@ def _ours() -> dict[str, Any]:
 def _others() -> dict[str, Any]:
     return {
         "parameters": {PUBLIC_PARAMETER: {"value": PUBLIC}},
+        "instances": {"i-0a00000000000007a": _instance("running", image=LAUNCHED)},
         "images": {
             PUBLIC: {"name": "public", "public": True, "devices": [_device(PUBLIC)]},
             SHARED: {"name": "shared", "sharedWith": [OURS.id], "devices": [_device(SHARED)]},
