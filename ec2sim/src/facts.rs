@@ -23,6 +23,9 @@ pub struct Facts {
     pub copy_of_pending_source: PendingSource,
     /// The code in the state reason of a copy that failed; the message is known.
     pub failed_copy_code: String,
+    /// Whether a pending copy of another account's image goes on when that account takes the
+    /// grant of the image or of a snapshot of it away. If not, it fails late.
+    pub copies_outlive_their_grants: bool,
     /// Whether a copy is deprecated when its source is.
     pub copies_keep_deprecation: bool,
     /// Whether a copy has the IMDS support of its source, as users infer (NixOS/amis#71).
@@ -106,6 +109,7 @@ impl Default for Facts {
             copy_token_outlives_image: true,
             copy_of_pending_source: PendingSource::Unavailable,
             failed_copy_code: "Client.InternalError".to_owned(),
+            copies_outlive_their_grants: false,
             copies_keep_deprecation: false,
             copies_keep_imds_support: true,
             shared_tags_are_always_copied: false,

@@ -16,6 +16,10 @@ pub struct Knobs {
     pub parameter_milliseconds: u64,
     /// Milliseconds until a change of block public access for images is in force.
     pub block_public_access_milliseconds: u64,
+    /// Milliseconds until fast launch is enabled, or disabled.
+    pub fast_launch_milliseconds: u64,
+    /// Milliseconds until a report on the usage of an image can be read.
+    pub usage_report_milliseconds: u64,
     /// How far reads lag behind a write at the most, in seconds. 0: never.
     pub max_read_lag_seconds: u64,
     /// How much later than a new image itself readers may see what it was made from, in seconds.
@@ -52,6 +56,8 @@ impl Default for Knobs {
             register_milliseconds: 3_000,
             parameter_milliseconds: 2_000,
             block_public_access_milliseconds: 120_000,
+            fast_launch_milliseconds: 600_000,
+            usage_report_milliseconds: 60_000,
             max_read_lag_seconds: 5,
             max_source_lag_seconds: 0,
             failed_copies_per_mille: 0,
@@ -76,6 +82,8 @@ impl Knobs {
             register_milliseconds: 0,
             parameter_milliseconds: 0,
             block_public_access_milliseconds: 0,
+            fast_launch_milliseconds: 0,
+            usage_report_milliseconds: 0,
             max_read_lag_seconds: 0,
             name_hold_seconds: 0,
             deregistered_visible_seconds: 0,

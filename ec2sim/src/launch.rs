@@ -5,7 +5,7 @@
 
 use crate::error::{ApiError, check_id};
 use crate::instances::Listed;
-use crate::state::{Image, ImageState, Instance, InstanceState, Volume};
+use crate::state::{Ebs, Image, ImageState, Instance, InstanceState, Volume};
 use crate::tags::TagsAtBirth;
 use crate::wire::parameters::Parameters;
 use crate::wire::response::Reply;
@@ -74,7 +74,7 @@ impl World {
     fn instance_of(&mut self, call: &Call, image: &Image, instance_type: Option<&str>) -> Instance {
         let disks = image.devices.iter().filter_map(|device| {
             let ebs = device.ebs.as_ref()?;
-            Some((device.name.clone(), ebs.clone()))
+            Some((device.name.clone(), ebs.clone(), self.volume_key(call, ebs)))
         });
         let disks: Vec<_> = disks.collect();
         Instance {
@@ -87,16 +87,32 @@ impl World {
             launched: self.now,
             volumes: disks
                 .into_iter()
-                .map(|(device, ebs)| Volume {
+                .map(|(device, ebs, key)| Volume {
                     id: self.new_id("vol", &call.region),
                     device,
                     size_gib: ebs.size_gib,
                     volume_type: ebs.volume_type,
                     delete_on_termination: ebs.delete_on_termination,
-                    key: None,
+                    key,
                 })
                 .collect(),
             reboots: Vec::new(),
+        }
+    }
+
+    /// The key of a new volume: that of its snapshot if both are the caller's; the default key
+    /// if the snapshot is another's, or if encryption is the default (docs: `AMIEncryption`).
+    fn volume_key(&self, call: &Call, ebs: &Ebs) -> Option<String> {
+        let region = self.regions.get(&call.region)?;
+        let snapshot = ebs.snapshot.as_ref();
+        let snapshot = snapshot.and_then(|id| region.snapshots.get(id));
+        let by_default = self
+            .place(&call.account, &call.region)
+            .encryption_by_default;
+        match snapshot.and_then(|snapshot| Some((snapshot, snapshot.key.as_ref()?))) {
+            Some((snapshot, key)) if snapshot.owner == call.account => Some(key.clone()),
+            None if !ebs.encrypted && !by_default => None,
+            _ => Some(self.default_key(&call.account, &call.region)),
         }
     }
 

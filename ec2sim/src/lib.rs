@@ -15,6 +15,7 @@
 mod chance;
 mod connector;
 mod describe_tags;
+mod ebs_defaults;
 mod error;
 mod facts;
 mod filters;
@@ -29,6 +30,7 @@ mod launch;
 mod limits;
 mod log;
 mod paging;
+mod recycle_bin;
 mod references;
 mod regions;
 mod server;

@@ -34,6 +34,7 @@ pub(crate) fn capacity(request: &Request) -> Capacity {
             size: 1,
             refill: 100,
         },
+        "EnableFastLaunch" | "DisableFastLaunch" => capacity(5, 2),
         "CreateTags" | "DeleteTags" => capacity(100, 10),
         "DescribeSnapshots" | "DescribeInstances" if unbounded() => capacity(50, 10),
         action

@@ -230,7 +230,7 @@ fn states(values: Vec<String>) -> Result<BTreeSet<String>, ApiError> {
     }
 }
 
-fn depth(values: &[String]) -> Result<usize, ApiError> {
+pub(crate) fn depth(values: &[String]) -> Result<usize, ApiError> {
     let depth = match values {
         [value] => value.parse().ok(),
         _ => None,

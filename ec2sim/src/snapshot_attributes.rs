@@ -48,6 +48,7 @@ impl World {
         if let Some(snapshot) = self.region_mut(&call.region)?.snapshots.get_mut(&id) {
             change.apply(snapshot);
         }
+        self.fail_copies_without_grant(&call.region, |image| image.maps(&id));
         Ok(Reply::done())
     }
 
@@ -100,6 +101,7 @@ impl World {
             snapshot.public = false;
             snapshot.shared_with.clear();
         }
+        self.fail_copies_without_grant(&call.region, |image| image.maps(&id));
         Ok(Reply::done())
     }
 

@@ -1,5 +1,6 @@
 //! `DescribeSnapshots` and `DeleteSnapshot` (model; docs: EBS ebs-deleting-snapshot).
 
+use crate::chance::after;
 use crate::error::{ApiError, check_id};
 use crate::filters::{Filters, Known};
 use crate::paging::{Bounds, Paging};
@@ -127,12 +128,23 @@ impl World {
             let message = format!("The snapshot {id} is currently in use by {}", image.id);
             return Err(ApiError::new("InvalidSnapshot.InUse", message));
         }
+        self.discard_snapshot(call, &id);
+        Ok(Reply::done())
+    }
+
+    /// Deletes a snapshot that may be deleted; a retention rule keeps it in the Recycle Bin.
+    pub(crate) fn discard_snapshot(&mut self, call: &Call, id: &str) {
         let (now, lag) = (self.now, self.lag());
-        if let Some(snapshot) = self.region_mut(&call.region)?.snapshots.get_mut(&id) {
+        let place = self.place(&call.account, &call.region);
+        let days = place.snapshot_recycle_bin_days;
+        let recycled_until = (days > 0).then(|| after(now, days * 24 * 3_600_000));
+        let region = self.regions.get_mut(&call.region);
+        let snapshot = region.and_then(|region| region.snapshots.get_mut(id));
+        if let Some(snapshot) = snapshot.filter(|snapshot| snapshot.deleted.is_none()) {
             snapshot.deleted = Some(now);
             snapshot.gone = Some(lag);
+            snapshot.recycled_until = recycled_until;
         }
-        Ok(Reply::done())
     }
 
     /// A snapshot of the caller's that is really there, as far as this read sees.
@@ -174,22 +186,28 @@ impl Listed<'_> {
 
     fn write(&self, xml: &mut Xml) {
         let snapshot = self.snapshot;
-        xml.text("snapshotId", &snapshot.id);
-        xml.text("volumeId", &snapshot.volume);
+        write_origin(xml, snapshot);
         xml.text("status", snapshot.state);
         xml.optional("statusMessage", snapshot.message.as_ref());
-        xml.time("startTime", snapshot.started);
         if snapshot.state == SnapshotState::Completed {
             xml.time("completionTime", snapshot.ends);
+            xml.text("fullSnapshotSizeInBytes", snapshot.full_size());
         }
         xml.text("progress", &self.progress);
-        xml.text("ownerId", &snapshot.owner);
         xml.optional("ownerAlias", self.alias);
-        xml.text("volumeSize", snapshot.size_gib);
-        xml.text("description", &snapshot.description);
-        xml.text("encrypted", snapshot.key.is_some());
         xml.optional("kmsKeyId", snapshot.key.as_ref());
         xml.text("storageTier", "standard");
         tags::write(xml, &self.tags);
     }
+}
+
+/// What never changes about a snapshot.
+pub(crate) fn write_origin(xml: &mut Xml, snapshot: &Snapshot) {
+    xml.text("snapshotId", &snapshot.id);
+    xml.text("volumeId", &snapshot.volume);
+    xml.time("startTime", snapshot.started);
+    xml.text("ownerId", &snapshot.owner);
+    xml.text("volumeSize", snapshot.size_gib);
+    xml.text("description", &snapshot.description);
+    xml.text("encrypted", snapshot.key.is_some());
 }

@@ -89,8 +89,8 @@ impl World {
         }
     }
 
-    /// What is being made, by region and id: images, the snapshots of no such image, and values
-    /// of parameters, by ARN and version, that are being validated.
+    /// What is being made, by region and id: images, the snapshots of no such image, values of
+    /// parameters, by ARN and version, that are being validated, and fast launch, by its image.
     pub fn under_way(&self) -> Vec<(&str, &str)> {
         let is_of_an_image = |region: &str, snapshot: &str| {
             self.agenda.values().any(|due| match due {
@@ -107,6 +107,7 @@ impl World {
                 (!is_of_an_image(region, id)).then_some((region.as_str(), id.as_str()))
             }
             Due::Parameter { region, put } => Some((region.as_str(), put.id.as_str())),
+            Due::FastLaunch { region, image, .. } => Some((region.as_str(), image.as_str())),
         });
         all.collect()
     }
@@ -143,7 +144,7 @@ impl World {
     }
 
     /// As if everything had been at another time: `to` says which. What readers have forgotten by
-    /// then, deregistered images and deleted snapshots, is not kept.
+    /// then, deregistered images and deleted snapshots, is not kept, except in the Recycle Bin.
     pub fn grow_older(&mut self, to: impl Fn(Timestamp) -> Timestamp) {
         let now = self.now;
         let places = self.accounts.values_mut();
@@ -164,12 +165,14 @@ impl World {
                     end.at = to(end.at);
                     end.listed_until = to(end.listed_until);
                     end.lag = end.lag.moved(now, &to);
+                    end.recycled_until = end.recycled_until.map(&to);
                 }
             }
             for snapshot in region.snapshots.values_mut() {
                 snapshot.started = to(snapshot.started);
                 snapshot.born = snapshot.born.moved(now, &to);
                 snapshot.deleted = snapshot.deleted.map(&to);
+                snapshot.recycled_until = snapshot.recycled_until.map(&to);
                 snapshot.gone = snapshot.gone.map(|lag| lag.moved(now, &to));
             }
             for tags in region.tags.values_mut().flat_map(|by| by.values_mut()) {
@@ -194,11 +197,17 @@ impl World {
                 parameter.modified = to(parameter.modified);
             }
             let views = [false, true].map(|stale| View { now, stale });
-            region.images.retain(|_, image| {
-                image.deregistered.is_none() || views.iter().any(|view| image.seen(*view).is_some())
+            let binned = |until: Option<Timestamp>| until.is_some_and(|until| now < until);
+            region.images.retain(|_, image| match &image.deregistered {
+                Some(end) if !binned(end.recycled_until) => {
+                    views.iter().any(|view| image.seen(*view).is_some())
+                }
+                _ => true,
             });
             region.snapshots.retain(|_, snapshot| {
-                snapshot.deleted.is_none() || views.iter().any(|view| snapshot.seen(*view))
+                snapshot.deleted.is_none()
+                    || binned(snapshot.recycled_until)
+                    || views.iter().any(|view| snapshot.seen(*view))
             });
             let (images, snapshots) = (&region.images, &region.snapshots);
             region.tags.retain(|id, _| {

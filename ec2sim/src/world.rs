@@ -51,9 +51,23 @@ pub(crate) struct Remembered {
 /// Something that ends at its time.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Due {
-    Image { region: String, id: String },
-    Snapshot { region: String, id: String },
-    Parameter { region: String, put: Put },
+    Image {
+        region: String,
+        id: String,
+    },
+    Snapshot {
+        region: String,
+        id: String,
+    },
+    Parameter {
+        region: String,
+        put: Put,
+    },
+    FastLaunch {
+        region: String,
+        account: String,
+        image: String,
+    },
 }
 
 impl Due {
@@ -62,6 +76,7 @@ impl Due {
         match self {
             Self::Image { id, .. } | Self::Snapshot { id, .. } => id,
             Self::Parameter { put, .. } => &put.id,
+            Self::FastLaunch { image, .. } => image,
         }
     }
 }
@@ -267,18 +282,33 @@ impl World {
         match request.action.as_str() {
             "CopyImage" => self.copy_image(&call, request, parameters),
             "CreateImage" => self.create_image(&call, parameters),
+            "CreateImageUsageReport" => self.create_image_usage_report(&call, request, parameters),
             "CreateTags" => self.create_tags(&call, parameters),
+            "DeleteImageUsageReport" => self.delete_image_usage_report(&call, parameters),
             "DeleteSnapshot" => self.delete_snapshot(&call, parameters),
             "DeleteTags" => self.delete_tags(&call, parameters),
             "DeregisterImage" => self.deregister_image(&call, parameters),
+            "DescribeFastLaunchImages" => {
+                self.describe_fast_launch_images(&call, request, parameters)
+            }
             "DescribeImageAttribute" => self.describe_image_attribute(&call, parameters),
             "DescribeImageReferences" => self.describe_image_references(&call, request, parameters),
+            "DescribeImageUsageReportEntries" => {
+                self.describe_image_usage_report_entries(&call, request, parameters)
+            }
+            "DescribeImageUsageReports" => {
+                self.describe_image_usage_reports(&call, request, parameters)
+            }
             "DescribeImages" => self.describe_images(&call, request, parameters),
             "DescribeInstances" => self.describe_instances(&call, request, parameters),
             "DescribeRegions" => self.describe_regions(&call, parameters),
             "DescribeSnapshotAttribute" => self.describe_snapshot_attribute(&call, parameters),
             "DescribeSnapshots" => self.describe_snapshots(&call, request, parameters),
             "DescribeTags" => self.describe_tags(&call, request, parameters),
+            "DisableEbsEncryptionByDefault" => {
+                self.set_ebs_encryption_by_default(&call, parameters, false)
+            }
+            "DisableFastLaunch" => self.disable_fast_launch(&call, parameters),
             "DisableImageBlockPublicAccess" => {
                 self.disable_image_block_public_access(&call, parameters)
             }
@@ -286,6 +316,10 @@ impl World {
             "DisableImageDeregistrationProtection" => {
                 self.disable_image_deregistration_protection(&call, parameters)
             }
+            "EnableEbsEncryptionByDefault" => {
+                self.set_ebs_encryption_by_default(&call, parameters, true)
+            }
+            "EnableFastLaunch" => self.enable_fast_launch(&call, parameters),
             "EnableImageBlockPublicAccess" => {
                 self.enable_image_block_public_access(&call, parameters)
             }
@@ -293,14 +327,24 @@ impl World {
             "EnableImageDeregistrationProtection" => {
                 self.enable_image_deregistration_protection(&call, parameters)
             }
+            "GetEbsDefaultKmsKeyId" => self.get_ebs_default_kms_key_id(&call, parameters),
+            "GetEbsEncryptionByDefault" => self.get_ebs_encryption_by_default(&call, parameters),
             "GetImageBlockPublicAccessState" => {
                 self.get_image_block_public_access_state(&call, parameters)
+            }
+            "ListImagesInRecycleBin" => self.list_images_in_recycle_bin(&call, request, parameters),
+            "ListSnapshotsInRecycleBin" => {
+                self.list_snapshots_in_recycle_bin(&call, request, parameters)
             }
             "ModifyImageAttribute" => self.modify_image_attribute(&call, parameters),
             "ModifySnapshotAttribute" => self.modify_snapshot_attribute(&call, parameters),
             "RegisterImage" => self.register_image(&call, parameters),
             "ResetImageAttribute" => self.reset_image_attribute(&call, parameters),
             "ResetSnapshotAttribute" => self.reset_snapshot_attribute(&call, parameters),
+            "RestoreImageFromRecycleBin" => self.restore_image_from_recycle_bin(&call, parameters),
+            "RestoreSnapshotFromRecycleBin" => {
+                self.restore_snapshot_from_recycle_bin(&call, parameters)
+            }
             "RunInstances" => self.run_instances(&call, parameters),
             "TerminateInstances" => self.terminate_instances(&call, parameters),
             action => Err(ApiError::new(
@@ -457,6 +501,13 @@ impl World {
                 image.reason = failure.map(|failure| failure.reason);
             }
             Due::Parameter { region, put } => self.validate(region, put),
+            Due::FastLaunch {
+                region,
+                account,
+                image,
+            } => {
+                self.end_fast_launch(region, account, image);
+            }
         }
     }
 }

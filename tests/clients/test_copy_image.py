@@ -5,8 +5,8 @@ from botocore.exceptions import WaiterError
 
 from support import world
 from support.expect import refused, wait
-from support.images import capture, copy, image_of, snapshot_of, snapshots_of, specification, tags_of
-from support.marks import while_time_stands_still
+from support.images import await_image, capture, copy, image_of, snapshot_of, snapshots_of, specification, tags_of
+from support.marks import at_great_length, while_time_stands_still
 
 
 @pytest.fixture
@@ -284,3 +284,49 @@ def test_a_copy_is_not_shared_as_its_source_is(aws):
     image = copy(other, world.SHARED, world.HOME, "private-now")
     with refused("InvalidAMIID.NotFound"):
         aws(region=world.EUROPE).describe_images(ImageIds=[image])
+
+
+def _shared_with_other(ec2, image):
+    """Shares an image of ours with OTHER, its snapshots not."""
+    ec2.modify_image_attribute(ImageId=image, LaunchPermission={"Add": [{"UserId": world.OTHER.id}]})
+
+
+def _share_snapshots(ec2, image, operation="add"):
+    """Lets OTHER use every snapshot of an image of ours, or no longer."""
+    for snapshot in snapshots_of(image_of(ec2, image)):
+        ec2.modify_snapshot_attribute(SnapshotId=snapshot, OperationType=operation, UserIds=[world.OTHER.id])
+
+
+def test_another_account_copies_what_is_shared_with_its_snapshots(aws, ec2):
+    theirs = aws(region=world.EUROPE, account=world.OTHER)
+    arguments = {"SourceImageId": world.OWN, "SourceRegion": world.HOME, "Name": "theirs"}
+    _shared_with_other(ec2, world.OWN)
+    with refused("InvalidRequest", "You do not have permission to access the storage of this ami"):
+        theirs.copy_image(**arguments)
+    _share_snapshots(ec2, world.OWN)
+    copied = theirs.copy_image(**arguments)["ImageId"]
+    await_image(theirs, copied)
+    assert image_of(theirs, copied)["OwnerId"] == world.OTHER.id
+
+
+@at_great_length
+def test_a_grant_that_is_taken_away_lets_the_copy_fail_late(aws, ec2, sim):
+    """Nobody could say; the harder answer."""
+    theirs = aws(region=world.EUROPE, account=world.OTHER)
+    _shared_with_other(ec2, world.OWN)
+    _share_snapshots(ec2, world.OWN)
+    copied = theirs.copy_image(SourceImageId=world.OWN, SourceRegion=world.HOME, Name="theirs")["ImageId"]
+    _share_snapshots(ec2, world.OWN, "remove")
+    assert image_of(theirs, copied)["State"] == "pending"
+    sim.advance(1_100_000)
+    assert image_of(theirs, copied)["State"] == "failed"
+
+
+def test_a_completion_duration_has_steps_of_15_minutes(europe):
+    """Time-based copies; the code of a wrong one is not known."""
+    arguments = {"SourceImageId": world.OWN, "SourceRegion": world.HOME, "Name": "timed"}
+    for minutes in (0, 10, 20, 2895):
+        with refused():
+            europe.copy_image(SnapshotCopyCompletionDurationMinutes=minutes, **arguments)
+    image = europe.copy_image(SnapshotCopyCompletionDurationMinutes=15, **arguments)["ImageId"]
+    await_image(europe, image)

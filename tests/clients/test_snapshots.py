@@ -107,3 +107,7 @@ def test_another_accounts_snapshot_cannot_be_deleted(aws, ec2):
         ec2.delete_snapshot(SnapshotId=world.snapshot(world.SHARED))
     other = aws(account=world.OTHER)
     assert snapshot_of(other, world.snapshot(world.SHARED))["State"] == "completed"
+
+
+def test_a_snapshot_tells_how_much_was_written(ec2):
+    assert snapshot_of(ec2, world.LOOSE_SNAPSHOT)["FullSnapshotSizeInBytes"] == 2**30

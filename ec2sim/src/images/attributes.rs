@@ -41,6 +41,7 @@ impl World {
         if let Some(image) = self.region_mut(&call.region)?.images.get_mut(&id) {
             change.apply(image);
         }
+        self.fail_copies_without_grant(&call.region, |image| image.id == id);
         Ok(Reply::done())
     }
 
@@ -106,6 +107,7 @@ impl World {
             image.shared_with.clear();
             image.shared_with_organizations.clear();
         }
+        self.fail_copies_without_grant(&call.region, |image| image.id == id);
         Ok(Reply::done())
     }
 }

@@ -1,12 +1,14 @@
 //! `CopyImage` (model; docs: UG `CopyingAMIs`, how-ami-copy-works, `AMIEncryption`).
 //!
-//! Names lock nothing here; the client token does. Which key a copy gets is `encryption`'s.
+//! Names lock nothing here; the client token does. Which key a copy gets is `encryption`'s. Another
+//! account's image is copied by who may launch it and use every snapshot of it; that an image is
+//! public says nothing about its snapshots (kubernetes-retired/kube-deploy#290).
 
 use crate::chance::Stream;
 use crate::error::{ApiError, check_id};
 use crate::facts::PendingSource;
 use crate::images::encryption::{Encryption, Outcome};
-use crate::images::{check_description, check_name};
+use crate::images::{check_description, check_name, timed_copy};
 use crate::lag::{Lag, View};
 use crate::state::{
     Device, Failure, Image, ImageState, Protection, Snapshot, SnapshotState, StateReason, Tags,
@@ -19,7 +21,7 @@ use crate::wire::response::Reply;
 use crate::world::{Call, Remembered, World};
 
 /// What a copy says when it failed, whatever the cause (hashicorp/packer#6737).
-const FAILED: &str = "Copy image failed with an internal error";
+pub(super) const FAILED: &str = "Copy image failed with an internal error";
 /// What the keys of shared tags begin with (docs: `Using_Tags`).
 const SHARED_TAG: &str = "ec2:SharedTag/";
 /// What its snapshots say when it was the key (docs: EBS ebs-copy-snapshot).
@@ -42,6 +44,7 @@ impl World {
             .text("ClientToken")
             .filter(|token| !token.is_empty());
         let copy_tags = parameters.flag("CopyImageTags")?;
+        let minutes = timed_copy::take_minutes(&mut parameters)?;
         let encryption = Encryption {
             encrypted: parameters.boolean("Encrypted")?,
             key: parameters.text("KmsKeyId").filter(|key| !key.is_empty()),
@@ -51,7 +54,6 @@ impl World {
             "DestinationOutpostArn",
             "DestinationAvailabilityZone",
             "DestinationAvailabilityZoneId",
-            "SnapshotCopyCompletionDurationMinutes",
         ])?;
         check_id("ami", &source_id)?;
         check_name(&name)?;
@@ -89,6 +91,9 @@ impl World {
         let in_time = source.state != ImageState::Pending;
         encryption.check_sources(&from)?;
         self.check_limits(call, from.len())?;
+        let timings =
+            minutes.map(|minutes| self.timings(call, &source_region, &source_id, &from, minutes));
+        let timings = timings.transpose()?;
 
         let id = self.new_id("ami", &call.region);
         let born = self.lag();
@@ -99,6 +104,9 @@ impl World {
             let outcome = self.encrypt(call, &source_region, original, &encryption);
             key_works &= !matches!(outcome, Outcome::NoSuchKey);
             snapshots.push(self.copy_snapshot(call, original, outcome, &source_id, &id, born));
+        }
+        for (snapshot, timing) in snapshots.iter_mut().zip(timings.into_iter().flatten()) {
+            timing.apply(snapshot);
         }
         let unlucky = self
             .chance
@@ -192,11 +200,6 @@ impl World {
             reason,
             snapshots_say: snapshots_say.to_owned(),
         }
-    }
-
-    /// The failure of a copy whose source is deregistered meanwhile.
-    pub(crate) fn lost_source(&self) -> Failure {
-        self.failed_copy(FAILED)
     }
 
     /// The source as the region it is in sees it now.
@@ -315,6 +318,7 @@ impl World {
             original.id,
             thousands(self.now.as_millisecond())
         );
+        snapshot.full_bytes = original.full_bytes;
         snapshot.platform = original.platform;
         snapshot.billing_metadata = original.billing_metadata;
         snapshot.copied = true;

@@ -6,7 +6,7 @@
 use crate::chance::after;
 use crate::error::{ApiError, check_id};
 use crate::lag::Lag;
-use crate::state::{Deregistered, ImageState, SnapshotState, WorkKind};
+use crate::state::{Deregistered, ImageState, SnapshotState};
 use crate::wire::parameters::Parameters;
 use crate::wire::response::Reply;
 use crate::world::{Call, World};
@@ -70,27 +70,6 @@ impl World {
         }))
     }
 
-    /// A copy that still reads from an image fails when the image goes.
-    fn fail_copies_of(&mut self, source_region: &str, source: &str) {
-        let failure = self.lost_source();
-        for region in self.regions.values_mut() {
-            for work in region
-                .images
-                .values_mut()
-                .filter_map(|image| image.work.as_mut())
-            {
-                if work.kind
-                    == (WorkKind::Copy {
-                        region: source_region.to_owned(),
-                        image: source.to_owned(),
-                    })
-                {
-                    work.failure.get_or_insert_with(|| failure.clone());
-                }
-            }
-        }
-    }
-
     /// Half-made snapshots that go with the image they were made for.
     fn delete_unfinished(
         &mut self,
@@ -113,13 +92,11 @@ impl World {
 
     /// The return code for one snapshot: other images keep what they use.
     fn delete_with_image(&mut self, call: &Call, id: &str) -> Result<&'static str, ApiError> {
-        let lag = self.lag();
-        let now = self.now;
-        let region = self.region_mut(&call.region)?;
+        let region = self.region(&call.region)?;
         if region.images.values().any(|image| image.uses(id)) {
             return Ok("skipped");
         }
-        let Some(snapshot) = region.snapshots.get_mut(id) else {
+        let Some(snapshot) = region.snapshots.get(id) else {
             return Ok("client-error");
         };
         if snapshot.owner != call.account {
@@ -128,8 +105,7 @@ impl World {
         if snapshot.deleted.is_some() {
             return Ok("client-error");
         }
-        snapshot.deleted = Some(now);
-        snapshot.gone = Some(lag);
+        self.discard_snapshot(call, id);
         Ok("success")
     }
 }

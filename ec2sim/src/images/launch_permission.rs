@@ -148,12 +148,12 @@ impl World {
             };
             other.owner == call.account && other.public && there && other.id != image.id
         });
-        let mut changed = image.clone();
-        changes.apply(&mut changed);
-        if changed.public && !image.public && others.count() >= MOST_PUBLIC_IMAGES {
+        let mut shared = image.clone();
+        changes.apply(&mut shared);
+        if shared.public && !image.public && others.count() >= MOST_PUBLIC_IMAGES {
             return refuse("public images", MOST_PUBLIC_IMAGES);
         }
-        if changed.shared_with.len() + changed.shared_with_organizations.len() > MOST_ENTITIES {
+        if shared.shared_with.len() + shared.shared_with_organizations.len() > MOST_ENTITIES {
             return refuse("entities that an image is shared with", MOST_ENTITIES);
         }
         Ok(())

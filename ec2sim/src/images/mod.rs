@@ -8,10 +8,14 @@ mod deprecation;
 mod deregister;
 mod describe;
 mod encryption;
+mod fast_launch;
 mod launch_permission;
+mod lost_source;
 mod mapping;
 mod protection;
 mod register;
+mod timed_copy;
+mod usage_report;
 
 use crate::chance::after;
 use crate::error::{ApiError, check_id};
@@ -154,6 +158,7 @@ impl World {
             owner: call.account.clone(),
             volume: volume.to_owned(),
             size_gib,
+            full_bytes: None,
             platform: Platform::Linux,
             billing_metadata: true,
             description: String::new(),
@@ -165,9 +170,11 @@ impl World {
             public: false,
             shared_with: std::collections::BTreeSet::new(),
             deleted: None,
+            recycled_until: None,
             born,
             gone: None,
             copied: false,
+            timed: None,
         }
     }
 

@@ -2,6 +2,7 @@
 //!
 //! Everything is ordered and hashable, so that two worlds can be compared as wholes.
 
+mod fast_launch;
 mod image;
 mod instance;
 mod key;
@@ -10,6 +11,7 @@ pub(crate) mod parameter;
 mod platform;
 mod snapshot;
 mod template;
+mod usage_report;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::lag::{Lagged, View};
 
+pub(crate) use fast_launch::{FastLaunch, FastLaunchState, FastLaunchTemplate};
 pub use image::{Deregistered, Device, Ebs, Image, ImageState, Machine, Protection, StateReason};
 pub(crate) use image::{Failure, Work, WorkKind};
 pub use instance::{Instance, InstanceState, Reboot, Volume};
@@ -28,8 +31,10 @@ pub(crate) use organization::{
 pub(crate) use parameter::Record;
 pub use parameter::{DataType, Parameter};
 pub use platform::Platform;
+pub(crate) use snapshot::TimedCopy;
 pub use snapshot::{Snapshot, SnapshotState};
 pub use template::LaunchTemplate;
+pub(crate) use usage_report::{UsageQuestion, UsageReport};
 
 /// Tags as one account sees them.
 pub type Tags = BTreeMap<String, String>;
@@ -78,6 +83,8 @@ pub struct Place {
     pub(crate) allows_public_images_from: Option<(Timestamp, bool)>,
     /// For how many days a rule keeps deregistered images in the Recycle Bin; 0: there is none.
     pub recycle_bin_days: u64,
+    /// The same for deleted snapshots.
+    pub snapshot_recycle_bin_days: u64,
 }
 
 /// Who has an access key.
@@ -105,6 +112,10 @@ pub struct Region {
     pub launch_templates: BTreeMap<String, LaunchTemplate>,
     /// Parameters of Systems Manager by account and name.
     pub parameters: BTreeMap<String, BTreeMap<String, Parameter>>,
+    /// Fast launch by account and image.
+    pub(crate) fast_launches: BTreeMap<(String, String), FastLaunch>,
+    /// Reports on the usage of images by id.
+    pub(crate) usage_reports: BTreeMap<String, UsageReport>,
     /// What else there is of parameters, by account and name.
     pub(crate) records: BTreeMap<(String, String), Record>,
     /// Tags by resource and by the account that set them: tags on somebody else's public image

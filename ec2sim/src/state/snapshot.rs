@@ -40,6 +40,8 @@ pub struct Snapshot {
     pub volume: String,
     /// The size of that volume in GiB.
     pub size_gib: u64,
+    /// How much of it was written, in bytes; none: all.
+    pub full_bytes: Option<u64>,
     /// What is on it.
     pub platform: Platform,
     /// Whether it tells how that is billed.
@@ -62,10 +64,21 @@ pub struct Snapshot {
     pub shared_with: BTreeSet<String>,
     /// When it was deleted.
     pub deleted: Option<Timestamp>,
+    /// Until when it is in the Recycle Bin.
+    pub recycled_until: Option<Timestamp>,
     pub(crate) born: Lag,
     pub(crate) gone: Option<Lag>,
     /// Whether it is made by a copy, for the limit on those.
     pub(crate) copied: bool,
+    /// What it takes to copy it in the time that was asked for.
+    pub(crate) timed: Option<TimedCopy>,
+}
+
+/// A copy of a snapshot with a completion duration.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct TimedCopy {
+    pub source_region: String,
+    pub kib_per_second: u64,
 }
 
 impl Snapshot {
@@ -75,6 +88,12 @@ impl Snapshot {
 
     pub(crate) fn usable_by(&self, account: &str) -> bool {
         self.owner == account || self.public || self.shared_with.contains(account)
+    }
+
+    /// `fullSnapshotSizeInBytes`: all blocks that were ever written, not only those that are new in
+    /// it.
+    pub(crate) fn full_size(&self) -> u64 {
+        self.full_bytes.unwrap_or(self.size_gib << 30)
     }
 
     /// How much is done, in per cent.

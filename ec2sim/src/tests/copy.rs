@@ -271,7 +271,7 @@ fn encryption_by_default_encrypts_silently() {
 #[test]
 fn what_is_not_modelled_is_refused() {
     let mut ec2 = Ec2::calm();
-    let parameters = copy_of(GOLDEN, &[("SnapshotCopyCompletionDurationMinutes", "60")]);
+    let parameters = copy_of(GOLDEN, &[("DestinationOutpostArn", "x")]);
     assert_eq!(ec2.code("CopyImage", &parameters), "UnsupportedOperation");
 }
 

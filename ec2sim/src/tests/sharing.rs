@@ -180,7 +180,11 @@ fn executable_by_shows_shares_of_an_organization_to_its_members_only() {
     for by in ["self", PARTNER_ID] {
         assert_eq!(ec2.list(&[("ExecutableBy.1", by)]), [GOLDEN], "{by}");
     }
-    assert!(ec2.list(&[("ExecutableBy.1", "111122223333")]).is_empty());
+    assert_eq!(
+        ec2.list(&[("ExecutableBy.1", "111122223333")]),
+        [SHARED],
+        "what is shared with that account itself"
+    );
 }
 
 #[test]

@@ -88,3 +88,32 @@ fn an_id_that_the_caller_may_not_see_is_left_out() {
         "InvalidSnapshot.NotFound"
     );
 }
+
+#[test]
+fn a_snapshot_tells_how_much_was_written_when_it_is_done_and_so_do_its_copies() {
+    let mut ec2 = Ec2::slow();
+    let region = ec2
+        .world
+        .regions_mut()
+        .get_mut("us-east-1")
+        .expect("the region");
+    let snapshot = region
+        .snapshots
+        .get_mut(GOLDEN_SNAPSHOT)
+        .expect("the snapshot");
+    snapshot.full_bytes = Some(123_456_789);
+    let full = |ec2: &mut Ec2, id: &str| text(&ec2.snapshot(id), "fullSnapshotSizeInBytes");
+    assert_eq!(
+        full(&mut ec2, GOLDEN_SNAPSHOT).as_deref(),
+        Some("123456789")
+    );
+    let copy = ec2.copy(GOLDEN, &[]);
+    let copy = ec2.snapshots_of(&copy)[0].clone();
+    assert_eq!(full(&mut ec2, &copy), None);
+    ec2.wait(10);
+    assert_eq!(full(&mut ec2, &copy).as_deref(), Some("123456789"));
+    let image = ec2.capture("web-1");
+    ec2.wait(10);
+    let snapshot = ec2.snapshots_of(&image)[0].clone();
+    assert_eq!(full(&mut ec2, &snapshot).as_deref(), Some("8589934592"));
+}

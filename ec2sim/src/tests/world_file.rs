@@ -24,6 +24,11 @@ fn mistakes_are_named() {
             "expecting",
         ),
         (
+            "{regions: {r: {}}, accounts: {\"111122223333\": {places: {r: {snapshots: {snap-0feedfacefeedface: \
+             {size: 1, fullBytes: 1073741825}}}}}}}",
+            "more was written",
+        ),
+        (
             "{regions: {r: {}}, accounts: {\"111122223333\": {places: {r: {brokenKeys: [x]}}}}}",
             "alias/NAME",
         ),

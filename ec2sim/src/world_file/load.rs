@@ -143,6 +143,7 @@ impl Loader<'_> {
             allows_public_images: place.allows_public_images,
             allows_public_images_from: None,
             recycle_bin_days: place.recycle_bin_days,
+            snapshot_recycle_bin_days: place.snapshot_recycle_bin_days,
         })
     }
 
@@ -173,12 +174,16 @@ impl Loader<'_> {
 
     fn snapshot(&mut self, id: &str, file: SnapshotFile) -> Result<(), WorldFileError> {
         check(id, "snap")?;
+        if file.full_bytes.is_some_and(|bytes| bytes > file.size << 30) {
+            return Err(wrong(id, "more was written than it has room for"));
+        }
         let started = file.started.unwrap_or(Timestamp::UNIX_EPOCH);
         let snapshot = Snapshot {
             id: id.to_owned(),
             owner: self.account.to_owned(),
             volume: file.volume.unwrap_or_else(|| "vol-ffffffff".to_owned()),
             size_gib: file.size,
+            full_bytes: file.full_bytes,
             platform: file.platform,
             billing_metadata: file.billing_metadata,
             description: file.description,
@@ -190,9 +195,11 @@ impl Loader<'_> {
             public: file.public,
             shared_with: file.shared_with,
             deleted: None,
+            recycled_until: None,
             born: Lag::none(Timestamp::MIN),
             gone: None,
             copied: false,
+            timed: None,
         };
         self.region.born_with_tags(id, self.account, file.tags);
         match self.region.snapshots.insert(id.to_owned(), snapshot) {
@@ -242,6 +249,7 @@ impl Loader<'_> {
                 })?;
                 let snapshot = SnapshotFile {
                     size,
+                    full_bytes: None,
                     platform: if device.name == machine.root_device {
                         file.platform
                     } else {

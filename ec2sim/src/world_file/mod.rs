@@ -127,6 +127,8 @@ pub struct PlaceFile {
     pub allows_public_images: bool,
     /// For how many days deregistered images are kept in the Recycle Bin; 0: they are not.
     pub recycle_bin_days: u64,
+    /// For how many days deleted snapshots are kept there; 0: they are not.
+    pub snapshot_recycle_bin_days: u64,
     /// Snapshots by id.
     pub snapshots: BTreeMap<String, SnapshotFile>,
     /// Images by id.
@@ -145,6 +147,9 @@ pub struct PlaceFile {
 pub struct SnapshotFile {
     /// In GiB.
     pub size: u64,
+    /// How much of it was written, in bytes; absent: all.
+    #[serde(default)]
+    pub full_bytes: Option<u64>,
     /// What is on it.
     #[serde(default)]
     pub platform: Platform,

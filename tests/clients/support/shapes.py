@@ -191,9 +191,9 @@ def _ec2(operation: Any, root: ElementTree.Element) -> Iterator[str]:
                 yield f"{_name(child)} in an answer without an output shape"
         return
     yield from _structure(operation.output_shape, members, operation.name)
-    # botocore takes a missing list for an empty one; EC2 writes `<imagesSet/>`. Of an image's
-    # attributes only the one that was asked for is there.
-    if operation.name.startswith("Describe") and operation.name != "DescribeImageAttribute":
+    # botocore takes a missing list for an empty one; EC2 writes `<imagesSet/>`. Of an image's or a
+    # snapshot's attributes only the one that was asked for is there.
+    if operation.name.startswith("Describe") and not operation.name.endswith("Attribute"):
         present = {_name(child) for child in members}
         for name, member in operation.output_shape.members.items():
             if member.type_name == "list" and _wire_name(name, member) not in present:

@@ -110,7 +110,7 @@ def document(knobs: dict[str, Any], facts: dict[str, Any], iam: dict[str, Any]) 
             OURS.id: {
                 "accessKeys": [OURS.key],
                 "optedIn": [OPTED_IN],
-                "places": {HOME: _ours(), EUROPE: {"brokenKeys": [BROKEN_KEY]}, TOKYO: {"encryptionByDefault": True}},
+                "places": {HOME: _ours(), EUROPE: {"brokenKeys": [BROKEN_KEY]}, TOKYO: {"encryptionByDefault": True, "recycleBinDays": 7, "snapshotRecycleBinDays": 7}},
             },
             OTHER.id: {
                 "accessKeys": [OTHER.key],
@@ -162,6 +162,7 @@ def _ours() -> dict[str, Any]:
 def _others() -> dict[str, Any]:
     return {
         "parameters": {PUBLIC_PARAMETER: {"value": PUBLIC}},
+        "instances": {"i-0a00000000000007a": _instance("running", image=LAUNCHED)},
         "images": {
             PUBLIC: {"name": "public", "public": True, "devices": [_device(PUBLIC)]},
             SHARED: {"name": "shared", "sharedWith": [OURS.id], "devices": [_device(SHARED)]},
