@@ -15,7 +15,7 @@ def test_a_report_counts_what_other_accounts_have(ec2):
     report = ec2.create_image_usage_report(ImageId=world.LAUNCHED, ResourceTypes=INSTANCES)["ReportId"]
     eventually(lambda: _state(ec2, report) == "available", "the report is there")
     (entry,) = ec2.describe_image_usage_report_entries(ReportIds=[report])["ImageUsageReportEntries"]
-    assert (entry["AccountId"], entry["ResourceType"], entry["UsageCount"]) == (world.OTHER.id, "ec2:Instance", 1)
+    assert (entry["AccountId"], entry["ResourceType"], entry["UsageCount"]) == (world.STRANGER.id, "ec2:Instance", 1)
     assert ec2.delete_image_usage_report(ReportId=report)["Return"] is True
     assert ec2.describe_image_usage_reports()["ImageUsageReports"] == []
 

@@ -64,7 +64,7 @@ impl Asked<'_> {
         for touched in *touches {
             match touched {
                 Touches::Nothing => {
-                    checks.push(self.check(&format!("ec2:{action}"), "*", self.ec2()))
+                    checks.push(Check::of(&format!("ec2:{action}"), "*", self.ec2()));
                 }
                 Touches::Named(parameter) => self.named(parameter, &mut checks),
                 Touches::SourceImage => checks.extend(self.source_image()),
@@ -72,7 +72,7 @@ impl Asked<'_> {
                 Touches::New(kind) => {
                     let context = self.ec2().with_request_tags(&self.born_with(kind)?);
                     let arn = self.arn(self.region, kind, "*");
-                    checks.push(self.check(&format!("ec2:{action}"), &arn, context));
+                    checks.push(Check::of(&format!("ec2:{action}"), &arn, context));
                 }
                 Touches::TagsAtBirth => {
                     for kind in ["image", "snapshot", "instance", "volume"] {
@@ -81,7 +81,7 @@ impl Asked<'_> {
                             let context = self.ec2().with_request_tags(&tags);
                             let context = context.with("ec2:CreateAction", action);
                             let arn = self.arn(self.region, kind, "*");
-                            checks.push(self.check("ec2:CreateTags", &arn, context));
+                            checks.push(Check::of("ec2:CreateTags", &arn, context));
                         }
                     }
                 }
@@ -101,7 +101,7 @@ impl Asked<'_> {
         let of = |action: &str| format!("ssm:{action}");
         let Some(named) = named else {
             let arn = format!("arn:aws:ssm:{}:{}:*", self.region, self.account);
-            return Ok(vec![self.check(&of(action), &arn, self.common.clone())]);
+            return Ok(vec![Check::of(&of(action), &arn, self.common.clone())]);
         };
         let given = tags_of(&mut self.parameters(), "Tags");
         let keys = self.parameters().list("TagKeys");
@@ -116,9 +116,9 @@ impl Asked<'_> {
             if action != "PutParameter" {
                 context = context.with_tags(&region.parameter_tags(self.account, name));
             }
-            checks.push(self.check(&of(action), &arn, context.clone()));
+            checks.push(Check::of(&of(action), &arn, context.clone()));
             if action == "PutParameter" && !given.is_empty() {
-                checks.push(self.check("ssm:AddTagsToResource", &arn, context));
+                checks.push(Check::of("ssm:AddTagsToResource", &arn, context));
             }
         }
         Ok(checks)
@@ -140,7 +140,7 @@ impl Asked<'_> {
         ] {
             context = context.with_all(key, parameters.text(name));
         }
-        vec![self.check("sts:AssumeRole", &arn, context)]
+        vec![Check::of("sts:AssumeRole", &arn, context)]
     }
 
     fn named(&self, parameter: &str, checks: &mut Vec<Check>) {
@@ -175,7 +175,7 @@ impl Asked<'_> {
         let image = self.world.regions().get(&region)?.images.get(&id);
         context = context.with_all("ec2:Owner", image.map(|image| self.owner(&image.owner)));
         let arn = self.arn(&region, "image", &id);
-        Some(self.check("ec2:CopyImage", &arn, context))
+        Some(Check::of("ec2:CopyImage", &arn, context))
     }
 
     fn mapped_snapshots(&self, checks: &mut Vec<Check>) {
@@ -199,7 +199,7 @@ impl Asked<'_> {
                 for action in actions {
                     let via = [READER.to_owned()];
                     let context = self.common.clone().with_all("aws:CalledVia", via);
-                    checks.push(self.check(action, &self.read_by(action), context));
+                    checks.push(Check::of(action, &self.read_by(action), context));
                 }
             }
         }
@@ -263,7 +263,7 @@ impl Asked<'_> {
         } else {
             return None;
         };
-        Some(self.check(action, &self.arn(self.region, kind, id), context))
+        Some(Check::of(action, &self.arn(self.region, kind, id), context))
     }
 
     /// The tags that a resource of this type is to be born with, copied ones too.
@@ -294,14 +294,6 @@ impl Asked<'_> {
             ));
         }
         Ok(())
-    }
-
-    fn check(&self, action: &str, resource: &str, context: Context) -> Check {
-        Check {
-            action: action.to_owned(),
-            resource: resource.to_owned(),
-            context,
-        }
     }
 
     fn ec2(&self) -> Context {

@@ -72,11 +72,10 @@ pub(super) fn has_many(key: &str) -> Option<bool> {
         let start = key.get(..known.len());
         key.len() > known.len() && start.is_some_and(|start| start.eq_ignore_ascii_case(known))
     };
-    if MANY.iter().any(|known| is(known)) {
+    if MANY.iter().any(is) {
         Some(true)
     } else {
-        let known =
-            SINGLE.iter().any(|known| is(known)) || OF_TAGS.iter().any(|known| begins(known));
+        let known = SINGLE.iter().any(is) || OF_TAGS.iter().any(begins);
         known.then_some(false)
     }
 }

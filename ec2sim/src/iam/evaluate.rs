@@ -17,6 +17,16 @@ pub(super) struct Check {
     pub context: Context,
 }
 
+impl Check {
+    pub(super) fn of(action: &str, resource: &str, context: Context) -> Self {
+        Self {
+            action: action.to_owned(),
+            resource: resource.to_owned(),
+            context,
+        }
+    }
+}
+
 /// A statement that has a say, with its policy.
 pub(super) type Voice<'a> = (&'a Policy, &'a Statement);
 

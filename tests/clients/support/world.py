@@ -120,7 +120,10 @@ def document(knobs: dict[str, Any], facts: dict[str, Any], iam: dict[str, Any]) 
                 },
                 "places": {HOME: _others(), EUROPE: _twins()},
             },
-            STRANGER.id: {"accessKeys": [STRANGER.key]},
+            STRANGER.id: {
+                "accessKeys": [STRANGER.key],
+                "places": {HOME: {"instances": {"i-0a00000000000007a": _instance("running", image=LAUNCHED)}}},
+            },
         },
         "organizations": {
             "o-clients0001": {"management": OURS.id, "units": {"ou-cl01-partners": {"accounts": [OTHER.id]}}},
@@ -162,7 +165,6 @@ def _ours() -> dict[str, Any]:
 def _others() -> dict[str, Any]:
     return {
         "parameters": {PUBLIC_PARAMETER: {"value": PUBLIC}},
-        "instances": {"i-0a00000000000007a": _instance("running", image=LAUNCHED)},
         "images": {
             PUBLIC: {"name": "public", "public": True, "devices": [_device(PUBLIC)]},
             SHARED: {"name": "shared", "sharedWith": [OURS.id], "devices": [_device(SHARED)]},

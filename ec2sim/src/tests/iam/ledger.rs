@@ -91,7 +91,7 @@ fn a_denied_call_uses_nothing_and_is_listed() {
         tag.conditions["StringEquals aws:ResourceTag/team"].failed,
         1
     );
-    let denial = serde_json::to_value(&ledger.denials()).expect("JSON");
+    let denial = serde_json::to_value(ledger.denials()).expect("JSON");
     assert_eq!(
         denial,
         json!([{
