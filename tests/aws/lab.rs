@@ -24,13 +24,17 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_async::rt::sleep::TokioSleep;
 use aws_smithy_runtime_api::client::http::HttpClient;
-use ec2sim::{CallSummary, Fault, InProcess, Knobs, World};
+use ec2sim::{CallSummary, Fault, InProcess, Knobs, Policy, PolicyLedger, World};
 use jiff::Timestamp;
 use serde_json::json;
 use tokio::task::JoinHandle;
 
 /// The account of ec2sim's example world.
 pub const ACCOUNT: &str = "111122223333";
+/// The key of the account that the lab calls with.
+const ACCESS_KEY: &str = "AKIAEC2SIMHOME000001";
+/// Whose images the lab makes.
+const OWNER: &str = "test";
 /// Its instance in us-east-1.
 pub const INSTANCE: &str = "i-0a1b2c3d4e5f60718";
 
@@ -54,6 +58,24 @@ impl Lab {
     /// A calm world: nothing lags, nothing is refused, everything is done at once.
     pub fn calm() -> Self {
         Self::with_knobs(Knobs::calm())
+    }
+
+    /// A calm world in which EC2 asks this policy, with the owner of the lab, whether each of its calls may be made.
+    pub fn under_policy(policy: &str) -> Self {
+        let policy = Policy::parse("controller", &policy.replace("OWNER_ID", OWNER));
+        let mut world = World::example()
+            .expect("the example is a world")
+            .with_knobs(Knobs::calm());
+        world
+            .set_policies(ACCESS_KEY, vec![policy.expect("a policy")])
+            .expect("the key is known");
+        Self::over(world, |ec2| ec2)
+    }
+
+    /// What the policy did so far.
+    pub fn policy_ledger(&self) -> PolicyLedger {
+        let world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
+        world.policy_ledger().clone()
     }
 
     pub fn with_knobs(knobs: Knobs) -> Self {
@@ -95,9 +117,7 @@ impl Lab {
             .time_source(clock.clone())
             .sleep_impl(TokioSleep::new())
             .credentials_provider(SharedCredentialsProvider::new(Credentials::from_keys(
-                "AKIAEC2SIMHOME000001",
-                "none",
-                None,
+                ACCESS_KEY, "none", None,
             )))
             .build();
         let calls = EC2Calls::default();
@@ -105,7 +125,7 @@ impl Lab {
         let budget = Arc::new(Budget::new(clock.clone()));
         let inventory = Inventory::new(
             Arc::clone(&sessions),
-            "test",
+            OWNER,
             clock.clone(),
             Settings::default(),
             Arc::clone(&budget),

@@ -64,7 +64,7 @@ fn allowed() -> BTreeSet<String> {
 
 #[tokio::test(start_paused = true)]
 async fn the_policy_allows_every_call_that_is_made_and_no_other() {
-    let lab = Lab::calm().started().await;
+    let lab = Lab::under_policy(POLICY).started().await;
     let region = "us-east-1";
     let (web, base) = (
         desired("web", &[region, "eu-west-1"]),
@@ -140,6 +140,13 @@ async fn the_policy_allows_every_call_that_is_made_and_no_other() {
         .filter(|action| action != "GetCallerIdentity")
         .collect();
     assert_eq!(made, allowed());
+    let ledger = lab.policy_ledger();
+    let denials = ledger.denials();
+    assert!(denials.is_empty(), "{denials:?}");
+    // There is no other account here.
+    let mut unused = ledger.unused();
+    unused.retain(|one| !one.contains("ReachOtherAccounts"));
+    assert!(unused.is_empty(), "{unused:#?}");
 }
 
 #[test]
