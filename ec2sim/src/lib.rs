@@ -12,6 +12,7 @@
 //! An action that is not here answers `InvalidAction`, a parameter `UnknownParameter`, and what
 //! EC2 knows but this crate does not, `UnsupportedOperation`: never silence.
 
+mod allowed_images;
 mod chance;
 mod connector;
 mod describe_tags;

@@ -327,6 +327,7 @@ impl World {
             "EnableImageDeregistrationProtection" => {
                 self.enable_image_deregistration_protection(&call, parameters)
             }
+            "GetAllowedImagesSettings" => self.get_allowed_images_settings(parameters),
             "GetEbsDefaultKmsKeyId" => self.get_ebs_default_kms_key_id(&call, parameters),
             "GetEbsEncryptionByDefault" => self.get_ebs_encryption_by_default(&call, parameters),
             "GetImageBlockPublicAccessState" => {

@@ -332,10 +332,12 @@ fn the_iam_policy_names_every_call_and_no_other() {
     namespace.apply_of_instance(
         "web",
         &["us-east-1", "eu-west-1"],
-        "tags: {team: web, stage: test}",
+        "tags: {team: web, stage: test}\n  sharing: {accounts: [\"222233334444\"]}\n  deprecation: {after: 2160h}\n  \
+         deregistrationProtection: Enabled\n  imdsSupport: v2.0",
     );
     namespace.until_ready("web");
-    namespace.patch("web", r#"{"spec": {"tags": {"stage": null}}}"#);
+    let less = r#"{"spec": {"tags": {"stage": null}, "deprecation": {"after": null}}}"#;
+    namespace.patch("web", less);
     namespace.until_ready("web");
     namespace.delete("web");
     namespace.until_gone("web");

@@ -117,6 +117,17 @@ fn apply_crds_of_a_later_version(kubectl: &Kubectl) {
     let path = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/source";
     let source: &mut Value = crd.pointer_mut(path).unwrap();
     *source = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
+    // They look into the source of today.
+    for path in ["", "/properties/spec"] {
+        let path = format!("/spec/versions/0/schema/openAPIV3Schema{path}");
+        let schema: &mut Value = crd.pointer_mut(&path).unwrap();
+        drop(
+            schema
+                .as_object_mut()
+                .unwrap()
+                .remove("x-kubernetes-validations"),
+        );
+    }
     let later = json!({
         "apiVersion": crd["apiVersion"], "kind": crd["kind"],
         "metadata": {"name": "machineimages.amity.dev"}, "spec": crd["spec"],

@@ -72,6 +72,7 @@ pub(super) const EC2: &[(&str, &[Touches])] = &[
     ("EnableImageBlockPublicAccess", &[Nothing]),
     ("EnableImageDeprecation", &[Named("ImageId")]),
     ("EnableImageDeregistrationProtection", &[Named("ImageId")]),
+    ("GetAllowedImagesSettings", &[Nothing]),
     ("GetEbsDefaultKmsKeyId", &[Nothing]),
     ("GetEbsEncryptionByDefault", &[Nothing]),
     ("GetImageBlockPublicAccessState", &[Nothing]),

@@ -217,3 +217,10 @@ fn a_dry_run_has_the_status_of_the_facts() {
         assert_eq!(answer.error.as_deref(), Some("DryRunOperation"));
     }
 }
+
+#[test]
+fn nobody_has_restricted_which_images_may_be_used() {
+    let mut ec2 = Ec2::calm();
+    let body = ec2.ok("GetAllowedImagesSettings", &[]);
+    assert_eq!(text(&body, "state").as_deref(), Some("disabled"));
+}

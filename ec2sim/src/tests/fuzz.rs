@@ -72,6 +72,7 @@ const REQUESTS: &[&str] = &[
     "Action=GetEbsEncryptionByDefault&Version=2016-11-15",
     "Action=EnableEbsEncryptionByDefault&Version=2016-11-15",
     "Action=DisableEbsEncryptionByDefault&Version=2016-11-15",
+    "Action=GetAllowedImagesSettings&Version=2016-11-15",
     "Action=GetEbsDefaultKmsKeyId&Version=2016-11-15",
     "Action=EnableFastLaunch&Version=2016-11-15&ImageId=ami-0feedfacefeedface&MaxParallelLaunches=6\
      &SnapshotConfiguration.TargetResourceCount=2",

@@ -79,6 +79,18 @@ fn a_life_of_an_image_uses_all_of_the_controllers_policy() {
     ec2.ok("DisableImageDeprecation", &[id]);
     ec2.ok("EnableImageDeregistrationProtection", &[id]);
     ec2.ok("DisableImageDeregistrationProtection", &[id]);
+    ec2.ok(
+        "DescribeImageAttribute",
+        &[id, ("Attribute", "launchPermission")],
+    );
+    let of_snapshot = [
+        ("SnapshotId", snapshot.as_str()),
+        ("Attribute", "createVolumePermission"),
+    ];
+    ec2.ok("DescribeSnapshotAttribute", &of_snapshot);
+    let friend = ("CreateVolumePermission.Add.1.UserId", "222233334444");
+    ec2.ok("ModifySnapshotAttribute", &[of_snapshot[0], friend]);
+    ec2.ok("GetAllowedImagesSettings", &[]);
     for resource in [&image, &snapshot] {
         let tag = [
             ("ResourceId.1", resource.as_str()),
@@ -100,6 +112,7 @@ fn a_life_of_an_image_uses_all_of_the_controllers_policy() {
         ("BlockDeviceMapping.1.Ebs.SnapshotId", GOLDEN_SNAPSHOT),
     ];
     create(&mut ec2, "RegisterImage", &with(&registration, &one));
+    ask(&mut ec2, HOME, "GetParameter", &[("Name", "/golden/web")]);
     ec2.caller.service = Service::Sts;
     let role = [
         ("RoleArn", ROLE),
