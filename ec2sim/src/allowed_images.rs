@@ -3,17 +3,11 @@
 use crate::error::ApiError;
 use crate::wire::parameters::Parameters;
 use crate::wire::response::Reply;
-use crate::world::World;
 
-impl World {
-    pub(crate) fn get_allowed_images_settings(
-        &self,
-        parameters: Parameters,
-    ) -> Result<Reply, ApiError> {
-        parameters.finish_action()?;
-        Ok(Reply::of(|xml| {
-            xml.text("state", "disabled");
-            xml.text("managedBy", "account");
-        }))
-    }
+pub(crate) fn settings(parameters: Parameters) -> Result<Reply, ApiError> {
+    parameters.finish_action()?;
+    Ok(Reply::of(|xml| {
+        xml.text("state", "disabled");
+        xml.text("managedBy", "account");
+    }))
 }

@@ -8,6 +8,7 @@ use std::hash::{Hash, Hasher};
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::allowed_images;
 use crate::chance::{Chance, Stream, digest, mix};
 use crate::error::ApiError;
 use crate::facts::Facts;
@@ -327,7 +328,7 @@ impl World {
             "EnableImageDeregistrationProtection" => {
                 self.enable_image_deregistration_protection(&call, parameters)
             }
-            "GetAllowedImagesSettings" => self.get_allowed_images_settings(parameters),
+            "GetAllowedImagesSettings" => allowed_images::settings(parameters),
             "GetEbsDefaultKmsKeyId" => self.get_ebs_default_kms_key_id(&call, parameters),
             "GetEbsEncryptionByDefault" => self.get_ebs_encryption_by_default(&call, parameters),
             "GetImageBlockPublicAccessState" => {

@@ -26,6 +26,9 @@ const SOURCE_IS_GONE: [&str; 4] = [
     "CaptureFailed",
 ];
 
+/// How often a capture may be in vain that is asked for anew.
+const REBUILDS: usize = 3;
+
 /// How often something may come to light after EC2 matched.
 const COMES_TO_LIGHT_WITHIN: usize = 12;
 
@@ -246,17 +249,20 @@ impl Tale<'_> {
     /// EC2 comes to match the specs.
     async fn becomes_true(&mut self, what: &str) -> Result<(), String> {
         let (universe, chance) = (self.universe, self.chance.clone());
-        self.settle(what, |universe, key| {
-            oracles::is_ready(universe, key) || oracles::awaits_rebuild(universe, key)
-        })
-        .await?;
-        for Actor { key, plot, .. } in &mut self.actors {
-            if oracles::awaits_rebuild(universe, key) {
-                // The process crashed between the record of a capture and the call, or the answer was lost, and nobody
-                // acted for a whole window. The user does what the message says.
-                plot.rebuild(&chance);
-                universe.note("rebuilt as the message says");
-                universe.apply(key, &plot.spec);
+        // It may be in vain again, where a standby takes over in the middle of the second one, say.
+        for _ in 0..REBUILDS {
+            self.settle(what, |universe, key| {
+                oracles::is_ready(universe, key) || oracles::awaits_rebuild(universe, key)
+            })
+            .await?;
+            for Actor { key, plot, .. } in &mut self.actors {
+                if oracles::awaits_rebuild(universe, key) {
+                    // The process crashed between the record of a capture and the call, or the answer was lost, and
+                    // nobody acted for a whole window. The user does what the message says.
+                    plot.rebuild(&chance);
+                    universe.note("rebuilt as the message says");
+                    universe.apply(key, &plot.spec);
+                }
             }
         }
         self.settle(what, oracles::is_ready).await?;

@@ -74,6 +74,10 @@ pub struct References<'a> {
 
 /// What one `MachineImage` asks for.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of its own, as the spec, the object and the status have it"
+)]
 pub struct Desired {
     /// Whose images these are.
     pub identity: Identity,

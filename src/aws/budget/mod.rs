@@ -359,6 +359,14 @@ fn fingerprint(desired: &Desired) -> u64 {
     desired.image_name.hash(&mut hasher);
     desired.description.hash(&mut hasher);
     desired.tags.hash(&mut hasher);
+    desired.publish_tags.hash(&mut hasher);
+    desired.requires_imds_v2.hash(&mut hasher);
+    desired.protection.hash(&mut hasher);
+    desired.copy_minutes.hash(&mut hasher);
+    if let Some(sharing) = &desired.sharing {
+        sharing.public.hash(&mut hasher);
+        sharing.with.hash(&mut hasher);
+    }
     desired.is_being_deleted().hash(&mut hasher);
     hasher.finish()
 }

@@ -302,9 +302,10 @@ impl Inventory {
                 .wrote(&identity.object, &place.account, action, result, now);
             match action {
                 // What they are is known: that lists agree is awaited with what else goes on.
-                Action::CreateTags { .. } | Action::DeleteTags { .. } => {}
-                // No list shows it.
-                Action::ChangePermissions { .. } => {}
+                // Neither does any list show who else may use something.
+                Action::CreateTags { .. }
+                | Action::DeleteTags { .. }
+                | Action::ChangePermissions { .. } => {}
                 _ if action.creates() => state.read_by(now + pace::AFTER_CREATION),
                 _ => state.read_by(now + pace::AFTER_WRITE),
             }
