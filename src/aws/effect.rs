@@ -253,7 +253,9 @@ fn guard(action: &Action) -> Result<(), Failure> {
         Action::DeleteTags { keys, .. } if keys.is_empty() || keys.iter().any(String::is_empty) => {
             complain("keys")
         }
-        Action::CreateTags { id, .. } | Action::DeleteTags { id, .. }
+        Action::CreateTags { id, .. }
+        | Action::DeleteTags { id, .. }
+        | Action::ChangePermissions { id, .. }
             if !is_id("ami-", id) && !is_id("snap-", id) =>
         {
             complain("an image or a snapshot")
@@ -262,9 +264,6 @@ fn guard(action: &Action) -> Result<(), Failure> {
             complain("an image")
         }
         Action::DeleteSnapshot { id } if !is_id("snap-", id) => complain("a snapshot"),
-        Action::ChangePermissions { id, .. } if !is_id("ami-", id) && !is_id("snap-", id) => {
-            complain("an image or a snapshot")
-        }
         Action::ChangePermissions { change, .. } if change.is_empty() => complain("a change"),
         Action::ChangePermissions { id, change }
             if is_id("snap-", id) && !change.add.is_empty() && !change.remove.is_empty() =>

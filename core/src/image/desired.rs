@@ -5,9 +5,10 @@
 
 mod chain;
 mod follow;
+mod sharing;
 mod source;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
@@ -15,12 +16,11 @@ use kube::ResourceExt;
 use super::attributes::Protection;
 use super::identity::{Identity, Place, Reference, Revision, tag};
 use super::observed::{Image, ImageState};
-use super::permissions::{Grantee, Sharing};
+use super::permissions::Sharing;
 use super::plan::Finding;
 use crate::api::conditions::{self, Reason};
 use crate::api::{
-    self, AwsAccount, DeletionPolicy, Deprecation, Follow, MachineImage, MachineImageStatus,
-    Namespace, NotGranted, Visibility,
+    AwsAccount, DeletionPolicy, Deprecation, Follow, MachineImage, MachineImageStatus,
 };
 pub use chain::chain;
 pub use follow::{Lineage, Recorded};
@@ -243,7 +243,7 @@ impl Desired {
             sharing: spec
                 .sharing
                 .as_ref()
-                .map(|asked| sharing(asked, image.namespace(), references)),
+                .map(|asked| sharing::sharing(asked, image.namespace(), references)),
             was_in_sync: was_in_sync(image),
             kept_revisions: usize::try_from(spec.retention.revisions).unwrap_or_default(),
             kept_for: spec.retention.min_age(),
@@ -362,57 +362,6 @@ fn was_in_sync(image: &MachineImage) -> bool {
             && conditions.any(|one| one.type_ == conditions::READY && one.status == "True")
     };
     image.status.as_ref().is_some_and(is_ready)
-}
-
-/// With whom the spec asks to share, and with whom of them the account lets the namespace. The account itself needs no
-/// permission.
-fn sharing(asked: &api::Sharing, namespace: &str, references: References<'_>) -> Sharing {
-    let own = references.account.map(|account| &account.spec.account_id);
-    let accounts = asked.accounts.iter().filter(|id| Some(*id) != own);
-    let units = asked.organizational_units.iter();
-    let with: BTreeSet<_> = accounts
-        .cloned()
-        .map(Grantee::Account)
-        .chain(
-            asked
-                .organizations
-                .iter()
-                .cloned()
-                .map(Grantee::Organization),
-        )
-        .chain(units.cloned().map(Grantee::OrganizationalUnit))
-        .collect();
-    let mut sharing = Sharing {
-        public: asked.visibility == Visibility::Public,
-        with,
-        public_is_granted: true,
-        ..Sharing::default()
-    };
-    let Some(account) = references.account else {
-        return sharing;
-    };
-    let namespace = Namespace {
-        name: namespace,
-        labels: references.namespace_labels,
-    };
-    let refusal = |missing: NotGranted| Finding {
-        reason: conditions::NOT_GRANTED,
-        place: None,
-        message: missing.to_string(),
-    };
-    for grantee in &sharing.with {
-        if let Err(missing) = account.grants_sharing(namespace, grantee.id()) {
-            sharing.not_granted.insert(grantee.clone());
-            sharing.refusals.push(refusal(missing));
-        }
-    }
-    if sharing.public
-        && let Err(missing) = account.grants_public(namespace)
-    {
-        sharing.public_is_granted = false;
-        sharing.refusals.push(refusal(missing));
-    }
-    sharing
 }
 
 /// What of the spec's references forbids to make anything.

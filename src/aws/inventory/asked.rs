@@ -1,5 +1,5 @@
-//! What is read for one object (its source, who uses its images and who else may) is read beside the reconcile that asks for it:
-//! one that waited for a region in trouble would keep other objects from their turn.
+//! What is read for one object (its source, who uses its images and who else may) is read beside the reconcile
+//! that asks for it: one that waited for a region in trouble would keep other objects from their turn.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};

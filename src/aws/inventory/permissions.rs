@@ -34,11 +34,22 @@ impl PermissionsRead {
     }
 
     fn get(&self, key: &(Place, String), now: Timestamp) -> Option<Permissions> {
+        let read = self.lock();
+        let fresh = read.get(key).filter(|(until, _)| now < *until);
+        fresh.map(|(_, permissions)| permissions.clone())
+    }
+
+    /// Remembers it, and drops what is too old: the images that are gone are not asked about again.
+    fn put(
+        &self,
+        key: (Place, String),
+        permissions: Permissions,
+        fresh: SignedDuration,
+        now: Timestamp,
+    ) {
         let mut read = self.lock();
-        if read.get(key).is_some_and(|(until, _)| *until <= now) {
-            read.remove(key);
-        }
-        read.get(key).map(|(_, permissions)| permissions.clone())
+        read.retain(|_, (until, _)| now < *until);
+        read.insert(key, (now + fresh, permissions));
     }
 }
 
@@ -84,9 +95,9 @@ impl Inventory {
             ),
             Err(unreadable) => (Permissions::Unknown(unreadable), FAILURE_FRESH),
         };
-        let until = self.clock.now() + fresh;
         let key = (place.clone(), id.to_owned());
-        self.permissions.lock().insert(key, (until, permissions));
+        self.permissions
+            .put(key, permissions, fresh, self.clock.now());
     }
 
     /// What was changed is so, whatever EC2 shows in the next minutes; after that it is read again.

@@ -18,6 +18,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::read::{Pages, State, filter, state_of, tags_of};
 use super::{Inventory, not_read_yet};
 use crate::aws::calls::{self, EC2Calls};
+use crate::aws::effect::is_id;
 use crate::aws::error::Failure;
 use crate::aws::session::Session;
 
@@ -189,7 +190,7 @@ impl Inventory {
             }
             Err(not_now) => return SourceView::Unreadable(not_now),
         };
-        if !is_image_id(&value) {
+        if !is_id("ami-", &value) {
             return SourceView::NoImage {
                 message: format!(
                     "the value of parameter {} in {} is no image's id: name a parameter whose value is one, such as \
@@ -361,16 +362,6 @@ async fn value_of(ssm: &Ssm, calls: &EC2Calls, name: &str) -> Result<String, Fai
         .and_then(|parameter| parameter.value())
         .unwrap_or_default()
         .to_owned())
-}
-
-/// `ami-` and eight or seventeen hex digits, as EC2 gives them.
-fn is_image_id(value: &str) -> bool {
-    value.strip_prefix("ami-").is_some_and(|digits| {
-        [8, 17].contains(&digits.len())
-            && digits
-                .bytes()
-                .all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
-    })
 }
 
 async fn instance(ec2: &Ec2, calls: &EC2Calls, id: &str) -> Result<Option<SourceView>, Failure> {
@@ -558,7 +549,7 @@ mod tests {
     #[test]
     fn an_image_has_an_id_of_the_old_or_the_new_length() {
         for id in ["ami-0123abcd", "ami-0123456789abcdef0"] {
-            assert!(is_image_id(id), "{id}");
+            assert!(is_id("ami-", id), "{id}");
         }
         for other in [
             "",
@@ -570,7 +561,7 @@ mod tests {
             "snap-0123456789abcdef0",
             "{\"image_id\": \"ami-0123abcd\"}",
         ] {
-            assert!(!is_image_id(other), "{other:?}");
+            assert!(!is_id("ami-", other), "{other:?}");
         }
     }
 

@@ -8,7 +8,7 @@ use super::super::observed::{
     Image, ImageState, SourceImage, SourceInstance, SourceSnapshot, SourceView,
 };
 use super::super::plan::Finding;
-use crate::api::{self, AwsAccount, InstanceVolumes, Namespace, NotGranted, Reboot, conditions};
+use crate::api::{self, AwsAccount, InstanceVolumes, Namespace, NotGranted, Reboot};
 
 /// What a revision is made from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -356,10 +356,6 @@ impl SourceGrants {
                 labels: &self.labels,
             },
         )
-        .map_err(|missing| Finding {
-            reason: conditions::NOT_GRANTED,
-            place: None,
-            message: missing.to_string(),
-        })
+        .map_err(Finding::from)
     }
 }

@@ -91,38 +91,34 @@ fn bring_into_line(
         let id = id.to_owned();
         Step::at(owned.place, Action::ChangePermissions { id, change }, why)
     };
-    let unknown = |seen: &BTreeSet<Grantee>| {
-        let change = change(view, sharing, owned, id, seen);
-        step(change, Why::WantedBy(FIELD)).waiting_for(WaitsFor::Permissions(id.to_owned()))
-    };
     let key = (owned.place.clone(), id.to_owned());
-    match view.observed.permissions.get(&key) {
-        Some(Permissions::Of(seen)) => {
-            let change = change(view, sharing, owned, id, seen);
-            for part in change.in_calls(id != owned.image.id) {
-                let why = if part.add.is_empty() {
-                    Why::NoLongerIn(FIELD)
-                } else {
-                    Why::WantedBy(FIELD)
-                };
-                plan.steps.push(step(part, why));
-            }
+    let seen = view.observed.permissions.get(&key);
+    if let Some(Permissions::Of(seen)) = seen {
+        let change = change(view, sharing, owned, id, seen);
+        for part in change.in_calls(id != owned.image.id) {
+            let why = if part.add.is_empty() {
+                Why::NoLongerIn(FIELD)
+            } else {
+                Why::WantedBy(FIELD)
+            };
+            plan.steps.push(step(part, why));
         }
-        Some(Permissions::Unknown(unreadable)) => {
-            if [conditions::ACCESS_DENIED, conditions::NO_CREDENTIALS].contains(&unreadable.reason)
-            {
-                plan.findings.push(Finding {
-                    reason: unreadable.reason,
-                    place: Some(owned.place.clone()),
-                    message: unreadable.message.clone(),
-                });
-            }
-            if !view.desired.was_in_sync {
-                plan.steps.push(unknown(&BTreeSet::new()));
-            }
-        }
-        None if !view.desired.was_in_sync => plan.steps.push(unknown(&BTreeSet::new())),
-        None => {}
+        return;
+    }
+    if let Some(Permissions::Unknown(unreadable)) = seen
+        && [conditions::ACCESS_DENIED, conditions::NO_CREDENTIALS].contains(&unreadable.reason)
+    {
+        plan.findings.push(Finding {
+            reason: unreadable.reason,
+            place: Some(owned.place.clone()),
+            message: unreadable.message.clone(),
+        });
+    }
+    if !view.desired.was_in_sync {
+        let change = change(view, sharing, owned, id, &BTreeSet::new());
+        let waits_for = WaitsFor::Permissions(id.to_owned());
+        let step = step(change, Why::WantedBy(FIELD));
+        plan.steps.push(step.waiting_for(waits_for));
     }
 }
 

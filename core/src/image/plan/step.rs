@@ -5,7 +5,8 @@ use std::fmt;
 
 use jiff::Timestamp;
 
-use crate::api::conditions::Reason;
+use crate::api::NotGranted;
+use crate::api::conditions::{self, Reason};
 use crate::image::attributes::AttributeChange;
 use crate::image::desired::Registration;
 use crate::image::identity::{Place, Reference, Revision};
@@ -564,4 +565,14 @@ pub struct Finding {
     pub place: Option<Place>,
     /// A sentence naming region, id and remedy.
     pub message: String,
+}
+
+impl From<NotGranted> for Finding {
+    fn from(missing: NotGranted) -> Self {
+        Self {
+            reason: conditions::NOT_GRANTED,
+            place: None,
+            message: missing.to_string(),
+        }
+    }
 }
