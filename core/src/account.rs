@@ -1,8 +1,9 @@
 //! What an account holds of this installation, looked at as a whole: how much is about to go at once, what
 //! nobody asks for any more, and whether the `AwsAccount` may go. Pure, as the planner is.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use crate::api::{DeletionPolicy, MachineImage, Stray, Strays};
 use crate::image::identity::{Place, tag};
@@ -17,13 +18,14 @@ const SAID_NAMES: usize = 3;
 
 /// What every object asks for, as far as it concerns an account.
 #[derive(Clone, Debug, Default)]
-pub struct Claims(BTreeMap<String, Claim>);
+pub struct Claims(BTreeMap<String, Arc<Claim>>);
 
-#[derive(Clone, Debug)]
-struct Claim {
+/// What one object asks for of an account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
     /// `None` for an object that this version cannot read: it may be any.
-    account_name: Option<String>,
-    regions: BTreeSet<String>,
+    account_name: Option<Box<str>>,
+    regions: Box<[Box<str>]>,
     /// Whether it is being deleted.
     ends: bool,
     deletes: bool,
@@ -32,8 +34,8 @@ struct Claim {
 /// An image or snapshot with this installation's tags.
 #[derive(Clone, Debug)]
 pub struct Held {
-    /// Where.
-    pub place: Place,
+    /// Where; one for all that is there.
+    pub place: Arc<Place>,
     /// `ami-…` or `snap-…`
     pub id: String,
     /// Gigabytes of a snapshot; none of an image, which stores nothing itself.
@@ -70,32 +72,41 @@ impl Held {
     }
 }
 
-impl Claims {
-    /// The claims of these objects; of one that this version cannot read there is only `namespace/name`.
-    pub fn of<'a>(objects: impl IntoIterator<Item = Result<&'a MachineImage, String>>) -> Self {
-        let claim = |object: Result<&MachineImage, String>| match object {
-            Ok(image) => {
-                let claim = Claim {
-                    account_name: Some(image.spec.account_name.clone()),
-                    regions: image.spec.region_names().map(str::to_owned).collect(),
-                    ends: image.is_being_deleted(),
-                    deletes: image.spec.deletion_policy == DeletionPolicy::Delete,
-                };
-                (image.key(), claim)
-            }
-            Err(key) => (
-                key,
-                Claim {
-                    account_name: None,
-                    regions: BTreeSet::new(),
-                    ends: false,
-                    deletes: false,
-                },
-            ),
-        };
-        Self(objects.into_iter().map(claim).collect())
+impl Claim {
+    /// What this object asks for.
+    pub fn of(image: &MachineImage) -> Self {
+        Self {
+            account_name: Some(image.spec.account_name.as_str().into()),
+            regions: image.spec.region_names().map(Box::from).collect(),
+            ends: image.is_being_deleted(),
+            deletes: image.spec.deletion_policy == DeletionPolicy::Delete,
+        }
     }
 
+    /// What an object asks for that this version cannot read.
+    pub fn of_any_account() -> Self {
+        Self {
+            account_name: None,
+            regions: Box::default(),
+            ends: false,
+            deletes: false,
+        }
+    }
+
+    /// Whether the object names this `AwsAccount`, as far as this version can read it.
+    pub fn names(&self, account_name: &str) -> bool {
+        self.account_name.as_deref() == Some(account_name)
+    }
+}
+
+/// From the claims of objects, by `namespace/name`.
+impl FromIterator<(String, Arc<Claim>)> for Claims {
+    fn from_iter<I: IntoIterator<Item = (String, Arc<Claim>)>>(claims: I) -> Self {
+        Self(claims.into_iter().collect())
+    }
+}
+
+impl Claims {
     /// The objects that name this `AwsAccount`, or may.
     fn naming<'a>(&'a self, account_name: &'a str) -> impl Iterator<Item = &'a String> {
         let naming = self.0.iter().filter(move |(_, claim)| {
@@ -125,7 +136,9 @@ impl Claims {
             }
             let claim = held.object().and_then(|object| self.0.get(object));
             claim.is_some_and(|claim| {
-                claim.deletes && (claim.ends || !claim.regions.contains(&held.place.region))
+                let region = held.place.region.as_str();
+                let wants = claim.regions.iter().any(|wanted| **wanted == *region);
+                claim.deletes && (claim.ends || !wants)
             })
         };
         Departures {

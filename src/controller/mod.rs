@@ -6,6 +6,7 @@
 //! | [`accounts`] | one reconcile of an `AwsAccount` |
 //! | `replica` | stands by until it may act, acts, and stands by again |
 //! | [`lease`] | which of several replicas may act |
+//! | `cached` | a `MachineImage` as the cache keeps it |
 //! | `process` | what a reconcile has of the process: caches and failures |
 //! | [`objects`] | writes to Kubernetes |
 //! | [`config_maps`] | names the published images in ConfigMaps |
@@ -14,6 +15,7 @@
 //! Nothing here knows the AWS SDK, and nothing here decides about an image.
 
 pub mod accounts;
+mod cached;
 pub mod config_maps;
 pub mod events;
 pub mod lease;
@@ -29,7 +31,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use amity_core::account::Claims;
-use amity_core::api::{AwsAccount, MachineImage};
+use amity_core::api::AwsAccount;
 use futures::{FutureExt, Stream, StreamExt, TryStreamExt, stream};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::core::{DeserializeGuard, PartialObjectMeta};
@@ -41,6 +43,7 @@ use serde::de::DeserializeOwned;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
+use self::cached::Cached;
 use self::config_maps::ConfigMaps;
 use self::events::Events;
 use self::objects::{Error, Objects, in_time};
@@ -162,7 +165,7 @@ async fn lead(
     })
     .reconcile_all_on(stream::poll_fn(move |cx| gone.poll_recv(cx)));
     let (namespaces, touched_namespaces) = namespaces(client.clone());
-    let images = controller_of(&client, |_: &Guarded<MachineImage>| {})
+    let images = controller_of(&client, |_: &Cached| {})
         .with_config(Config::default().concurrency(concurrency))
         .reconcile_on(
             inventory
@@ -257,21 +260,17 @@ fn namespaces(
 }
 
 /// What every object asks for, also those that this version cannot read.
-fn claims(images: &Store<Guarded<MachineImage>>) -> Claims {
+fn claims(images: &Store<Cached>) -> Claims {
     let all = images.state();
-    Claims::of(all.iter().map(|image| {
-        image
-            .0
-            .as_ref()
-            .map_err(|_| process::key_of(image.as_ref()))
-    }))
+    let claim = |image: &Arc<Cached>| (process::key_of(image.as_ref()), Arc::clone(image.claim()));
+    all.iter().map(claim).collect()
 }
 
 /// The images of which `is_meant` is true.
 fn images_that(
-    images: &Store<Guarded<MachineImage>>,
-    is_meant: impl Fn(&Guarded<MachineImage>) -> bool,
-) -> Vec<ObjectRef<Guarded<MachineImage>>> {
+    images: &Store<Cached>,
+    is_meant: impl Fn(&Cached) -> bool,
+) -> Vec<ObjectRef<Cached>> {
     let images = images.state();
     let meant = images.iter().filter(|image| is_meant(image));
     meant
@@ -279,15 +278,12 @@ fn images_that(
         .collect()
 }
 
-fn is_in(namespace: String) -> impl Fn(&Guarded<MachineImage>) -> bool {
+fn is_in(namespace: String) -> impl Fn(&Cached) -> bool {
     move |image| image.meta().namespace.as_ref() == Some(&namespace)
 }
 
-fn names_account(name: String) -> impl Fn(&Guarded<MachineImage>) -> bool {
-    move |image| {
-        let image = image.0.as_ref();
-        image.is_ok_and(|image| image.spec.account_name == name)
-    }
+fn names_account(name: String) -> impl Fn(&Cached) -> bool {
+    move |image| image.claim().names(&name)
 }
 
 async fn reconcile_account(
@@ -341,15 +337,12 @@ fn told<K: Send + 'static>(
 }
 
 /// `namespace/name` as the controller knows it.
-fn object_ref(key: &str) -> Option<ObjectRef<Guarded<MachineImage>>> {
+fn object_ref(key: &str) -> Option<ObjectRef<Cached>> {
     let (namespace, name) = key.split_once('/')?;
     Some(ObjectRef::new(name).within(namespace))
 }
 
-async fn reconcile_image(
-    image: Arc<Guarded<MachineImage>>,
-    process: Arc<Process>,
-) -> Result<Action, Error> {
+async fn reconcile_image(image: Arc<Cached>, process: Arc<Process>) -> Result<Action, Error> {
     if !process.knows_what_images_refer_to() {
         return Ok(Action::requeue(BEFORE_THE_REST));
     }
@@ -357,22 +350,22 @@ async fn reconcile_image(
         process.forget(&process::key_of(image.as_ref()));
         return Ok(Action::await_change());
     };
-    let image = match &image.0 {
+    let image = match image.read() {
         Ok(image) => image,
-        Err(invalid) => {
-            let (object, error) = (image.name_any(), &invalid.error);
+        Err(error) => {
+            let object = image.name_any();
             tracing::warn!(
                 object,
-                error,
+                %error,
                 "this version cannot read the MachineImage: it is left alone"
             );
             return Ok(Action::await_change());
         }
     };
-    if process.awaits_account_of(image).await? {
+    if process.awaits_account_of(&image).await? {
         return Ok(Action::requeue(BEFORE_THE_REST));
     }
-    let outcome = reconcile::reconcile(image, &process.referred(image), &process.cx).await;
+    let outcome = reconcile::reconcile(&image, &process.referred(&image), &process.cx).await;
     process.cx.metrics.reconciled(outcome.is_ok());
     let look_again_in = outcome?;
     process.succeeded(&image.key());

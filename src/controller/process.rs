@@ -13,6 +13,7 @@ use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Api, Client, Resource, ResourceExt};
 use tokio::sync::mpsc;
 
+use super::cached::Cached;
 use super::objects::{Error, in_time};
 use super::reconcile::{Context, Referred};
 use super::{Guarded, accounts};
@@ -31,7 +32,7 @@ pub(super) struct Process {
     pub(super) cx: Context,
     pub(super) sessions: Arc<Sessions>,
     pub(super) accounts: Store<Guarded<AwsAccount>>,
-    pub(super) images: Store<Guarded<MachineImage>>,
+    pub(super) images: Store<Cached>,
     pub(super) namespaces: Store<PartialObjectMeta<Namespace>>,
     pub(super) failures: Mutex<BTreeMap<String, u32>>,
     /// The resource version of each object whose copy in the cache was found to be older than the object.
@@ -93,7 +94,7 @@ impl Process {
         Referred {
             machine_images: chain(image, |name| {
                 let other = ObjectRef::new(name).within(image.namespace());
-                self.images.get(&other)?.0.as_ref().ok().cloned()
+                self.images.get(&other)?.read().ok()
             }),
             unusable: named.filter(|_| account.is_none()).map(|_| {
                 "another one with the same accountId is older, or this version of Amity cannot read it; see its \
@@ -108,20 +109,17 @@ impl Process {
 
     /// The object as it is now, none if it is gone: the copy in the cache or, where a write found that one to be stale,
     /// what the API server has. The watch may be held up for hours, and nothing is decided from what was.
-    pub(super) async fn current(
-        &self,
-        cached: Arc<Guarded<MachineImage>>,
-    ) -> Result<Option<Arc<Guarded<MachineImage>>>, Error> {
+    pub(super) async fn current(&self, cached: Arc<Cached>) -> Result<Option<Arc<Cached>>, Error> {
         if !self.is_stale(&cached) {
             return Ok(Some(cached));
         }
         let namespace = cached.meta().namespace.as_deref().unwrap_or_default();
-        let api = Api::<Guarded<MachineImage>>::namespaced(self.client.clone(), namespace);
+        let api = Api::<Cached>::namespaced(self.client.clone(), namespace);
         let found = in_time(api.get_opt(&cached.name_any())).await?;
         Ok(found.map(Arc::new))
     }
 
-    fn is_stale(&self, cached: &Guarded<MachineImage>) -> bool {
+    fn is_stale(&self, cached: &Cached) -> bool {
         let stale = self.stale.lock().unwrap_or_else(PoisonError::into_inner);
         let version = stale.get(&key_of(cached));
         version.is_some() && version == cached.meta().resource_version.as_ref()

@@ -3,13 +3,40 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
+
+use super::identity::tag;
 
 /// What ends each key and each value: a character that no text of EC2's can hold, since XML has none.
 const END: u8 = 0;
 
+/// What stands before the letter of a key of [`OUR_KEYS`]; XML has no such character either.
+const OURS: u8 = 1;
+
+/// The keys that most images and snapshots have, half of what their tags take: each is kept as a letter.
+const OUR_KEYS: [&str; 16] = [
+    tag::OWNER,
+    tag::CLUSTER,
+    tag::OBJECT,
+    tag::REVISION,
+    tag::ORIGIN,
+    tag::SOURCE,
+    tag::VARIANT,
+    tag::ATTEMPT,
+    tag::SELF,
+    tag::PUBLISHED,
+    tag::SUPERSEDED,
+    tag::SUCCESSOR,
+    tag::TAG_KEYS,
+    tag::PUBLISH_TAG_KEYS,
+    tag::HOLD,
+    tag::RETAINED,
+];
+
 /// Tags as EC2 lists them, sorted by key. Reading them is what they are made for: to change one, all are written anew.
+/// A copy is the same piece of memory.
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
-pub struct Tags(Box<str>);
+pub struct Tags(Arc<str>);
 
 impl Tags {
     /// The value of the tag with this key.
@@ -31,7 +58,7 @@ impl Tags {
             rest = &others[1..];
             Some(text)
         };
-        std::iter::from_fn(move || Some((next()?, next()?)))
+        std::iter::from_fn(move || Some((spelled(next()?), next()?)))
     }
 
     /// Puts a tag in, in place of one with the same key.
@@ -59,13 +86,30 @@ impl Tags {
     }
 }
 
+/// A key as EC2 has it.
+fn spelled(kept: &str) -> &str {
+    match kept.as_bytes() {
+        [OURS, letter] => OUR_KEYS[usize::from(letter - b'a')],
+        _ => kept,
+    }
+}
+
 impl From<&BTreeMap<String, String>> for Tags {
     fn from(tags: &BTreeMap<String, String>) -> Self {
+        fn add(all: &mut String, text: &str) {
+            let is_text = |letter: &char| ![END, OURS].map(char::from).contains(letter);
+            all.extend(text.chars().filter(is_text));
+            all.push(char::from(END));
+        }
         let length = |(key, value): (&String, &String)| key.len() + value.len() + 2;
         let mut all = String::with_capacity(tags.iter().map(length).sum());
-        for text in tags.iter().flat_map(|(key, value)| [key, value]) {
-            all.extend(text.chars().filter(|letter| *letter != char::from(END)));
-            all.push(char::from(END));
+        for (key, value) in tags {
+            if let Some(letter) = (b'a'..).zip(OUR_KEYS).find(|(_, ours)| key == ours) {
+                all.extend([OURS, letter.0, END].map(char::from));
+            } else {
+                add(&mut all, key);
+            }
+            add(&mut all, value);
         }
         Self(all.into())
     }
@@ -101,16 +145,31 @@ impl fmt::Debug for Tags {
 mod tests {
     use super::*;
 
+    fn owned((key, value): (&str, &str)) -> (String, String) {
+        (key.to_owned(), value.to_owned())
+    }
+
     #[test]
     fn what_is_put_in_comes_out_whatever_is_empty() {
-        let map: BTreeMap<String, String> = [("", "a"), ("Name", ""), ("team", "web=x: y/ä")]
-            .map(|(key, value)| (key.to_owned(), value.to_owned()))
-            .into();
+        let texts = [("", "a"), ("Name", ""), ("a", "b"), ("team", "web=x: y/ä")];
+        let ours = OUR_KEYS.map(|key| (key, "ours"));
+        let map: BTreeMap<String, String> = texts.into_iter().chain(ours).map(owned).collect();
         let tags = Tags::from(&map);
         assert_eq!(tags.to_map(), map);
         assert_eq!(tags.get("team"), Some("web=x: y/ä"));
         assert_eq!((tags.get("Name"), tags.get("nobody")), (Some(""), None));
+        assert_eq!(
+            tags.iter().map(|(key, _)| key).collect::<Vec<_>>(),
+            map.keys().collect::<Vec<_>>()
+        );
         assert_eq!(Tags::default().to_map(), BTreeMap::new());
+    }
+
+    #[test]
+    fn no_key_of_others_passes_for_ours() {
+        let tags: Tags = [("\u{1}a", "\u{0}x\u{1}")].map(owned).into_iter().collect();
+        assert_eq!(tags.get(tag::OWNER), None);
+        assert_eq!(tags.get("a"), Some("x"));
     }
 
     #[test]
@@ -121,8 +180,10 @@ mod tests {
         tags.insert("a", "1");
         tags.insert("c", "3");
         tags.remove("c");
-        let of = |(key, value): (&str, &str)| (key.to_owned(), value.to_owned());
-        assert_eq!(tags, [("a", "1"), ("b", "2")].map(of).into_iter().collect());
+        assert_eq!(
+            tags,
+            [("a", "1"), ("b", "2")].map(owned).into_iter().collect()
+        );
         assert_eq!(format!("{tags:?}"), r#"{"a": "1", "b": "2"}"#);
     }
 }

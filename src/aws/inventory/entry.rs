@@ -45,14 +45,28 @@ pub(super) struct Entry<T> {
     since: Timestamp,
     /// Whether a list ever showed it.
     listed: bool,
+    /// In a box, since most of tens of thousands are as they were listed.
+    news: Option<Box<News>>,
+}
+
+/// What is known of something besides what was listed.
+#[derive(Clone, Debug, Default)]
+struct News {
     /// The end of the first reading that lacked it.
     missing_since: Option<Timestamp>,
     /// Tags that were written or, with `None`, deleted, and when: until lists agree.
     written: BTreeMap<String, (Option<String>, Timestamp)>,
     /// Attributes that were changed, and when: until lists agree.
     changed: Vec<(AttributeChange, Timestamp)>,
-    /// How far it was, and since when.
-    progress: (Option<u8>, Timestamp),
+    /// How far it was, and since when; nowhere since it is known, if it never moved.
+    progress: Option<(Option<u8>, Timestamp)>,
+}
+
+impl News {
+    /// Whether lists have yet to agree with it.
+    fn is_unsettled(&self) -> bool {
+        self.missing_since.is_some() || !self.written.is_empty() || !self.changed.is_empty()
+    }
 }
 
 /// The memory of something that was deregistered or deleted.
@@ -70,10 +84,7 @@ impl<T: Tagged> Entry<T> {
             item,
             since: now,
             listed: false,
-            missing_since: None,
-            written: BTreeMap::new(),
-            changed: Vec::new(),
-            progress: (None, now),
+            news: None,
         }
     }
 
@@ -89,53 +100,58 @@ impl<T: Tagged> Entry<T> {
     /// stays until a list that began after it agrees with all of it, or until a list that cannot lag behind it does not.
     pub(super) fn listed(&mut self, item: T, started: Timestamp, window: SignedDuration) -> bool {
         let was_unsettled = self.is_unsettled();
-        let agrees = |key: &String, value: &Option<String>, at: Timestamp| {
-            item.tags().get(key) == value.as_deref() && started >= at
-        };
-        let mut written = self.written.iter();
-        if written.all(|(key, (value, at))| agrees(key, value, *at)) {
-            self.written.clear();
-        }
-        self.written.retain(|_, (_, at)| started < *at + window);
-        // Ten thousand are listed at rest, of which nothing was changed.
-        if !self.changed.is_empty() {
+        if let Some(news) = &mut self.news {
+            let agrees = |key: &String, value: &Option<String>, at: Timestamp| {
+                item.tags().get(key) == value.as_deref() && started >= at
+            };
+            let mut written = news.written.iter();
+            if written.all(|(key, (value, at))| agrees(key, value, *at)) {
+                news.written.clear();
+            }
+            news.written.retain(|_, (_, at)| started < *at + window);
             let shown = item.attributes();
-            self.changed.retain(|(change, at)| {
+            news.changed.retain(|(change, at)| {
                 let agrees = shown.show(change) && started >= *at;
                 !agrees && started < *at + window
             });
+            news.missing_since = None;
         }
         let is_news = was_unsettled || self.item != item;
         self.item = item;
         self.listed = true;
-        self.missing_since = None;
         is_news
     }
 
     /// A list lacks it.
     pub(super) fn not_listed(&mut self, ended: Timestamp) {
         if self.listed {
-            self.missing_since.get_or_insert(ended);
+            self.news_mut().missing_since.get_or_insert(ended);
         }
     }
 
     /// Whether a list that began at `started` and lacks it proves that it is gone.
     pub(super) fn is_gone(&self, started: Timestamp, window: SignedDuration) -> bool {
-        started >= self.missing_since.unwrap_or(self.since) + window
+        started >= self.missing_since().unwrap_or(self.since) + window
     }
 
     /// Since when lists lack it, if they did not always.
     pub(super) fn missing_since(&self) -> Option<Timestamp> {
-        self.missing_since
+        self.news.as_ref()?.missing_since
+    }
+
+    fn news_mut(&mut self) -> &mut News {
+        self.news.get_or_insert_default()
     }
 
     /// Tags were written or deleted. The others are kept as they were seen then: a list that lags behind may show
     /// them as they were before, and together with what was written that would be a state that never was.
     pub(super) fn tagged(&mut self, written: &[(String, Option<String>)], now: Timestamp) {
-        for (key, value) in self.tags().to_map() {
-            self.written.entry(key).or_insert((Some(value), now));
+        let before = self.tags().to_map();
+        let news = self.news_mut();
+        for (key, value) in before {
+            news.written.entry(key).or_insert((Some(value), now));
         }
-        self.written.extend(
+        news.written.extend(
             written
                 .iter()
                 .map(|(key, value)| (key.clone(), (value.clone(), now))),
@@ -144,13 +160,13 @@ impl<T: Tagged> Entry<T> {
 
     /// An attribute was changed.
     pub(super) fn changed(&mut self, change: &AttributeChange, now: Timestamp) {
-        self.changed.push((change.clone(), now));
+        self.news_mut().changed.push((change.clone(), now));
     }
 
     /// The attributes, with what was changed laid over what was listed.
     pub(super) fn attributes(&self) -> Attributes {
         let mut attributes = self.item.attributes();
-        for (change, at) in &self.changed {
+        for (change, at) in self.news.iter().flat_map(|news| &news.changed) {
             attributes.apply(change, *at);
         }
         attributes
@@ -163,11 +179,11 @@ impl<T: Tagged> Entry<T> {
 
     /// The tags, with what was written laid over what was listed.
     pub(super) fn tags(&self) -> Tags {
-        if self.written.is_empty() {
+        let Some(news) = self.news.as_ref().filter(|news| !news.written.is_empty()) else {
             return self.item.tags().clone();
-        }
+        };
         let mut tags = self.item.tags().to_map();
-        for (key, (value, _)) in &self.written {
+        for (key, (value, _)) in &news.written {
             match value {
                 Some(value) => tags.insert(key.clone(), value.clone()),
                 None => tags.remove(key),
@@ -178,16 +194,19 @@ impl<T: Tagged> Entry<T> {
 
     /// Whether lists have yet to agree with what we know.
     pub(super) fn is_unsettled(&self) -> bool {
-        !self.listed
-            || self.missing_since.is_some()
-            || !self.written.is_empty()
-            || !self.changed.is_empty()
+        !self.listed || self.news.as_ref().is_some_and(|news| news.is_unsettled())
     }
 
-    /// Notes how far it is.
+    /// How far it was, and since when.
+    fn progress(&self) -> (Option<u8>, Timestamp) {
+        let noted = self.news.as_ref().and_then(|news| news.progress);
+        noted.unwrap_or((None, self.since))
+    }
+
+    /// Notes how far it is, which is asked only of what is pending.
     pub(super) fn moved(&mut self, progress: Option<u8>, now: Timestamp) {
-        if self.progress.0 != progress {
-            self.progress = (progress, now);
+        if self.progress().0 != progress {
+            self.news_mut().progress = Some((progress, now));
         }
     }
 
@@ -204,16 +223,18 @@ impl<T: Tagged> Entry<T> {
         now: Timestamp,
         window: SignedDuration,
     ) -> Option<SignedDuration> {
-        let unsettled_since = [(!self.listed).then_some(self.since), self.missing_since];
+        let unsettled_since = [(!self.listed).then_some(self.since), self.missing_since()];
         let settles = unsettled_since
             .into_iter()
             .flatten()
             .map(|since| pace::until_settled(since, now, window));
-        let changed = self.changed.iter().map(|(_, at)| *at);
-        let tagged = self.written.values().map(|(_, at)| *at);
-        let tagged = tagged.chain(changed).max();
+        let written = self.news.iter().flat_map(|news| {
+            let changed = news.changed.iter().map(|(_, at)| *at);
+            news.written.values().map(|(_, at)| *at).chain(changed)
+        });
+        let tagged = written.max();
         let tagged = tagged.map(|since| pace::until_tagged(since, now, window));
-        let (progress, moved) = self.progress;
+        let (progress, moved) = self.progress();
         let ends = pending.map(|since| pace::until_done(since, progress, moved, now));
         settles.chain(tagged).chain(ends).min()
     }

@@ -6,10 +6,12 @@
 
 mod attempts;
 mod copies;
+mod index;
 mod outlook;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hasher};
+use std::sync::Arc;
 
 use amity_core::account::Held;
 use amity_core::image::attributes::Attributes;
@@ -22,6 +24,7 @@ use super::entry::{Entry, Grave};
 use crate::aws::effect::Answer;
 use crate::aws::error::Failure;
 use attempts::Attempts;
+use index::Index;
 
 /// How long what was deregistered or deleted is remembered after it was last listed. It is hidden for a window;
 /// after that the memory only tells earlier that a token made an image that is gone.
@@ -54,7 +57,7 @@ struct TakenName {
 }
 
 /// What is known of images or snapshots, by id. In boxes, since much of a map's own room is empty.
-type Entries<T> = BTreeMap<String, Box<Entry<T>>>;
+type Entries<T> = BTreeMap<Arc<str>, Box<Entry<T>>>;
 
 /// What is known of one place.
 #[derive(Clone, Debug)]
@@ -68,13 +71,13 @@ pub(super) struct Memory {
     /// The names that EC2 said were taken, by object.
     names: BTreeMap<String, BTreeMap<String, TakenName>>,
     /// The ids of each object's images and snapshots.
-    objects: BTreeMap<String, Vec<String>>,
+    objects: Index,
     /// The images that use each snapshot.
-    users: BTreeMap<String, Vec<String>>,
+    users: Index,
     /// The pending images that are being copied from each image, of any region.
-    readers: BTreeMap<String, Vec<String>>,
+    readers: Index,
     /// What each object looked like when it was last told, as a hash.
-    shown: BTreeMap<String, u64>,
+    shown: BTreeMap<Arc<str>, u64>,
     as_of: Option<Timestamp>,
     last_write: Option<Timestamp>,
     snapshots_as_of: Option<Timestamp>,
@@ -92,9 +95,9 @@ impl Memory {
             graves: BTreeMap::new(),
             attempts: Attempts::default(),
             names: BTreeMap::new(),
-            objects: BTreeMap::new(),
-            users: BTreeMap::new(),
-            readers: BTreeMap::new(),
+            objects: Index::default(),
+            users: Index::default(),
+            readers: Index::default(),
             shown: BTreeMap::new(),
             as_of: None,
             last_write: None,
@@ -120,7 +123,7 @@ impl Memory {
         let absorbed = absorb_list(&mut self.images, images, started, ended, self.window);
         let mut is_news = absorbed.is_news;
         for (id, entry) in absorbed.gone {
-            self.attempts.died(id, &entry.item.tags);
+            self.attempts.died(id.to_string(), &entry.item.tags);
         }
         if let Some(snapshots) = snapshots {
             let snapshots = self.without_buried(snapshots, started, ended);
@@ -197,7 +200,7 @@ impl Memory {
                 self.tagged(id, &written, now);
             }
             (Action::ModifyImage { id, change }, Ok(_)) => {
-                if let Some(entry) = self.images.get_mut(id) {
+                if let Some(entry) = self.images.get_mut(id.as_str()) {
                     entry.changed(change, now);
                 }
             }
@@ -207,7 +210,7 @@ impl Memory {
             _ => {}
         }
         let mark = self.mark(object);
-        self.shown.insert(object.to_owned(), mark);
+        self.shown.insert(object.into(), mark);
     }
 
     /// What is known of one object here; `None` before the first reading.
@@ -217,9 +220,10 @@ impl Memory {
 
     /// Everything that is known here, of whatever object.
     pub(super) fn held(&self, place: &Place) -> Vec<Held> {
-        let held = |id: &String, gib, tags| Held {
-            place: place.clone(),
-            id: id.clone(),
+        let place = Arc::new(place.clone());
+        let held = |id: &Arc<str>, gib, tags| Held {
+            place: Arc::clone(&place),
+            id: id.to_string(),
             gib,
             tags,
         };
@@ -258,17 +262,17 @@ impl Memory {
         self.stop_asking(object);
         self.attempts.forget(object);
         let mark = self.mark(object);
-        self.shown.insert(object.to_owned(), mark);
+        self.shown.insert(object.into(), mark);
     }
 
     /// The objects of which something is known here.
-    pub(super) fn objects(&self) -> impl Iterator<Item = &String> {
-        self.objects.keys()
+    pub(super) fn objects(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.objects.owners()
     }
 
     /// EC2 itself says that it is deregistered: nothing is left to wait for.
     fn called_deregistered(&mut self, id: String, now: Timestamp) {
-        if let Some(entry) = self.images.remove(&id) {
+        if let Some(entry) = self.images.remove(id.as_str()) {
             self.attempts.died(id.clone(), &entry.item.tags);
         }
         self.graves
@@ -308,15 +312,11 @@ impl Memory {
             self.attempts.died(id.to_owned(), &image.tags);
         } else {
             if let Some(source) = image.tags.get(tag::SOURCE) {
-                let readers = self.readers.entry(source.to_owned());
-                readers.or_default().push(id.to_owned());
+                self.readers.insert(source, id);
             }
             self.images
-                .insert(id.to_owned(), Box::new(Entry::told(image, now)));
-            self.objects
-                .entry(object.to_owned())
-                .or_default()
-                .push(id.to_owned());
+                .insert(id.into(), Box::new(Entry::told(image, now)));
+            self.objects.insert(object, id);
         }
     }
 
@@ -344,55 +344,38 @@ impl Memory {
         self.images.remove(id);
         self.snapshots.remove(id);
         self.graves.insert(id.to_owned(), Grave::new(now));
-        if let Some(ids) = self.objects.get_mut(object) {
-            ids.retain(|known| known != id);
-        }
+        self.objects.remove(object, id);
     }
 
     /// Rebuilds what is looked up by object, by snapshot and by what is being copied.
     fn index(&mut self) {
-        self.objects.clear();
-        self.users.clear();
-        self.readers.clear();
         for (id, entry) in &self.images {
             if let Some(object) = entry.tag(tag::OBJECT) {
-                self.objects
-                    .entry(object.to_owned())
-                    .or_default()
-                    .push(id.clone());
                 self.attempts.lives(object, id, entry.tag(tag::REVISION));
             }
-            if entry.item.state == ImageState::Pending
-                && let Some(source) = entry.tag(tag::SOURCE)
-            {
-                let readers = self.readers.entry(source.to_owned());
-                readers.or_default().push(id.clone());
-            }
-            for snapshot in &entry.item.snapshots {
-                self.users
-                    .entry(snapshot.clone())
-                    .or_default()
-                    .push(id.clone());
-            }
         }
-        for (id, entry) in &self.snapshots {
-            if let Some(object) = entry.tag(tag::OBJECT) {
-                self.objects
-                    .entry(object.to_owned())
-                    .or_default()
-                    .push(id.clone());
-            }
-        }
+        let of_images = self.images.iter();
+        let of_images = of_images.filter_map(|(id, image)| Some((image.tag(tag::OBJECT)?, id)));
+        let of_snapshots = self.snapshots.iter();
+        let of_snapshots =
+            of_snapshots.filter_map(|(id, snapshot)| Some((snapshot.tag(tag::OBJECT)?, id)));
+        self.objects = Index::of(of_images.chain(of_snapshots));
+        self.users = Index::of(self.images.iter().flat_map(|(id, image)| {
+            let snapshots = image.item.snapshots.iter();
+            snapshots.map(move |snapshot| (snapshot.as_str(), id))
+        }));
+        let pending = self.images.iter();
+        let pending = pending.filter(|(_, image)| image.item.state == ImageState::Pending);
+        self.readers =
+            Index::of(pending.filter_map(|(id, image)| Some((image.tag(tag::SOURCE)?, id))));
     }
 
     /// An image is available when all of its snapshots are complete (EC2 User Guide, "Create an Amazon EBS-backed
     /// AMI"), so that they need not be listed to know.
     fn complete_snapshots(&mut self) {
         for (id, entry) in &mut self.snapshots {
-            let mut users = self.users.get(id).into_iter().flatten();
-            let is_available =
-                |user: &String| self.images[user].item.state == ImageState::Available;
-            if entry.item.pending && users.any(is_available) {
+            let is_available = |user: &str| self.images[user].item.state == ImageState::Available;
+            if entry.item.pending && self.users.of_owner(id).any(is_available) {
                 (entry.item.pending, entry.item.progress) = (false, Some(100));
             }
         }
@@ -400,6 +383,9 @@ impl Memory {
 
     /// Notes how far the pending ones are, as far as their snapshots tell: images have no progress of their own.
     fn note_progress(&mut self, now: Timestamp) {
+        let is_of = |users: &Index, snapshot: &str, image: &str| {
+            !users.has(snapshot) || users.of_owner(snapshot).any(|user| user == image)
+        };
         for (id, entry) in &mut self.images {
             if entry.item.state != ImageState::Pending {
                 continue;
@@ -408,10 +394,7 @@ impl Memory {
                 // Before EC2 lists which snapshots a copy gets, those with the same tags and no image yet are its.
                 entry.item.snapshots.contains(&snapshot.item.id)
                     || entry.item.snapshots.is_empty()
-                        && self
-                            .users
-                            .get(&snapshot.item.id)
-                            .is_none_or(|users| users.contains(id))
+                        && is_of(&self.users, &snapshot.item.id, id)
                         && copies::ALIKE
                             .iter()
                             .all(|key| snapshot.tag(key) == entry.tag(key))
@@ -425,7 +408,8 @@ impl Memory {
             );
             entry.moved(entry.item.progress, now);
         }
-        for entry in self.snapshots.values_mut() {
+        let pending = self.snapshots.values_mut();
+        for entry in pending.filter(|entry| entry.item.pending) {
             entry.moved(entry.item.progress, now);
         }
     }
@@ -435,7 +419,7 @@ impl Memory {
             as_of,
             ..Known::default()
         };
-        for id in self.objects.get(object).into_iter().flatten() {
+        for id in self.objects.of_owner(object) {
             if let Some(entry) = self.images.get(id) {
                 known.images.push(shown_image(entry));
             } else if let Some(entry) = self.snapshots.get(id) {
@@ -454,19 +438,14 @@ impl Memory {
     }
 
     fn shown_snapshot(&self, entry: &Entry<Snapshot>) -> Snapshot {
-        let not_buried = |id: &&String| !self.graves.contains_key(*id);
-        let listed = self
-            .users
-            .get(&entry.item.id)
-            .into_iter()
-            .flatten()
-            .filter(not_buried);
-        let asked = entry.item.used_by.iter().flatten().filter(not_buried);
-        let users: BTreeSet<String> = listed.chain(asked).cloned().collect();
+        let listed = self.users.of_owner(&entry.item.id);
+        let asked = entry.item.used_by.iter().flatten().map(String::as_str);
+        let users = listed.chain(asked);
+        let users: BTreeSet<&str> = users.filter(|id| !self.graves.contains_key(*id)).collect();
         let is_known = !users.is_empty() || entry.item.used_by.is_some();
         Snapshot {
             tags: entry.tags(),
-            used_by: is_known.then(|| users.into_iter().collect()),
+            used_by: is_known.then(|| users.into_iter().map(str::to_owned).collect()),
             ..entry.item.clone()
         }
     }
@@ -477,7 +456,7 @@ impl Memory {
             .filter(|image| !self.graves.contains_key(&image.id))
             .map(|image| {
                 self.images
-                    .get(&image.id)
+                    .get(image.id.as_str())
                     .map_or_else(|| image.clone(), |entry| shown_image(entry))
             })
             .collect()
@@ -485,26 +464,24 @@ impl Memory {
 
     /// The objects that look otherwise than when this was last asked.
     fn changes(&mut self) -> BTreeSet<String> {
-        let known = self
-            .objects
-            .keys()
-            .chain(self.attempts.objects())
-            .chain(self.names.keys());
-        let objects: BTreeSet<&String> = known.chain(self.shown.keys()).collect();
+        let asked = self.attempts.objects().chain(self.names.keys());
+        let known = asked.map(|object| object.as_str().into());
+        let known = known.chain(self.shown.keys().cloned());
+        // Of what is equal the last is kept: the text that the index has.
+        let objects: BTreeSet<Arc<str>> = known.chain(self.objects.owners().cloned()).collect();
         let nothing = fingerprint(&Known::default());
-        let marks: BTreeMap<String, u64> = objects
-            .into_iter()
-            .map(|object| (object.clone(), self.mark(object)))
-            .collect();
-        let changed = marks
-            .iter()
-            .filter(|(object, mark)| self.shown.get(*object).unwrap_or(&nothing) != *mark)
-            .map(|(object, _)| object.clone())
-            .collect();
-        self.shown = marks
-            .into_iter()
-            .filter(|(_, mark)| *mark != nothing)
-            .collect();
+        let mut changed = BTreeSet::new();
+        let mut shown = BTreeMap::new();
+        for object in objects {
+            let mark = self.mark(&object);
+            if *self.shown.get(&object).unwrap_or(&nothing) != mark {
+                changed.insert(object.to_string());
+            }
+            if mark != nothing {
+                shown.insert(object, mark);
+            }
+        }
+        self.shown = shown;
         changed
     }
 
@@ -516,7 +493,7 @@ impl Memory {
 /// What came of a list.
 struct Absorbed<T> {
     /// What is gone for good.
-    gone: Vec<(String, Box<Entry<T>>)>,
+    gone: Vec<(Arc<str>, Box<Entry<T>>)>,
     /// Whether anything is, or may be with time, otherwise than before.
     is_news: bool,
 }
@@ -529,18 +506,18 @@ fn absorb_list<T: Clone + super::entry::Tagged>(
     ended: Timestamp,
     window: SignedDuration,
 ) -> Absorbed<T> {
-    let missing: Vec<String> = known
+    let missing: Vec<Arc<str>> = known
         .keys()
-        .filter(|id| !list.contains_key(*id))
+        .filter(|id| !list.contains_key(&***id))
         .cloned()
         .collect();
     let mut is_news = !missing.is_empty();
     for (id, item) in list {
-        if let Some(entry) = known.get_mut(&id) {
+        if let Some(entry) = known.get_mut(id.as_str()) {
             is_news |= entry.listed(item, started, window);
         } else {
             is_news = true;
-            known.insert(id, Box::new(Entry::found(item, ended)));
+            known.insert(id.into(), Box::new(Entry::found(item, ended)));
         }
     }
     let gone = missing

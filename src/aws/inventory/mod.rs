@@ -399,7 +399,7 @@ impl State {
                 let text = itself.to_string();
                 let reader = copying.iter().find_map(|(to, memory)| {
                     let id = memory.reader_of(&text, object)?;
-                    Some(Reference::new(to.region.as_str(), id.as_str()))
+                    Some(Reference::new(to.region.as_str(), id))
                 });
                 if let Some(reader) = reader {
                     readers.insert(itself, reader);
@@ -413,7 +413,7 @@ impl State {
     fn concerned(&mut self, place: &Place) -> BTreeSet<String> {
         let mut objects = self.waiting.remove(place).unwrap_or_default();
         if let Some(state) = self.places.get(place) {
-            objects.extend(state.memory.objects().cloned());
+            objects.extend(state.memory.objects().map(ToString::to_string));
         }
         objects
     }

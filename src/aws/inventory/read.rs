@@ -62,26 +62,22 @@ pub(super) async fn read(
     // By the key alone, so that one filter serves every owner and nothing is escaped; whose they are is
     // looked at here.
     let by_tag = filter("tag-key", [tag::OWNER.to_owned()]);
-    for image in list_images(ec2, calls, by_tag).await? {
-        if !is_ours(&image.image.tags, &ask.owner) {
-            continue;
+    list_images(ec2, calls, by_tag, |image, state| {
+        if !is_ours(&image.tags, &ask.owner) {
+            return;
         }
-        match image.state {
-            State::Deregistered => _ = reading.deregistered.insert(image.image.id),
-            State::Shown(_) => _ = reading.images.insert(image.image.id.clone(), image.image),
+        match state {
+            State::Deregistered => _ = reading.deregistered.insert(image.id),
+            State::Shown(_) => _ = reading.images.insert(image.id.clone(), image),
         }
-    }
+    })
+    .await?;
     if ask.snapshots {
         reading.snapshots = Some(read_snapshots(ec2, calls, ask, &reading.images).await?);
     }
     for name in &ask.names {
-        let holders = list_images(ec2, calls, filter("name", [name.clone()])).await?;
-        let live = holders
-            .into_iter()
-            .filter(|image| matches!(image.state, State::Shown(_)));
-        reading
-            .names
-            .insert(name.clone(), live.map(|image| image.image).collect());
+        let holders = list_shown(ec2, calls, filter("name", [name.clone()])).await?;
+        reading.names.insert(name.clone(), holders);
     }
     reading.ended = clock.now();
     Ok(reading)
@@ -95,11 +91,12 @@ async fn read_snapshots(
     images: &BTreeMap<String, Image>,
 ) -> Result<BTreeMap<String, Snapshot>, Failed> {
     let mut snapshots = BTreeMap::new();
-    for snapshot in list_snapshots(ec2, calls).await? {
+    list_snapshots(ec2, calls, |snapshot| {
         if is_ours(&snapshot.tags, &ask.owner) {
             snapshots.insert(snapshot.id.clone(), snapshot);
         }
-    }
+    })
+    .await?;
     let used: BTreeSet<&String> = images
         .values()
         .filter(|image| !ask.buried.contains(&image.id))
@@ -111,28 +108,16 @@ async fn read_snapshots(
         .cloned()
         .collect();
     for ids in unused.chunks(MOST_VALUES) {
-        let users = list_images(
-            ec2,
-            calls,
-            filter("block-device-mapping.snapshot-id", ids.to_vec()),
-        )
-        .await?;
+        let of_these = filter("block-device-mapping.snapshot-id", ids.to_vec());
+        let users = list_shown(ec2, calls, of_these).await?;
         for id in ids {
-            let using = users.iter().filter(|image| {
-                matches!(image.state, State::Shown(_)) && image.image.snapshots.contains(id)
-            });
+            let using = users.iter().filter(|image| image.snapshots.contains(id));
             if let Some(snapshot) = snapshots.get_mut(id) {
-                snapshot.used_by = Some(using.map(|image| image.image.id.clone()).collect());
+                snapshot.used_by = Some(using.map(|image| image.id.clone()).collect());
             }
         }
     }
     Ok(snapshots)
-}
-
-/// An image, or one that EC2 still lists although it is deregistered.
-struct Listed {
-    image: Image,
-    state: State,
 }
 
 /// What EC2 says of an image.
@@ -141,14 +126,15 @@ pub(super) enum State {
     Shown(ImageState),
 }
 
-/// Every image of the account that fits: always the account's own, since tags of ours may sit on others'
-/// public images, and disabled ones too, since they hold their snapshots.
+/// Gives every image of the account that fits to `take`, page by page, so that no whole list is kept in EC2's words:
+/// always the account's own, since tags of ours may sit on others' public images, and disabled ones too, since they
+/// hold their snapshots.
 async fn list_images(
     ec2: &Ec2,
     calls: &EC2Calls,
     filter: types::Filter,
-) -> Result<Vec<Listed>, Failed> {
-    let mut all = Vec::new();
+    mut take: impl FnMut(Image, State),
+) -> Result<(), Failed> {
     let mut pages = Pages::default();
     loop {
         let request = ec2
@@ -162,19 +148,40 @@ async fn list_images(
             .await
             .map_err(|failure| (IMAGES, failure))?;
         for image in page.images() {
-            all.push(listed(image).map_err(|failure| (IMAGES, failure))?);
+            let (image, state) = listed(image).map_err(|failure| (IMAGES, failure))?;
+            take(image, state);
         }
         if pages
             .is_last(page.next_token())
             .map_err(|failure| (IMAGES, failure))?
         {
-            return Ok(all);
+            return Ok(());
         }
     }
 }
 
-async fn list_snapshots(ec2: &Ec2, calls: &EC2Calls) -> Result<Vec<Snapshot>, Failed> {
-    let mut all = Vec::new();
+/// The images that fit and are not deregistered.
+async fn list_shown(
+    ec2: &Ec2,
+    calls: &EC2Calls,
+    filter: types::Filter,
+) -> Result<Vec<Image>, Failed> {
+    let mut shown = Vec::new();
+    list_images(ec2, calls, filter, |image, state| {
+        if matches!(state, State::Shown(_)) {
+            shown.push(image);
+        }
+    })
+    .await?;
+    Ok(shown)
+}
+
+/// The same of snapshots.
+async fn list_snapshots(
+    ec2: &Ec2,
+    calls: &EC2Calls,
+    mut take: impl FnMut(Snapshot),
+) -> Result<(), Failed> {
     let mut pages = Pages::default();
     loop {
         let request = ec2
@@ -187,13 +194,13 @@ async fn list_snapshots(ec2: &Ec2, calls: &EC2Calls) -> Result<Vec<Snapshot>, Fa
             .await
             .map_err(|failure| (SNAPSHOTS, failure))?;
         for snapshot in page.snapshots() {
-            all.push(snapshot_of(snapshot).map_err(|failure| (SNAPSHOTS, failure))?);
+            take(snapshot_of(snapshot).map_err(|failure| (SNAPSHOTS, failure))?);
         }
         if pages
             .is_last(page.next_token())
             .map_err(|failure| (SNAPSHOTS, failure))?
         {
-            return Ok(all);
+            return Ok(());
         }
     }
 }
@@ -238,14 +245,14 @@ fn is_ours(tags: &Tags, owner: &str) -> bool {
     tags.get(tag::OWNER) == Some(owner)
 }
 
-fn listed(image: &types::Image) -> Result<Listed, Failure> {
+/// An image, which EC2 may still list although it is deregistered.
+fn listed(image: &types::Image) -> Result<(Image, State), Failure> {
     let state = state_of(image);
     let shown = match state {
         State::Shown(state) => state,
         State::Deregistered => ImageState::Failed,
     };
-    let image = image_of(image, shown)?;
-    Ok(Listed { image, state })
+    Ok((image_of(image, shown)?, state))
 }
 
 /// An image in our own words.
@@ -270,12 +277,7 @@ pub(super) fn image_of(image: &types::Image, state: ImageState) -> Result<Image,
         last_launched: image
             .last_launched_time()
             .and_then(|text| text.parse::<Timestamp>().ok()),
-        snapshots: image
-            .block_device_mappings()
-            .iter()
-            .filter_map(|device| device.ebs()?.snapshot_id())
-            .map(str::to_owned)
-            .collect(),
+        snapshots: snapshots_of(image),
         root_snapshot: root_snapshot(image),
         platform_details: image.platform_details().map(str::to_owned),
         attributes: attributes_of(image),
@@ -305,6 +307,15 @@ fn protection_of(text: &str) -> Protection {
             .and_then(|time| time.trim().parse().ok())
             .map_or(Protection::Enabled, Protection::DisabledAfter),
     }
+}
+
+/// The ids of its snapshots, in no more room than they need.
+fn snapshots_of(image: &types::Image) -> Vec<String> {
+    let devices = image.block_device_mappings().iter();
+    let ids = devices.filter_map(|device| device.ebs()?.snapshot_id());
+    let mut ids: Vec<String> = ids.map(str::to_owned).collect();
+    ids.shrink_to_fit();
+    ids
 }
 
 /// The snapshot of the root device.

@@ -1,6 +1,7 @@
 //! Which copies into a place are under way, as far as lists and our own answers tell.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use amity_core::image::identity::tag;
 use amity_core::image::observed::{Image, ImageState};
@@ -21,7 +22,7 @@ impl Memory {
     ) -> usize {
         let listed = self.snapshots.iter();
         let listed = listed.filter(|(_, entry)| entry.item.pending && is_copy(entry));
-        let mut snapshots: BTreeSet<&String> = listed.map(|(id, _)| id).collect();
+        let mut snapshots: BTreeSet<&str> = listed.map(|(id, _)| &**id).collect();
         let mut unseen = 0;
         for (id, image) in self.pending_copies() {
             let (image, listed) = (&image.item, image);
@@ -29,16 +30,17 @@ impl Memory {
                 let alike = self.snapshots.values().filter(|entry| {
                     entry.item.pending && ALIKE.iter().all(|key| entry.tag(key) == listed.tag(key))
                 });
-                let expected = expected.get(id).copied().unwrap_or(1);
+                let expected = expected.get(&**id).copied().unwrap_or(1);
                 unseen += expected.saturating_sub(alike.count());
                 continue;
             }
-            let is_pending = |id: &&String| {
+            let is_pending = |id: &&str| {
                 self.snapshots
                     .get(*id)
                     .is_none_or(|entry| entry.item.pending)
             };
-            let pending: Vec<&String> = image.snapshots.iter().filter(is_pending).collect();
+            let all = image.snapshots.iter().map(String::as_str);
+            let pending: Vec<&str> = all.filter(is_pending).collect();
             unseen += usize::from(pending.is_empty());
             snapshots.extend(pending);
         }
@@ -61,14 +63,15 @@ impl Memory {
         &self,
         source: &str,
         object: &str,
-    ) -> Option<&String> {
-        let mut readers = self.readers.get(source)?.iter();
-        readers.find(|id| {
+    ) -> Option<String> {
+        let mut readers = self.readers.of_owner(source);
+        let reader = readers.find(|id| {
             let entry = self.images.get(*id);
             entry.is_some_and(|entry| {
                 entry.item.state == ImageState::Pending && entry.tag(tag::OBJECT) != Some(object)
             })
-        })
+        });
+        reader.map(str::to_owned)
     }
 
     /// How many snapshots an image has, if it is known.
@@ -85,7 +88,7 @@ impl Memory {
         })
     }
 
-    fn pending_copies(&self) -> impl Iterator<Item = (&String, &Box<Entry<Image>>)> {
+    fn pending_copies(&self) -> impl Iterator<Item = (&Arc<str>, &Box<Entry<Image>>)> {
         let images = self.images.iter();
         images.filter(|(_, image)| image.item.state == ImageState::Pending && is_copy(image))
     }

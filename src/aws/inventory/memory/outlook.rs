@@ -34,8 +34,8 @@ impl Memory {
             || self.snapshots.iter().any(|(id, entry)| {
                 entry.is_unsettled()
                     || entry.item.pending && pace::tells_more(entry.since(), read_at, now)
-                    || !self.users.contains_key(id)
-                    || entry.tags().get(tag::SELF) != Some(id.as_str())
+                    || !self.users.has(id)
+                    || entry.tags().get(tag::SELF) != Some(&**id)
             })
     }
 
@@ -49,7 +49,7 @@ impl Memory {
     ) -> bool {
         let may_come = snapshots_read_at < entry.since() + self.window;
         let mut snapshots = entry.item.snapshots.iter();
-        may_come && snapshots.any(|id| !self.snapshots.contains_key(id))
+        may_come && snapshots.any(|id| !self.snapshots.contains_key(id.as_str()))
             || pending_since(entry)
                 .is_some_and(|begun| pace::tells_more(begun, snapshots_read_at, now))
     }
@@ -62,7 +62,7 @@ impl Memory {
             .filter_map(|entry| entry.next_change(pending_since(entry), now, self.window));
         let snapshots = self.snapshots.iter().filter_map(|(id, entry)| {
             // One that an image is made of ends when that does.
-            let is_alone = entry.item.pending && !self.users.contains_key(id);
+            let is_alone = entry.item.pending && !self.users.has(id);
             let since = is_alone.then(|| entry.since());
             entry.next_change(since, now, self.window)
         });
