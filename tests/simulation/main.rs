@@ -44,6 +44,10 @@ use serde_json::{Value, json};
 
 use crate::process::lock;
 
+/// The program's own; with glibc's, a story takes longer.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// Does the same for many, on as many threads as there are cores; gives what came of it.
 fn side_by_side<I: Send, T: Send>(
     of: impl Iterator<Item = I> + Send,
