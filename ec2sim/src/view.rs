@@ -16,11 +16,17 @@ impl World {
                 .iter()
                 .map(|(name, region)| (name.clone(), self.place_as_json(region, account)));
             let regions: Map<String, Value> = regions.collect();
-            (account.clone(), json!({ "regions": regions }))
+            (account.clone(), object([("regions", regions.into())]))
         });
         let accounts: Map<String, Value> = accounts.collect();
         let now = (self.now != jiff::Timestamp::MIN).then(|| iso(self.now));
-        json!({ "now": now, "seed": self.chance.seed(), "knobs": self.knobs, "facts": self.facts, "accounts": accounts })
+        object([
+            ("now", now.into()),
+            ("seed", self.chance.seed().into()),
+            ("knobs", json!(self.knobs)),
+            ("facts", json!(self.facts)),
+            ("accounts", accounts.into()),
+        ])
     }
 
     fn place_as_json(&self, region: &Region, account: &str) -> Value {
@@ -54,8 +60,23 @@ impl World {
         let parameters: Map<String, Value> = own
             .map(|(name, held)| (name.clone(), parameter(held, region.record(account, name))))
             .collect();
-        json!({ "images": images, "snapshots": snapshots, "instances": instances, "parameters": parameters })
+        object([
+            ("images", images.into()),
+            ("snapshots", snapshots.into()),
+            ("instances", instances.into()),
+            ("parameters", parameters.into()),
+        ])
     }
+}
+
+/// An object of what is moved into it; `json!` would copy the whole world at each level.
+fn object<const FIELDS: usize>(fields: [(&str, Value); FIELDS]) -> Value {
+    let fields = fields.into_iter();
+    Value::Object(
+        fields
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect(),
+    )
 }
 
 fn image(image: &Image, region: &Region, protection: &str) -> Value {

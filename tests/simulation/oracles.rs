@@ -113,20 +113,26 @@ impl Item {
 }
 
 fn items(universe: &Universe) -> Vec<Item> {
-    let world = lock(&universe.world).to_json();
+    fn taken(from: &mut Value, key: &str) -> serde_json::Map<String, Value> {
+        match from[key].take() {
+            Value::Object(fields) => fields,
+            _ => serde_json::Map::new(),
+        }
+    }
+    let mut world = lock(&universe.world).to_json();
     let strangers = lock(&universe.strangers);
     let mut items = Vec::new();
-    for (account, has) in world["accounts"].as_object().into_iter().flatten() {
-        for (region, place) in has["regions"].as_object().into_iter().flatten() {
+    for (account, mut has) in taken(&mut world, "accounts") {
+        for (region, mut place) in taken(&mut has, "regions") {
             for (kind, is_image) in [("images", true), ("snapshots", false)] {
-                for (id, value) in place[kind].as_object().into_iter().flatten() {
+                for (id, value) in taken(&mut place, kind) {
                     items.push(Item {
                         account: account.clone(),
                         region: region.clone(),
-                        is_strange: strangers.contains(id),
-                        id: id.clone(),
+                        is_strange: strangers.contains(&id),
+                        id,
                         is_image,
-                        value: value.clone(),
+                        value,
                     });
                 }
             }
