@@ -44,16 +44,13 @@ impl<'de> Deserialize<'de> for Cached {
             metadata.remove("managedFields");
         }
         let text = object.to_string();
-        let (metadata, claim) = match serde_json::from_str::<MachineImage>(&text) {
-            Ok(image) => {
-                let claim = Claim::of(&image);
-                (image.metadata, claim)
-            }
-            Err(_) => {
-                let partial: PartialObjectMeta<MachineImage> =
-                    serde_json::from_value(object).map_err(D::Error::custom)?;
-                (partial.metadata, Claim::of_any_account())
-            }
+        let (metadata, claim) = if let Ok(image) = serde_json::from_str::<MachineImage>(&text) {
+            let claim = Claim::of(&image);
+            (image.metadata, claim)
+        } else {
+            let partial: PartialObjectMeta<MachineImage> =
+                serde_json::from_value(object).map_err(D::Error::custom)?;
+            (partial.metadata, Claim::of_any_account())
         };
         Ok(Self {
             metadata: ObjectMeta {

@@ -84,7 +84,7 @@ fn holding(held: impl IntoIterator<Item = Held>) -> Holdings {
 
 #[track_caller]
 fn departs(objects: &[MachineImage], held: Vec<Held>, (going, published): (usize, usize)) {
-    let departures = claims(&objects).departures(&holding(held));
+    let departures = claims(objects).departures(&holding(held));
     assert_eq!(departures, Departures { going, published });
 }
 
