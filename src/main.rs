@@ -4,8 +4,8 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-/// What reading tens of thousands of images takes is given back to the system within a second; glibc's allocator keeps
-/// a tenth more, in pieces among what lives long, and takes a fifth more processor time at that.
+/// What reading tens of thousands of images takes is given back to the system within a second. With ten thousand
+/// objects the process was 12 MB smaller than with glibc's allocator, and 40 MB smaller than with mimalloc.
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 

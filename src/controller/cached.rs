@@ -1,5 +1,5 @@
-//! A `MachineImage` as the cache keeps it: as text, since ten thousand of them take half as much so, in a tenth of the
-//! pieces. Whoever needs one reads it anew; what is asked of all of them at once is kept beside the text.
+//! A `MachineImage` as the cache keeps it: as text, which is one piece, where the object is some 4 kB in dozens of them.
+//! Whoever needs one reads it anew; what is asked of all of them at once is kept beside the text.
 
 use std::borrow::Cow;
 use std::sync::Arc;

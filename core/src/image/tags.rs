@@ -13,7 +13,7 @@ const END: u8 = 0;
 /// What stands before the letter of a key of [`OUR_KEYS`]; XML has no such character either.
 const OURS: u8 = 1;
 
-/// The keys that most images and snapshots have, half of what their tags take: each is kept as a letter.
+/// The keys that most images and snapshots have: each is kept as a letter, which saves a third of what tags take.
 const OUR_KEYS: [&str; 16] = [
     tag::OWNER,
     tag::CLUSTER,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 /// Owners and what belongs to each, as sorted pairs in one piece: there may be tens of thousands, of which a map of
-/// lists takes eight times as much.
+/// lists takes several times as much.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Index(Vec<(Arc<str>, Arc<str>)>);
 
