@@ -4,7 +4,7 @@
 //! and neither network nor software.
 
 use crate::error::{ApiError, check_id};
-use crate::instances::Listed;
+use crate::instances::{Listed, reservation_of};
 use crate::state::{Ebs, Image, ImageState, Instance, InstanceState, Volume};
 use crate::tags::TagsAtBirth;
 use crate::templates::Named;
@@ -62,6 +62,8 @@ impl World {
             region.launches.insert(key, ids);
         }
         let reply = Reply::of(|xml| {
+            let first = started.first().map(|instance| reservation_of(&instance.id));
+            xml.optional("reservationId", first);
             xml.text("ownerId", &call.account);
             xml.element("groupSet", |_| {});
             xml.items("instancesSet", &started, |xml, instance| {
