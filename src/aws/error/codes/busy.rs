@@ -47,7 +47,7 @@ codes! {
 
     // Nothing said.
     "InternalError" NoAnswer [ANY] "Something broke inside AWS.", BY_ITSELF;
-    "InternalServerError" NoAnswer [ANY] "The same, in the words of Systems Manager.", BY_ITSELF;
+    "InternalServerError" NoAnswer [ANY] "The same.", BY_ITSELF;
     "InternalFailure" NoAnswer [ANY] "The same.", BY_ITSELF;
     "ServiceUnavailable" NoAnswer [ANY] "AWS cannot be reached at the moment.", BY_ITSELF;
     "Unavailable" NoAnswer [ANY] "The same.", BY_ITSELF;

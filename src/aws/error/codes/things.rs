@@ -29,7 +29,7 @@ codes! {
     "ParameterNotFound" NotThere [GetParameter DeleteParameter]
         "There is no such parameter in the region, or it is not shown to the account.",
         "correct region and ssmParameter in spec.source";
-    "InvalidResourceId" NotThere [ListTagsForResource AddTagsToResource]
+    "InvalidResourceId" NotThere [AddTagsToResource]
         "There is no such parameter in the region, or not yet.",
         "see whether {of} exists in {region}";
 
@@ -93,7 +93,7 @@ codes! {
         "The account has as many parameters as it may have in the region.",
         "delete parameters in {region}, or ask AWS to raise the quota of account {account}";
     "TooManyTagsError" Quota [PutParameter AddTagsToResource]
-        "A parameter has 50 tags at most, and this would have more.", "take tags off parameter {of} in {region}";
+        "A parameter has 50 tags at most, and this would have more.", "take tags off {of} in {region}";
     "MaxTemplateVersionLimitExceeded" Quota [CreateLaunchTemplateVersion]
         "The launch template has as many versions as it may have.",
         "delete versions of the launch template in {region} that nobody uses";
@@ -106,7 +106,7 @@ codes! {
         "move the label of {of} in {region} to a newer version";
     "ParameterPatternMismatchException" Refused [PutParameter]
         "Somebody gave the parameter a pattern that no image's id matches.",
-        "delete parameter {of} in {region}: it is made anew";
+        "delete {of} in {region}: it is made anew";
     "InvalidAMIName.Malformed" Spec [CreateImage CopyImage RegisterImage]
         "The image name is shorter than 3 or longer than 128 characters, or has one that EC2 does not take.",
         "change spec.nameTemplate in a new MachineImage";
