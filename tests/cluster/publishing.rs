@@ -130,7 +130,16 @@ fn a_parameter_of_somebody_else_is_left_alone_until_it_is_gone() {
     let keys = ["owner", "object"].map(|key| format!("amity.dev/{key}"));
     let tags = json!({"ResourceType": "Parameter", "ResourceId": name, "TagKeys": keys});
     ssm(lab, "us-east-1", "RemoveTagsFromResource", &tags).unwrap();
-    namespace.patch("web", r#"{"spec": {"rebuild": "stripped"}}"#);
+    let patch =
+        |name: &str| format!(r#"{{"spec": {{"publish": {{"ssmParameterName": "{name}"}}}}}}"#);
+    namespace.patch("web", &patch("/published/taken-not"));
+    namespace.until_ready("web");
+    assert_eq!(
+        values(lab, name),
+        published(&image),
+        "it is not ours to delete"
+    );
+    namespace.patch("web", &patch(name));
     assert_eq!(namespace.until_stalled("web").0, "NameTaken");
     namespace.annotate(
         "web",

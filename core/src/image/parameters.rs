@@ -39,8 +39,10 @@ pub struct Parameters {
     pub all: BTreeMap<String, Parameter>,
     /// The value that was put last and is not shown yet: memory of this process only.
     pub awaited: Option<Put>,
-    /// When it was begun to read them.
+    /// When it was begun to read them: what was put before shows by then, if a window has passed.
     pub as_of: Timestamp,
+    /// When they had been read: what is changed by them must follow at once.
+    pub read_at: Timestamp,
     /// When this object last put one there, or this process started, whichever is later: what was put before is shown a
     /// consistency window later, or never.
     pub last_put: Timestamp,

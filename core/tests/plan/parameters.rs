@@ -51,6 +51,8 @@ pub fn view(
     let said: BTreeMap<_, _> = place.parameters.clone().unwrap_or_else(in_line);
     let started = case.started.as_deref().unwrap_or("-7d");
     let last_put = time(place.last_put.as_deref().unwrap_or(started))?;
+    let read = place.parameters_as_of.as_deref();
+    let read = read.map_or(Ok(now()), time)?;
     let awaited = place.awaited.as_ref().zip(wanted);
     Ok(Some(ParametersView::Known(Parameters {
         all: said
@@ -62,7 +64,8 @@ pub fn view(
             value: value.clone(),
             at: last_put,
         }),
-        as_of: place.parameters_as_of.as_deref().map_or(Ok(now()), time)?,
+        as_of: read,
+        read_at: read,
         last_put,
     })))
 }

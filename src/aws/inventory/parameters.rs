@@ -32,10 +32,7 @@ const TAGS: &str = "ListTagsForResource";
 const MOST_NAMES: usize = 10;
 
 /// How old what is known may be where it has to be known now.
-const FRESH: SignedDuration = SignedDuration::from_secs(10);
-
-/// The same while a value is awaited that was put.
-const AWAITED_FRESH: SignedDuration = SignedDuration::from_secs(2);
+const FRESH: SignedDuration = SignedDuration::from_secs(1);
 
 /// How long a failure is remembered.
 const FAILURE_FRESH: SignedDuration = SignedDuration::from_mins(1);
@@ -77,6 +74,7 @@ struct Entry {
 struct Read {
     name: Option<String>,
     view: ParametersView,
+    /// When it had been read.
     at: Timestamp,
     /// Until when it is believed.
     until: Timestamp,
@@ -154,12 +152,8 @@ impl Entry {
 
     fn is_fresh(&self, query: &Query, when: When, now: Timestamp) -> bool {
         self.read_of(query, now).is_some_and(|read| {
-            let fresh = match (&read.view, when, &self.awaited) {
-                (ParametersView::Unknown(_), _, _) | (_, When::InTurn, _) => return true,
-                (_, When::Now, Some(_)) => AWAITED_FRESH,
-                (_, When::Now, None) => FRESH,
-            };
-            now.duration_since(read.at) < fresh
+            let is_unknown = matches!(read.view, ParametersView::Unknown(_));
+            when == When::InTurn || is_unknown || now.duration_since(read.at) < FRESH
         })
     }
 }
@@ -222,6 +216,7 @@ impl Inventory {
                 let known = Parameters {
                     all,
                     as_of: at,
+                    read_at: now,
                     ..Parameters::default()
                 };
                 let interval = self.settings.permissions_interval;
@@ -232,7 +227,7 @@ impl Inventory {
         entry.read = Some(Read {
             name: query.name.clone(),
             view,
-            at,
+            at: now,
             until: now + fresh,
         });
     }

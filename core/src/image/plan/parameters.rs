@@ -21,7 +21,7 @@ use crate::image::parameters::{Parameters, ParametersView, PublishedParameter, P
 const FIELD: &str = "spec.publish.ssmParameterName";
 
 /// How old what is known may be when something is changed by it: there is no compare-and-set (SSM API, `PutParameter`).
-const FRESH: SignedDuration = SignedDuration::from_secs(30);
+const FRESH: SignedDuration = SignedDuration::from_secs(3);
 
 /// How long it is awaited, without a word, that Systems Manager takes a value.
 const VALIDATION: SignedDuration = SignedDuration::from_mins(1);
@@ -221,7 +221,7 @@ fn said_name(view: &View<'_>, place: &Place) -> String {
 /// What is known of a place, if that is recent enough to change something by it.
 fn fresh<'a>(view: &View<'a>, place: &Place) -> Option<&'a Parameters> {
     match view.observed.parameters.get(place) {
-        Some(ParametersView::Known(known)) if view.now.duration_since(known.as_of) < FRESH => {
+        Some(ParametersView::Known(known)) if view.now.duration_since(known.read_at) < FRESH => {
             Some(known)
         }
         _ => None,
@@ -287,7 +287,7 @@ fn keep(view: &View<'_>, place: &Place, wanted: &PublishedParameter, plan: &mut 
     if let (Some(_), None) = (there, ours) {
         plan.findings
             .extend(is_allowed.then(|| name_taken(place, &wanted.name)));
-        if is_allowed && view.now.duration_since(known.as_of) >= LOOKS_FOR_NAME {
+        if is_allowed && view.now.duration_since(known.read_at) >= LOOKS_FOR_NAME {
             plan.steps.push(awaiting(view, place, put(false)));
         }
         return;

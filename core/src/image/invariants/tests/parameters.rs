@@ -20,6 +20,7 @@ fn told() -> World {
         let parameters = Parameters {
             all: [(NAME.to_owned(), parameter(id, &tags))].into(),
             as_of: NOW,
+            read_at: NOW,
             ..Parameters::default()
         };
         let view = ParametersView::Known(parameters);
