@@ -12,6 +12,7 @@ target_folder := $(abspath $(or $(CARGO_TARGET_DIR),target))
 programs := $(target_folder)/debug
 cargo_build := cargo build --workspace --all-targets --locked
 build_control_plane := tests/cluster/controlplane/build
+build_karpenter := tests/karpenter/build
 
 .PHONY: help
 help: ## Print this
@@ -27,6 +28,7 @@ demo: ## Watch Amity at work: a real API server, a simulated EC2 (KEEP=1 leaves 
 test: ## Run all tests: plans, simulations, a real control plane, other people's EC2 clients
 	@$(call require,cargo go cc python)
 	@$(build_both)
+	@$(build_karpenter) >/dev/null
 	KUBEBUILDER_ASSETS="$$($(build_control_plane))" cargo test --workspace --locked --no-fail-fast
 	EC2SIM=$(programs)/ec2sim tests/clients/run
 

@@ -160,7 +160,7 @@ impl World {
 
 impl Listed<'_> {
     fn reservation(&self) -> String {
-        format!("r-0{:016x}", digest(&self.instance.id))
+        reservation_of(&self.instance.id)
     }
 
     fn zone(&self) -> String {
@@ -235,6 +235,11 @@ impl Listed<'_> {
         xml.optional("enaSupport", instance.machine.ena.then_some(true));
         xml.optional("bootMode", instance.machine.boot_mode.as_ref());
     }
+}
+
+/// The reservation of an instance.
+pub(crate) fn reservation_of(instance: &str) -> String {
+    format!("r-0{:016x}", digest(instance))
 }
 
 fn volume_field(instance: &Instance, volume: &Volume, name: &str) -> Option<String> {

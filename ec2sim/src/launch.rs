@@ -1,12 +1,13 @@
 //! `RunInstances` and `TerminateInstances`: who uses an image, and who no longer does (model).
 //!
-//! An instance runs at once, and is terminated at once; it stays listed for ever. It has what its image says,
+//! The image is named by its id, by a parameter or by a launch template ([`crate::templates`]). An instance runs at once, and is terminated at once; it stays listed for ever. It has what its image says,
 //! and neither network nor software.
 
 use crate::error::{ApiError, check_id};
-use crate::instances::Listed;
+use crate::instances::{Listed, reservation_of};
 use crate::state::{Ebs, Image, ImageState, Instance, InstanceState, Volume};
 use crate::tags::TagsAtBirth;
+use crate::templates::Named;
 use crate::wire::parameters::Parameters;
 use crate::wire::response::Reply;
 use crate::world::{Call, World};
@@ -20,7 +21,8 @@ impl World {
         call: &Call,
         mut parameters: Parameters,
     ) -> Result<Reply, ApiError> {
-        let image = parameters.required("ImageId")?;
+        let named = Named::take(&mut parameters)?;
+        let token = parameters.text("ClientToken");
         let least = parameters.number("MinCount")?;
         let least = least.ok_or_else(|| ApiError::missing("MinCount"))?;
         let most = parameters.number("MaxCount")?;
@@ -34,6 +36,7 @@ impl World {
         }
         parameters.finish_action()?;
 
+        let image = self.image_to_launch(call, &named)?;
         let image = self.image_for(call, &image)?.clone();
         if image.state != ImageState::Available {
             return Err(ApiError::new(
@@ -44,17 +47,23 @@ impl World {
                 ),
             ));
         }
-        let mut started = Vec::new();
-        for _ in 0..most {
-            let instance = self.instance_of(call, &image, instance_type.as_deref());
+        let key = token.map(|token| (call.account.clone(), token));
+        let before = key.as_ref().and_then(|key| {
+            let region = self.regions.get(&call.region)?;
+            Some(region.launches.get(key)?.clone())
+        });
+        let started = match before {
+            Some(ids) => self.launched_before(call, &image, most, &ids)?,
+            None => self.launch(call, &image, most, instance_type.as_deref(), &tags)?,
+        };
+        if let Some(key) = key {
+            let ids = started.iter().map(|instance| instance.id.clone()).collect();
             let region = self.region_mut(&call.region)?;
-            region.born_with_tags(&instance.id, &call.account, tags.of("instance"));
-            region
-                .instances
-                .insert(instance.id.clone(), instance.clone());
-            started.push(instance);
+            region.launches.insert(key, ids);
         }
         let reply = Reply::of(|xml| {
+            let first = started.first().map(|instance| reservation_of(&instance.id));
+            xml.optional("reservationId", first);
             xml.text("ownerId", &call.account);
             xml.element("groupSet", |_| {});
             xml.items("instancesSet", &started, |xml, instance| {
@@ -69,6 +78,48 @@ impl World {
         Ok(started
             .iter()
             .fold(reply, |reply, instance| reply.made(&instance.id)))
+    }
+
+    fn launch(
+        &mut self,
+        call: &Call,
+        image: &Image,
+        count: u32,
+        instance_type: Option<&str>,
+        tags: &TagsAtBirth,
+    ) -> Result<Vec<Instance>, ApiError> {
+        let mut started = Vec::new();
+        for _ in 0..count {
+            let instance = self.instance_of(call, image, instance_type);
+            let region = self.region_mut(&call.region)?;
+            region.born_with_tags(&instance.id, &call.account, tags.of("instance"));
+            region
+                .instances
+                .insert(instance.id.clone(), instance.clone());
+            started.push(instance);
+        }
+        Ok(started)
+    }
+
+    /// What the first call with the same token started, if it was the same call (docs: EC2 ec2-api-idempotency).
+    fn launched_before(
+        &self,
+        call: &Call,
+        image: &Image,
+        count: u32,
+        ids: &[String],
+    ) -> Result<Vec<Instance>, ApiError> {
+        let region = self.region(&call.region)?;
+        let known = ids.iter().filter_map(|id| region.instances.get(id));
+        let started: Vec<_> = known.cloned().collect();
+        let is_same = started.iter().all(|instance| instance.image == image.id);
+        if !is_same || u32::try_from(started.len()) != Ok(count) {
+            return Err(ApiError::new(
+                "IdempotentParameterMismatch",
+                "Arguments on this idempotent request are inconsistent with arguments used in previous request(s).",
+            ));
+        }
+        Ok(started)
     }
 
     fn instance_of(&mut self, call: &Call, image: &Image, instance_type: Option<&str>) -> Instance {

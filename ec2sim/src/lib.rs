@@ -42,6 +42,7 @@ pub mod state;
 mod step;
 mod sts;
 mod tags;
+mod templates;
 #[cfg(test)]
 mod tests;
 mod view;

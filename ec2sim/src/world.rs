@@ -284,6 +284,7 @@ impl World {
             "CopyImage" => self.copy_image(&call, request, parameters),
             "CreateImage" => self.create_image(&call, parameters),
             "CreateImageUsageReport" => self.create_image_usage_report(&call, request, parameters),
+            "CreateLaunchTemplate" => self.create_launch_template(&call, parameters),
             "CreateTags" => self.create_tags(&call, parameters),
             "DeleteImageUsageReport" => self.delete_image_usage_report(&call, parameters),
             "DeleteSnapshot" => self.delete_snapshot(&call, parameters),
@@ -302,6 +303,9 @@ impl World {
             }
             "DescribeImages" => self.describe_images(&call, request, parameters),
             "DescribeInstances" => self.describe_instances(&call, request, parameters),
+            "DescribeLaunchTemplateVersions" => {
+                self.describe_launch_template_versions(&call, parameters)
+            }
             "DescribeRegions" => self.describe_regions(&call, parameters),
             "DescribeSnapshotAttribute" => self.describe_snapshot_attribute(&call, parameters),
             "DescribeSnapshots" => self.describe_snapshots(&call, request, parameters),

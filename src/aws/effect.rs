@@ -1,6 +1,7 @@
 //! One step → one call. Whoever performs a step makes no choice: what to do is the planner's, whether to do
 //! it again is the next reconcile's.
 
+mod parameters;
 mod send;
 
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use amity_core::image::identity::Place;
 use amity_core::image::observed::{Asked, Refusal};
 use amity_core::image::plan::step::{Action, Step};
 use aws_sdk_ec2::Client as Ec2;
+use aws_sdk_ssm::Client as Ssm;
 use futures::future::join_all;
 use jiff::SignedDuration;
 
@@ -199,10 +201,24 @@ impl Effects {
         if action.creates() {
             self.inventory.will_create(&desired.identity.object);
         }
-        let (ec2, calls) = (session.ec2(&place.region), self.sessions.calls());
-        let fenced = ec2.config().to_builder().interceptor(self.fence.clone());
-        let ec2 = Ec2::from_conf(fenced.build());
-        let answer = self.fence.in_time(send(&ec2, calls, action)).await;
+        let (region, calls) = (&place.region, self.sessions.calls());
+        let answer = if let Action::PutParameter { .. }
+        | Action::DeleteParameter { .. }
+        | Action::TagParameter { .. } = action
+        {
+            if let Action::PutParameter { .. } = action {
+                self.inventory.will_put(&desired.identity.object, place);
+            }
+            let fenced = session.ssm(region).config().to_builder();
+            let ssm = Ssm::from_conf(fenced.interceptor(self.fence.clone()).build());
+            self.fence
+                .in_time(parameters::send(&ssm, calls, action))
+                .await
+        } else {
+            let fenced = session.ec2(region).config().to_builder();
+            let ec2 = Ec2::from_conf(fenced.interceptor(self.fence.clone()).build());
+            self.fence.in_time(send(&ec2, calls, action)).await
+        };
         answer.unwrap_or_else(|| {
             calls.record(action.name(), Class::Unknown.label());
             Err(Failure::unknown("AWS did not answer in time"))
@@ -286,7 +302,7 @@ fn guard(action: &Action) -> Result<(), Failure> {
         | Action::WriteConfigMap { .. }
         | Action::DeleteConfigMap { .. }
         | Action::ReleaseFinalizer => complain("a place: it is a write to the object"),
-        _ => Ok(()),
+        other => parameters::lacks(other).map_or(Ok(()), complain),
     }
 }
 
@@ -296,6 +312,7 @@ fn already_made(action: &Action, failure: &Failure) -> Option<Answer> {
         Action::CreateImage { .. } | Action::RegisterImage { .. } if failure.is_name_taken() => {
             Some(Answer::NameTaken)
         }
+        Action::PutParameter { .. } if failure.is_name_taken() => Some(Answer::NameTaken),
         Action::CopyImage { .. } if failure.is_already_made() => Some(Answer::AlreadyMade),
         _ => None,
     }
@@ -317,7 +334,10 @@ fn subject(action: &Action) -> String {
         Action::CreateImage { instance, .. } => instance.clone(),
         Action::RegisterImage { registration, .. } => registration.snapshot.clone(),
         Action::CopyImage { from, .. } => from.to_string(),
-        other => other.target().unwrap_or_default().to_owned(),
+        other => {
+            let target = other.target().or_else(|| other.parameter());
+            target.unwrap_or_default().to_owned()
+        }
     }
 }
 
@@ -330,6 +350,7 @@ fn log(desired: &Desired, place: &Place, outcome: &Outcome) {
     let id = outcome
         .made()
         .or_else(|| action.target())
+        .or_else(|| action.parameter())
         .unwrap_or_default();
     tracing::info!(
         object = desired.identity.object,

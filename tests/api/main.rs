@@ -239,6 +239,8 @@ fn all_other_fields_can_be_changed() {
         json!({"regions": [{"name": "eu-west-1"}, {"name": "us-gov-west-1"}]}),
         json!({"description": "other", "rebuild": "2026-03-01", "tags": {"team": "web"}}),
         json!({"deletionPolicy": "Retain", "suspend": true}),
+        json!({"publish": {"ssmParameterName": "/golden/web"}}),
+        json!({"publish": {"ssmParameterName": "/golden/other.name_2"}}),
     ] {
         images.apply_yaml(&web(&change)).unwrap();
     }
@@ -287,6 +289,7 @@ fn the_largest_object_that_the_bounds_allow_is_accepted() {
             "name": format!("a(b)[c] d./-'@_{}", "n".repeat(113)), "architecture": "arm64_mac",
         }},
         "retention": {"revisions": 20, "minAge": "8759h60m0s"},
+        "publish": {"ssmParameterName": format!("{}/{}", "/p".repeat(14), "n".repeat(227))},
     });
     others.apply_yaml(&web(&by_name)).unwrap();
 
@@ -311,6 +314,8 @@ fn the_largest_object_that_the_bounds_allow_is_accepted() {
     let capture = json!({"namespaces": {"matchNames": names}, "instanceTags": tags});
     let snapshots = json!({"namespaces": {"matchNames": names}, "snapshotTags": tags});
     let source_owner = json!({"namespaces": {"matchNames": names}, "owners": owners});
+    let paths: Vec<_> = (0..64).map(|i| format!("/{i:p<254}/")).collect();
+    let parameters = json!({"namespaces": {"matchNames": names}, "paths": paths});
     let largest = account(
         "largest",
         &json!({
@@ -323,6 +328,7 @@ fn the_largest_object_that_the_bounds_allow_is_accepted() {
                 "capture": vec![capture; 32],
                 "snapshots": vec![snapshots; 32],
                 "sourceOwners": vec![source_owner; 32],
+                "parameters": vec![parameters; 32],
             },
         }),
     );

@@ -32,7 +32,7 @@ use tokio::task::JoinHandle;
 /// The account of ec2sim's example world.
 pub const ACCOUNT: &str = "111122223333";
 /// The key of the account that the lab calls with.
-const ACCESS_KEY: &str = "AKIAEC2SIMHOME000001";
+pub const ACCESS_KEY: &str = "AKIAEC2SIMHOME000001";
 /// Whose images the lab makes.
 const OWNER: &str = "test";
 /// Its instance in us-east-1.

@@ -7,6 +7,7 @@ mod fence;
 mod holdings;
 mod inventory;
 mod lab;
+mod parameters;
 mod permissions;
 mod policy;
 mod register;

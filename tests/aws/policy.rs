@@ -108,6 +108,29 @@ async fn the_policy_allows_every_call_that_is_made_and_no_other() {
     {
         lab.perform(&web, "eu-west-1", action).await;
     }
+    let name = "/published/web".to_owned();
+    let tags = web.identity.parameter_tags(&name);
+    let image = origin.clone();
+    for action in [
+        Action::PutParameter {
+            name: name.clone(),
+            image: image.clone(),
+            tags: tags.clone(),
+        },
+        Action::PutParameter {
+            name: name.clone(),
+            image,
+            tags: BTreeMap::new(),
+        },
+        Action::TagParameter {
+            name: name.clone(),
+            tags: [(tag::RETAINED.to_owned(), "now".to_owned())].into(),
+        },
+    ] {
+        let done = lab.perform(&web, region, action).await;
+        assert!(done.result.is_ok(), "{done:?}");
+        lab.pass(20).await;
+    }
     lab.pass(60).await;
     let deletion = Action::DeleteSnapshot { id: snapshot };
     let deleted = lab.perform(&web, "eu-west-1", deletion).await;
@@ -125,6 +148,7 @@ async fn the_policy_allows_every_call_that_is_made_and_no_other() {
         let reads = Reads {
             source: Some(query),
             usage: [(Place::new(ACCOUNT, region), origin.clone())].into(),
+            parameters: [(Place::new(ACCOUNT, region), When::Now)].into(),
             permissions: [&origin, &origins_snapshot]
                 .map(|id| ((Place::new(ACCOUNT, region), id.clone()), When::Now))
                 .into(),
@@ -132,6 +156,9 @@ async fn the_policy_allows_every_call_that_is_made_and_no_other() {
         };
         lab.inventory.observe(&web, &reads).await;
     }
+    let removal = Action::DeleteParameter { name };
+    let removed = lab.perform(&web, region, removal).await;
+    assert!(removed.result.is_ok(), "{removed:?}");
     let made: BTreeSet<String> = lab
         .log()
         .into_iter()

@@ -36,6 +36,7 @@ spec:
         accounts: ["222233334444"]
         organizations: ["arn:aws:organizations::111122223333:organization/o-0123456789"]
     public: [{namespaces: {matchLabels: {grants: all}}}]
+    parameters: [{namespaces: {matchLabels: {grants: all}}, paths: [/published/]}]
 "#;
 
 /// The access key of the home account.

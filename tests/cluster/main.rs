@@ -7,6 +7,7 @@
 //! | [`life`] | an image from its first day to its last |
 //! | [`sources`] | what an image is made from, and that it stays that |
 //! | [`keeping`] | what is superseded or deleted: what stays, for how long, and who says so |
+//! | [`publishing`] | the parameters that name published images, and who launches by them |
 //! | [`attributes`] | description, deprecation, protection, and what consumers select by |
 //! | [`accounts`] | an `AwsAccount` and what it holds |
 //! | [`mending`] | what stands in the way is said, and goes on by itself once it is mended |
@@ -29,6 +30,7 @@ mod life;
 mod mending;
 mod outages;
 mod process;
+mod publishing;
 mod replicas;
 mod sharing;
 mod sources;

@@ -66,6 +66,7 @@ impl Account {
                 "accounts": FRIENDS,
                 "organizations": [ORGANIZATION],
             }],
+            "parameters": [{"namespaces": {"all": true}, "paths": ["/published/"]}],
         });
         let mut manifest = json!({
             "apiVersion": "amity.dev/v1alpha1",

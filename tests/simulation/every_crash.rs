@@ -64,7 +64,9 @@ async fn chapters(universe: &Universe) -> Result<(Ending, usize), String> {
     let key = Key::only();
     let before = oracles::foreign(universe);
     let (mut ending, mut expected) = (Ending::new(), Expected::default());
-    for spec in [spec("first"), spec("second")] {
+    let mut renamed = spec("second");
+    renamed["publish"]["ssmParameterName"] = "/published/renamed".into();
+    for spec in [spec("first"), renamed] {
         universe.apply(&key, &spec);
         let matches = |universe: &Universe| {
             let mut expected = expected.clone();
@@ -103,5 +105,6 @@ fn spec(rebuild: &str) -> Value {
         "regions": regions(&["eu-west-1", "ap-northeast-1"]),
         "tags": {"team": "web"},
         "retention": {"revisions": 0},
+        "publish": {"ssmParameterName": "/published/web"},
     })
 }

@@ -28,6 +28,7 @@ mod isolation;
 mod landscape;
 mod next_version;
 mod oracles;
+mod parameters;
 mod plot;
 mod process;
 mod replica;

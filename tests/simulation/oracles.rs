@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::cast::Key;
 use crate::expected::{Expected, Images, wanted};
 use crate::hands::Ours;
+use crate::parameters;
 use crate::process::lock;
 use crate::universe::Universe;
 
@@ -183,6 +184,10 @@ pub fn matches(
         return Err(format!("{} has tags of a published image", image.id));
     }
     config_map_names(universe, key, spec, &published)?;
+    let told = published
+        .iter()
+        .map(|image| (image.region.as_str(), image.id.as_str()));
+    parameters::name_what_is_published(universe, key, spec, told)?;
     let revisions: BTreeSet<_> = published.iter().map(|image| image.revision()).collect();
     let [revision] = revisions.iter().collect::<Vec<_>>()[..] else {
         return Err(format!(
@@ -486,7 +491,7 @@ pub fn nothing_is_left(universe: &Universe, key: &Key) -> Result<(), String> {
             "{} in {} is left: {}",
             item.id, item.region, item.value
         )),
-        None => no_stray_snapshot(&items),
+        None => no_stray_snapshot(&items).and_then(|()| parameters::none_is_left(universe, key)),
     }
 }
 
@@ -498,7 +503,7 @@ pub fn foreign(universe: &Universe) -> Value {
     let others: Vec<_> = others
         .map(|item| json!([item.account, item.region, item.id, item.value]))
         .collect();
-    json!(others)
+    json!([others, parameters::foreign(universe)])
 }
 
 /// The foreign world is byte for byte as before.

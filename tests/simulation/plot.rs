@@ -229,6 +229,11 @@ fn say_more(spec: &mut Value, chance: &Chance) {
                 json!({"tags": {"channel": "stable"}}),
                 json!({"configMapName": format!("images-{}", chance.next())}),
                 json!({"tags": {"channel": "beta", "live": ""}}),
+                json!({"ssmParameterName": format!("/published/{}", chance.next())}),
+                json!({
+                    "ssmParameterName": format!("/published/{}", chance.next()),
+                    "configMapName": format!("images-{}", chance.next()),
+                }),
                 json!({}),
             ]),
         ),

@@ -10,9 +10,10 @@ use serde_json::{Value, json};
 
 use crate::cast::Key;
 use crate::chance::Chance;
-use crate::expected::Expected;
+use crate::expected::{Expected, wanted};
 use crate::hands::{self, Ours};
 use crate::oracles;
+use crate::parameters;
 use crate::plot::{Kind, Plot};
 use crate::process::lock;
 use crate::story::SETTLES_WITHIN;
@@ -475,6 +476,9 @@ enum Hand {
     DeletesNamespace,
     RemovesSource,
     TakesName,
+    TakesParameterName,
+    WritesParameter,
+    DeletesParameter,
     DisablesRegion,
     RebuildsCluster,
 }
@@ -521,6 +525,13 @@ impl Tale<'_> {
         if matches!(kind, Kind::Instance | Kind::Snapshot) {
             hands.push(Hand::TakesName);
         }
+        let told_in = parameters::regions(universe, key, &plot.spec);
+        let name = plot.spec["publish"]["ssmParameterName"].as_str();
+        let name = name.unwrap_or_default().to_owned();
+        if !told_in.is_empty() {
+            hands.extend([Hand::WritesParameter, Hand::DeletesParameter]);
+        }
+        hands.push(Hand::TakesParameterName);
         let hand = *self.chance.pick(&hands);
         let image = || self.chance.pick(&ours).clone();
         let what = format!("{hand:?}");
@@ -537,6 +548,16 @@ impl Tale<'_> {
                 // Nobody looks before.
                 universe.pass(2 * universe.pace.rest_interval).await;
             }
+            Hand::WritesParameter | Hand::DeletesParameter => {
+                let region = self.chance.pick(&told_in);
+                if hand == Hand::WritesParameter {
+                    parameters::write(universe, account, region, &name);
+                } else {
+                    parameters::delete(universe, account, region, &name);
+                }
+                // Nobody looks before.
+                universe.pass(2 * universe.pace.rest_interval).await;
+            }
             Hand::WipesStatuses => universe.wipe_statuses(),
             Hand::RecyclesAndRestores => {
                 let image = image();
@@ -547,6 +568,7 @@ impl Tale<'_> {
             Hand::DeletesNamespace => return self.made_anew_in_another_namespace(somebody).await,
             Hand::RemovesSource => return self.without_source(somebody).await,
             Hand::TakesName => return self.name_taken(somebody).await,
+            Hand::TakesParameterName => return self.parameter_taken(somebody).await,
             Hand::DisablesRegion => return self.region_disabled(somebody).await,
             Hand::RebuildsCluster => return self.another_cluster_takes_over().await,
         }
@@ -689,6 +711,28 @@ impl Tale<'_> {
         hands::deregister(universe, key.account, &taken);
         self.foreign = oracles::foreign(universe);
         self.becomes_true("name free again").await
+    }
+
+    /// Somebody has a parameter of the name that is wanted next; then it goes.
+    async fn parameter_taken(&mut self, at: usize) -> Result<(), String> {
+        let (universe, chance) = (self.universe, self.chance.clone());
+        let Actor { key, plot, .. } = &mut self.actors[at];
+        let (key, name) = (key.clone(), format!("/published/{}", chance.next()));
+        let regions: Vec<_> = wanted(&plot.spec).into_iter().collect();
+        let region = chance.pick(&regions).clone();
+        parameters::take(universe, key.account, &region, &name);
+        plot.spec["publish"]["ssmParameterName"] = name.as_str().into();
+        universe.apply(&key, &plot.spec);
+        self.foreign = oracles::foreign(universe);
+        self.trouble();
+        self.settle("parameter taken", |universe, other| {
+            *other != key || oracles::is_stalled(universe, other, "NameTaken")
+        })
+        .await?;
+        oracles::unharmed(universe, &self.foreign)?;
+        parameters::delete(universe, key.account, &region, &name);
+        self.foreign = oracles::foreign(universe);
+        self.becomes_true("parameter free again").await
     }
 
     /// A region that is wanted cannot be used for a while.

@@ -25,6 +25,7 @@ use crate::cast::{Account, Key, NAMESPACES};
 use crate::chance::Chance;
 use crate::gate::Gate;
 use crate::next_version;
+use crate::parameters;
 use crate::process::{invariants_broken, lock};
 use crate::replica;
 use crate::sabotage::Sabotage;
@@ -465,6 +466,12 @@ impl Universe {
     fn is_not_told_of(&self, call: &CallSummary) {
         if call.action != "DeregisterImage" {
             return;
+        }
+        if let Some(name) = parameters::that_names(self, call) {
+            self.is_wrong(format!(
+                "{} {:?} in {} is deregistered while parameter {name} names it",
+                call.time, call.ids, call.region
+            ));
         }
         for object in self.objects.iter().filter_map(|key| self.object(key)) {
             let is_wanted = object.metadata.deletion_timestamp.is_none()

@@ -147,6 +147,27 @@ pub struct Grants {
     #[schemars(length(max = 32))]
     #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub public: Vec<PublicGrant>,
+
+    /// Who may write which parameters of Systems Manager (spec.publish.ssmParameterName), at most
+    /// 32 entries; one that fits is enough. Whoever writes a parameter decides what is launched by
+    /// it. Default: nobody.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    pub parameters: Vec<ParameterGrant>,
+}
+
+/// These namespaces may write these parameters.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ParameterGrant {
+    /// The namespaces: exactly one of matchNames, matchLabels, all.
+    pub namespaces: NamespaceSelector,
+
+    /// The paths under which they may, 1 to 64, each from / to /, for example /golden/, which is
+    /// every parameter whose name begins so. / alone is every parameter.
+    #[schemars(schema_with = "rules::list_of_parameter_paths")]
+    pub paths: Vec<String>,
 }
 
 /// These namespaces may share images with these.
@@ -489,6 +510,31 @@ impl AwsAccount {
         )))
     }
 
+    /// Whether `namespace` may write the parameter `name`.
+    ///
+    /// # Errors
+    /// No entry of `spec.grants.parameters` has a path that it is under; the error names one.
+    pub fn grants_parameter(&self, namespace: Namespace<'_>, name: &str) -> Result<(), NotGranted> {
+        let granted = self
+            .spec
+            .grants
+            .parameters
+            .iter()
+            .filter(|grant| grant.namespaces.selects(namespace))
+            .flat_map(|grant| &grant.paths)
+            .any(|path| path.ends_with('/') && name.starts_with(path.as_str()));
+        if granted {
+            return Ok(());
+        }
+        let path = name.rsplit_once('/').map_or("", |(path, _)| path);
+        Err(NotGranted(format!(
+            "AwsAccount {:?} does not let namespace {:?} write parameter {name}: add {path}/ to the \
+             paths of an entry for that namespace in spec.grants.parameters",
+            self.name(),
+            namespace.name
+        )))
+    }
+
     /// Whether an entry of `spec.grants.sourceOwners` for `namespace` has an owner that fits.
     fn lets_use(&self, namespace: Namespace<'_>, fits: impl Fn(&str) -> bool) -> bool {
         self.spec
@@ -729,8 +775,36 @@ mod tests {
     }
 
     #[test]
+    fn a_parameter_is_granted_by_a_path_that_it_is_under_and_not_by_half_a_word() {
+        let grants = json!({"parameters": [
+            {"namespaces": {"matchNames": ["images"]}, "paths": ["/golden/"]},
+            {"namespaces": {"matchNames": ["other"]}, "paths": ["/"]},
+        ]});
+        let labels = BTreeMap::new();
+        let asks = |namespace: &str, name: &str| {
+            let namespace = Namespace {
+                name: namespace,
+                labels: &labels,
+            };
+            let granted = account(&grants).grants_parameter(namespace, name);
+            granted.map_err(|missing| missing.to_string())
+        };
+        assert_eq!(asks("images", "/golden/web"), Ok(()));
+        assert_eq!(asks("images", "/golden/team/web"), Ok(()));
+        assert_eq!(asks("other", "/anything"), Ok(()));
+        for name in ["/golden", "/goldenrod/web", "/web", "golden/web"] {
+            assert!(asks("images", name).is_err(), "{name}");
+        }
+        assert_eq!(
+            asks("images", "/team/web").unwrap_err(),
+            "AwsAccount \"default\" does not let namespace \"images\" write parameter /team/web: add /team/ to the paths of an entry for that namespace in spec.grants.parameters"
+        );
+        assert!(asks("nobody", "/golden/web").is_err());
+    }
+
+    #[test]
     fn a_grant_with_a_field_of_a_later_version_is_an_error_and_no_wider_grant() {
-        for kind in ["capture", "snapshots", "sourceOwners"] {
+        for kind in ["capture", "snapshots", "sourceOwners", "parameters"] {
             let grant = json!({"namespaces": {"all": true}, "onlyOn": "Sundays"});
             let grants = serde_json::from_value::<Grants>(json!({kind: [grant]}));
             let error = grants.unwrap_err().to_string();

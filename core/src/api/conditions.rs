@@ -196,8 +196,8 @@ reasons! {
         "The spec asks for something that no region can have, and that only shows when it is all put together, for example a name too long for EC2.",
         "Change the spec as the message says.";
     NOT_GRANTED "NotGranted" [READY, AVAILABLE, SOURCE_RESOLVED, STALLED]
-        "The AwsAccount does not let this namespace use this source, or share with whom spec.sharing names.",
-        "Ask whoever keeps the AwsAccount for the grant that the message names, or use another source.";
+        "The AwsAccount does not let this namespace use this source, share with whom spec.sharing names, or write the parameter of spec.publish.ssmParameterName.",
+        "Ask whoever keeps the AwsAccount for the grant that the message names, or use another source or parameter.";
     ACCOUNT_NOT_FOUND "AccountNotFound" [READY, AVAILABLE, SOURCE_RESOLVED, STALLED]
         "There is no AwsAccount of the name in spec.accountName.",
         "Create the AwsAccount, or make another MachineImage that names one that exists (kubectl get awsaccounts).";
@@ -250,8 +250,8 @@ reasons! {
 
     // What is not Amity's to touch.
     NAME_TAKEN "NameTaken" [READY, AVAILABLE, STALLED]
-        "An image that is not this object's has the name that this revision must have, or a ConfigMap that of spec.publish.configMapName.",
-        "Rename is not possible in EC2: deregister that image, change spec.rebuild, or make a MachineImage with another nameTemplate. Delete the ConfigMap, or write another name.";
+        "An image that is not this object's has the name that this revision must have, a ConfigMap that of spec.publish.configMapName, or a parameter that of spec.publish.ssmParameterName. A parameter that lost the tags by which Amity knows it is nobody's, too.",
+        "Rename is not possible in EC2: deregister that image, change spec.rebuild, or make a MachineImage with another nameTemplate. Delete the ConfigMap or parameter, or write another name.";
     FOREIGN_IMAGE "ForeignImage" [READY]
         "An image or snapshot carries this object's tags, but EC2 shows that Amity did not make it. It is never touched, and stands in nothing's way: the message of Ready, and status.regions, name it.",
         "Remove the tags amity.dev/… from what the message names; a copy with copied tags is the usual cause.";

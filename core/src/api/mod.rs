@@ -13,8 +13,8 @@ mod schema;
 
 pub use aws_account::{
     AssumeRole, AwsAccount, AwsAccountSpec, AwsAccountStatus, CaptureGrant, Grants, Namespace,
-    NamespaceSelector, NotGranted, PublicGrant, SharingGrant, SnapshotGrant, SourceOwnerGrant,
-    Stray, Strays,
+    NamespaceSelector, NotGranted, ParameterGrant, PublicGrant, SharingGrant, SnapshotGrant,
+    SourceOwnerGrant, Stray, Strays,
 };
 pub use machine_image::{
     Architecture, BootMode, DeletionPolicy, Deprecation, DeregistrationProtection, EnaSupport,

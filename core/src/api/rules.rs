@@ -74,6 +74,50 @@ pub fn config_map_name() -> Rule {
     )
 }
 
+/// Systems Manager's characters, as a path: which paths a namespace may write is granted.
+pub fn published_parameter_characters() -> Rule {
+    Rule::new("self.matches('^(/[a-zA-Z0-9_.-]+)+$')").message(
+        "write a path that begins with / and has letters, digits and _ . - between single slashes, \
+         for example /golden/web, without a version or label, and not an ARN",
+    )
+}
+
+/// What Systems Manager keeps for itself, in any case of letters (SSM API, `PutParameter`).
+pub fn published_parameter_is_not_reserved() -> Rule {
+    Rule::new("!self.lowerAscii().startsWith('/aws') && !self.lowerAscii().startsWith('/ssm')")
+        .message(
+            "write a path that begins neither with /aws nor with /ssm, which Systems Manager keeps \
+             for itself, for example /golden/web",
+        )
+}
+
+/// As deep as Systems Manager lets a hierarchy be (SSM API, `PutParameter`).
+pub fn published_parameter_depth() -> Rule {
+    Rule::new("self.split('/').size() <= 16")
+        .message("write a path of at most 15 levels: Systems Manager takes no deeper ones")
+}
+
+/// A set of 1 to 64 paths under which parameters may be written.
+pub fn list_of_parameter_paths(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array",
+        "maxItems": 64,
+        "x-kubernetes-list-type": "set",
+        "x-kubernetes-validations": [{
+            "rule": "size(self) > 0",
+            "message": "write at least one path, for example /golden/",
+        }],
+        "items": {
+            "type": "string",
+            "maxLength": 256,
+            "x-kubernetes-validations": [{
+                "rule": "self.matches('^/([a-zA-Z0-9_.-]+/)*$')",
+                "message": "write a path that begins and ends with /, for example /golden/, or / for every parameter",
+            }],
+        },
+    })
+}
+
 /// A key that both want would come and go.
 pub fn publish_tags_are_not_tags() -> Rule {
     Rule::new(

@@ -5,6 +5,7 @@
 
 mod chain;
 mod follow;
+mod parameter;
 mod sharing;
 mod source;
 
@@ -16,6 +17,7 @@ use kube::ResourceExt;
 use super::attributes::Protection;
 use super::identity::{Identity, Place, Reference, Revision, tag};
 use super::observed::{Image, ImageState};
+use super::parameters::PublishedParameter;
 use super::permissions::Sharing;
 use super::plan::Finding;
 use crate::api::conditions::{self, Reason};
@@ -121,6 +123,8 @@ pub struct Desired {
     pub tags: BTreeMap<String, String>,
     /// `spec.publish.configMapName`.
     pub config_map: Option<String>,
+    /// `spec.publish.ssmParameterName`.
+    pub parameter: Option<PublishedParameter>,
     /// `spec.publish.tags`.
     pub publish_tags: BTreeMap<String, String>,
     /// Within how many minutes a copy shall be done; `None`: as EC2 does it for nothing.
@@ -238,6 +242,11 @@ impl Desired {
                 .publish
                 .as_ref()
                 .and_then(|publish| publish.config_map_name.clone()),
+            parameter: spec
+                .publish
+                .as_ref()
+                .and_then(|publish| publish.ssm_parameter_name.as_ref())
+                .map(|name| parameter::parameter(name, image.namespace(), references)),
             publish_tags: spec.publish.clone().unwrap_or_default().tags,
             copy_minutes: spec.copy_minutes(),
             sharing: spec

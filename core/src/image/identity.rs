@@ -51,6 +51,9 @@ pub mod tag {
     pub const TAG_KEYS: &str = "amity.dev/tag-keys";
     /// The same of the keys of `spec.publish.tags`.
     pub const PUBLISH_TAG_KEYS: &str = "amity.dev/publish-tag-keys";
+    /// A parameter of Systems Manager may be in the place that names one of the object's images, and what it was last
+    /// called; from before it is made until it is proven gone.
+    pub const PARAMETER: &str = "amity.dev/parameter";
     /// Somebody holds the image: it is not deregistered while it has this tag, whatever the value.
     pub const HOLD: &str = "amity.dev/hold";
     /// The object was deleted with `deletionPolicy: Retain`; such an image is nobody's any more.

@@ -14,6 +14,7 @@ use super::attributes::{AttributeChange, Protection};
 use super::desired::Desired;
 use super::identity::{Place, Reference, Standing, is_sealed_snapshot, standing, tag};
 use super::observed::{Image, ImageState, Known, Observed, PlaceView, Snapshot, SourceView, Usage};
+use super::parameters::{Parameters, ParametersView};
 use super::permissions::Grantee;
 use super::plan::{Action, Finding, Plan, Step};
 use crate::api::{DeletionPolicy, conditions};
@@ -47,6 +48,7 @@ type Rule = fn(&Facts<'_>, &Place, &Step) -> Option<String>;
 /// The rules, by the number they have in the design.
 const RULES: &[(u8, Rule)] = &[
     (1, only_what_is_proven_ours),
+    (1, only_a_parameter_that_is_proven_ours),
     (1, a_seal_names_its_bearer_and_stays),
     (2, nothing_in_an_unreadable_place),
     (2, nothing_retired_or_captured_while_a_place_is_unknown),
@@ -59,10 +61,13 @@ const RULES: &[(u8, Rule)] = &[
     (4, a_held_image_stays),
     (4, a_protected_image_stays),
     (4, an_image_in_use_stays),
+    (4, an_image_that_a_parameter_names_stays),
+    (4, a_parameter_names_what_is_published),
     (4, a_superseded_image_stays_as_long_as_it_is_kept),
     (5, the_last_image_of_a_wanted_revision_stays),
     (5, an_image_that_is_being_copied_stays),
     (6, retain_destroys_nothing),
+    (6, a_retained_parameter_stays),
     (7, a_snapshot_goes_only_when_it_is_ours_and_unused),
     (7, what_the_spec_names_stays),
     (8, a_capture_is_recorded_first),
@@ -70,6 +75,7 @@ const RULES: &[(u8, Rule)] = &[
     (9, not_too_many_published_images_go_at_once),
     (10, grants_gate_creation),
     (10, only_published_images_are_shared_as_granted),
+    (10, only_a_granted_parameter_is_written),
 ];
 
 /// Every invariant that the steps to be taken now would break.
@@ -132,6 +138,14 @@ impl<'a> Facts<'a> {
             self.standing(image),
             Some(Standing::Ours | Standing::Newborn)
         )
+    }
+
+    /// The parameters of a place, if they were read.
+    fn parameters(&self, place: &Place) -> Option<&'a Parameters> {
+        match self.observed.parameters.get(place) {
+            Some(ParametersView::Known(known)) => Some(known),
+            _ => None,
+        }
     }
 
     fn is_of_wanted_revision(&self, image: &Image) -> bool {
@@ -222,6 +236,32 @@ impl Plan {
     }
 }
 
+/// What is written or removed is ours by what was read, and what is made is there neither.
+fn only_a_parameter_that_is_proven_ours(
+    facts: &Facts<'_>,
+    place: &Place,
+    step: &Step,
+) -> Option<String> {
+    let name = step.action.parameter()?;
+    let identity = &facts.desired.identity;
+    let Some(known) = facts.parameters(place) else {
+        return Some("the parameters of the place were not read".to_owned());
+    };
+    let there = known.all.get(name);
+    if let Action::PutParameter { tags, .. } = &step.action
+        && !tags.is_empty()
+    {
+        let is_sealed = *tags == identity.parameter_tags(name);
+        return match there {
+            Some(_) => Some("it is there already".to_owned()),
+            None if is_sealed => None,
+            None => Some("its tags would not say whose it is".to_owned()),
+        };
+    }
+    let is_ours = there.is_some_and(|there| identity.has_made(name, there));
+    (!is_ours).then(|| format!("{name} is not proven to be this object's"))
+}
+
 fn is_sealing(action: &Action) -> bool {
     matches!(action, Action::CreateTags { id, tags } if tags.len() == 1 && tags.get(tag::SELF) == Some(id))
 }
@@ -284,6 +324,7 @@ fn a_seal_names_its_bearer_and_stays(facts: &Facts<'_>, _: &Place, step: &Step) 
                 tag::PUBLISHED,
                 tag::SUPERSEDED,
                 tag::SUCCESSOR,
+                tag::PARAMETER,
                 tag::TAG_KEYS,
                 tag::PUBLISH_TAG_KEYS,
             ];
@@ -411,6 +452,73 @@ fn an_image_in_use_stays(facts: &Facts<'_>, place: &Place, step: &Step) -> Optio
         Some(Usage::By(users)) => Some(format!("{} uses it", users[0].arn)),
         _ => Some("who uses it was not read".to_owned()),
     }
+}
+
+/// Whoever launches by a parameter of ours finds an image. Where one may be, it must have been read.
+fn an_image_that_a_parameter_names_stays(
+    facts: &Facts<'_>,
+    place: &Place,
+    step: &Step,
+) -> Option<String> {
+    let going = facts.deregistered(place, step)?;
+    let was_published = [tag::PUBLISHED, tag::SUPERSEDED]
+        .iter()
+        .any(|key| going.tags.contains_key(key));
+    let mut here = facts.observed.known_at(place)?.images.iter();
+    let may_be_there = here.any(|image| {
+        facts.standing(image) == Some(Standing::Ours) && image.tags.contains_key(tag::PARAMETER)
+    });
+    match facts.parameters(place) {
+        Some(known) => known
+            .of(&facts.desired.identity)
+            .find(|(_, parameter)| parameter.value == going.id)
+            .map(|(name, _)| format!("parameter {name} names it")),
+        None if may_be_there && was_published => {
+            Some("the parameters of the place were not read".to_owned())
+        }
+        None => None,
+    }
+}
+
+fn a_parameter_names_what_is_published(
+    facts: &Facts<'_>,
+    place: &Place,
+    step: &Step,
+) -> Option<String> {
+    let Action::PutParameter { name, image, .. } = &step.action else {
+        return None;
+    };
+    let mut here = facts.observed.known_at(place)?.images.iter();
+    let is_noted = here.any(|other| {
+        other.id == *image
+            && facts.is_ours(other)
+            && other.state == ImageState::Available
+            && other.tags.contains_key(tag::PUBLISHED)
+            && other.tags.get(tag::PARAMETER) == Some(name)
+    });
+    (!is_noted).then(|| format!("{image} is not published, or does not say that it is there"))
+}
+
+fn a_retained_parameter_stays(facts: &Facts<'_>, _: &Place, step: &Step) -> Option<String> {
+    let retains = facts.desired.deletion_policy == DeletionPolicy::Retain;
+    let is_removed = matches!(step.action, Action::DeleteParameter { .. });
+    (is_removed && retains && facts.desired.is_being_deleted())
+        .then(|| "spec.deletionPolicy is Retain".to_owned())
+}
+
+fn only_a_granted_parameter_is_written(
+    facts: &Facts<'_>,
+    place: &Place,
+    step: &Step,
+) -> Option<String> {
+    let Action::PutParameter { name, .. } = &step.action else {
+        return None;
+    };
+    let is_asked_for = |wanted: &super::parameters::PublishedParameter| {
+        wanted.name == *name && wanted.not_granted.is_none() && facts.desired.wants(place)
+    };
+    let wanted = facts.desired.parameter.as_ref();
+    (!wanted.is_some_and(is_asked_for)).then(|| "nothing allows to write it".to_owned())
 }
 
 /// Neither `spec.retention.minAge` nor `revisions` ends by itself when a region is wanted and the object is not
@@ -689,7 +797,15 @@ fn released_too_early(facts: &Facts<'_>) -> Option<Violation> {
         let mut places = facts.observed.known();
         places.find_map(|(place, known)| what_is_left(facts, place, known))
     };
-    let left = left().map(|id| format!("{id} is left"));
+    let parameter = || {
+        let mut places = facts.observed.parameters.keys();
+        places.find_map(|place| {
+            let known = facts.parameters(place)?;
+            let (name, _) = known.of(&facts.desired.identity).next()?;
+            Some(name.as_str())
+        })
+    };
+    let left = left().or_else(parameter).map(|id| format!("{id} is left"));
     let wrong = left.or_else(unreadable)?;
     Some(Violation {
         invariant: 2,

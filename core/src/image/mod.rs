@@ -21,6 +21,7 @@ pub mod desired;
 pub mod identity;
 pub mod invariants;
 pub mod observed;
+pub mod parameters;
 pub mod permissions;
 pub mod plan;
 pub mod report;

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::attributes::Attributes;
 use super::identity::{Place, Reference, Revision, tag};
+use super::parameters::ParametersView;
 use super::permissions::Permissions;
 use super::plan::Action;
 use super::tags::Tags;
@@ -28,6 +29,8 @@ pub struct Observed {
     pub usage: BTreeMap<(Place, String), Usage>,
     /// Who else may use images and snapshots, as far as that was read when it was its turn, by place and id.
     pub permissions: BTreeMap<(Place, String), Permissions>,
+    /// The object's parameters, as far as they were read when it was their turn.
+    pub parameters: BTreeMap<Place, ParametersView>,
     /// How much of the account is about to go, by what every object asks for, where that was asked.
     pub departures: Option<Departures>,
     /// The ConfigMaps of the object, once they are known.

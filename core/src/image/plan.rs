@@ -11,6 +11,7 @@
 //! | `attributes` | the same with description, IMDS, deprecation and protection |
 //! | `publish` | when the revision becomes what users launch |
 //! | `sharing` | who else may use the images |
+//! | `parameters` | what names the published images in Systems Manager |
 //! | `config_map` | what names the published images in the cluster |
 //! | `retire` | what goes, and when it may |
 //! | `restraint` | what is put off: held, used, too much at once, or refused of late |
@@ -21,6 +22,7 @@ mod config_map;
 mod copies;
 mod delete;
 mod origin;
+mod parameters;
 mod publish;
 mod restraint;
 mod retire;
@@ -72,6 +74,7 @@ pub fn plan(desired: &Desired, observed: &Observed, now: Timestamp) -> Plan {
         attributes::bring_into_line(&view, &mut plan);
         publish::publish(&view, &mut plan);
         sharing::share(&view, &mut plan);
+        parameters::publish(&view, &mut plan);
         config_map::tell(&view, &mut plan);
         retire::retire(&view, &mut plan);
         unreadable_places(&view, &mut plan);
@@ -92,6 +95,8 @@ pub struct Reads {
     pub usage: BTreeSet<(Place, String)>,
     /// Who else may use these images and snapshots.
     pub permissions: BTreeMap<(Place, String), When>,
+    /// What the object's parameters are in these places.
+    pub parameters: BTreeMap<Place, When>,
     /// How much else of the account is about to go.
     pub departures: bool,
     /// How many more copies may be under way to these places.
@@ -108,6 +113,7 @@ impl Reads {
         self.follow = more.follow.or(self.follow.take());
         self.usage.extend(more.usage);
         self.permissions.extend(more.permissions);
+        self.parameters.extend(more.parameters);
         self.departures |= more.departures;
         self.copy_slots.extend(more.copy_slots);
         self.config_map |= more.config_map;
@@ -175,6 +181,7 @@ pub fn reads(desired: &Desired, observed: &Observed, plan: &Plan, now: Timestamp
         } else {
             sharing::reads(&view)
         },
+        parameters: parameters::reads(&view, plan),
         copy_slots: steps
             .iter()
             .filter(|step| matches!(step.action, Action::CopyImage { .. }))
@@ -203,7 +210,13 @@ pub(crate) fn is_in_sync(view: &View<'_>, plan: &Plan) -> bool {
         }
         (
             Action::DeregisterImage { .. },
-            Some(WaitsFor::Usage(_) | WaitsFor::Departures | WaitsFor::Unused { .. }),
+            Some(
+                WaitsFor::Usage(_)
+                | WaitsFor::Departures
+                | WaitsFor::Unused { .. }
+                | WaitsFor::Parameters(_)
+                | WaitsFor::ParameterGone { .. },
+            ),
         ) => true,
         _ => false,
     };

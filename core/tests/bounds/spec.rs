@@ -198,8 +198,14 @@ fn annotations() -> impl Strategy<Value = Vec<(&'static str, String)>> {
 fn publish() -> impl Strategy<Value = Value> {
     let tags = btree_map("publish-[a-zA-Z0-9 _.:/=+@-]{1,119}", text(256), 0..=6);
     let name = option::of("[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?");
-    (name, tags)
-        .prop_map(|(name, tags)| object([("configMapName", json!(name)), ("tags", json!(tags))]))
+    let parameter = option::of("(/[b-rt-z][a-zA-Z0-9_.-]{0,15}){1,15}");
+    (name, tags, parameter).prop_map(|(name, tags, parameter)| {
+        object([
+            ("configMapName", json!(name)),
+            ("tags", json!(tags)),
+            ("ssmParameterName", json!(parameter)),
+        ])
+    })
 }
 
 fn deprecation() -> impl Strategy<Value = Value> {

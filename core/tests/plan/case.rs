@@ -84,6 +84,9 @@ pub struct Desired {
     pub config_map_name: Option<String>,
     #[serde(default)]
     pub publish_tags: BTreeMap<String, String>,
+    /// `spec.publish.ssmParameterName`
+    #[serde(default)]
+    pub ssm_parameter_name: Option<String>,
     /// As a user writes it.
     #[serde(default)]
     pub deprecation: Option<serde_json::Value>,
@@ -238,6 +241,48 @@ pub struct Place {
     pub unreadable: Option<String>,
     #[serde(default)]
     pub reason: Option<String>,
+    /// The object's parameters by their names, and whatever has the name of the spec; by default it names the image of
+    /// `current` that is published there, where the spec asks for one.
+    #[serde(default)]
+    pub parameters: Option<BTreeMap<String, Parameter>>,
+    /// When they were read; by default just now.
+    #[serde(default)]
+    pub parameters_as_of: Option<String>,
+    /// When one was put there last; by default when the process started.
+    #[serde(default)]
+    pub last_put: Option<String>,
+    /// The value that was put last and is not shown yet: since `lastPut`.
+    #[serde(default)]
+    pub awaited: Option<String>,
+    #[serde(default)]
+    pub parameters_unread: bool,
+    /// Why they cannot be read.
+    #[serde(default)]
+    pub parameters_denied: Option<String>,
+}
+
+/// A parameter of Systems Manager.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Parameter {
+    pub value: String,
+    #[serde(default)]
+    pub whose: WhoseParameter,
+    #[serde(default)]
+    pub cluster: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum WhoseParameter {
+    #[default]
+    Ours,
+    /// With the tags, and so the seal, of another parameter.
+    CopiedTags,
+    /// Of another object.
+    AnotherObjects,
+    /// Without any tag.
+    Stranger,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -313,6 +358,10 @@ pub struct Image {
     pub permissions_denied: Option<String>,
     #[serde(default)]
     pub created: Option<String>,
+    /// The parameter that it says may be there: where the spec asks for one, a published one of `current` says so;
+    /// `none` is none.
+    #[serde(default)]
+    pub parameter: Option<String>,
     #[serde(default)]
     pub launched: Option<String>,
     #[serde(default)]

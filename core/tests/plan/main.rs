@@ -5,6 +5,7 @@
 //! is reviewed as a difference of these files. What a case may say is in [`case`].
 
 mod case;
+mod parameters;
 mod read;
 mod reads;
 mod render;

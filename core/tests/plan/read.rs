@@ -24,6 +24,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use serde_json::json;
 
 use crate::case::{self, Case, Grants, State, Whose};
+use crate::parameters;
 
 /// The account of every case.
 pub const ACCOUNT: &str = "111122223333";
@@ -138,7 +139,7 @@ pub fn now() -> Timestamp {
     "2026-03-01T12:00:00Z".parse().unwrap()
 }
 
-fn time(relative: &str) -> Result<Timestamp, String> {
+pub fn time(relative: &str) -> Result<Timestamp, String> {
     let complain = || format!("{relative:?} is no time such as -3m or +30s");
     let (number, unit) = relative
         .split_at_checked(relative.len() - 1)
@@ -210,7 +211,11 @@ fn machine_image(case: &Case) -> Result<MachineImage, String> {
         "source": source,
         "regions": regions,
         "tags": wanted.tags,
-        "publish": {"configMapName": wanted.config_map_name, "tags": wanted.publish_tags},
+        "publish": {
+            "configMapName": wanted.config_map_name,
+            "tags": wanted.publish_tags,
+            "ssmParameterName": wanted.ssm_parameter_name,
+        },
         "suspend": wanted.suspend,
         "follow": wanted.follow.as_ref().map(|interval| json!({"interval": interval})),
         "retention": {
@@ -323,6 +328,10 @@ fn aws_account(case: &Case) -> Result<AwsAccount, String> {
         Grants::All => json!([{"namespaces": everybody}]),
         _ => json!([]),
     };
+    let parameters = match case.account.grants {
+        Grants::All => json!([{"namespaces": everybody, "paths": ["/"]}]),
+        _ => json!([]),
+    };
     let spec = json!({
         "accountId": ACCOUNT,
         "regions": case.account.regions,
@@ -332,6 +341,7 @@ fn aws_account(case: &Case) -> Result<AwsAccount, String> {
             "sourceOwners": owners,
             "sharing": sharing,
             "public": public,
+            "parameters": parameters,
         },
     });
     let spec = serde_json::from_value(spec).map_err(|why| why.to_string())?;
@@ -502,6 +512,9 @@ fn observed(case: &Case, names: &Names) -> Result<Observed, String> {
                     .extend(permissions.into_iter().map(here));
             }
         }
+        if let Some(parameters) = parameters::view(case, place, names)? {
+            observed.parameters.insert(here.clone(), parameters);
+        }
         observed.places.insert(here, view);
     }
     let (going, published) = case.departures.unwrap_or_default();
@@ -584,7 +597,7 @@ fn grantees(ids: &[String]) -> BTreeSet<Grantee> {
     ids.iter().map(grantee).collect()
 }
 
-fn unreadable(message: &str, reason: Option<&str>) -> Result<Unreadable, String> {
+pub fn unreadable(message: &str, reason: Option<&str>) -> Result<Unreadable, String> {
     Ok(Unreadable {
         reason: named(reason.unwrap_or("RegionUnreadable"))?,
         message: message.to_owned(),
@@ -598,7 +611,9 @@ fn named(reason: &str) -> Result<Reason, String> {
 }
 
 fn refusal(refused: &case::Refused) -> Result<Refusal, String> {
-    const ACTIONS: [&str; 7] = [
+    const ACTIONS: [&str; 9] = [
+        "PutParameter",
+        "DeleteParameter",
         "CreateImage",
         "RegisterImage",
         "CopyImage",
@@ -734,6 +749,9 @@ fn image(case: &Case, names: &Names, region: &str, said: &case::Image) -> Result
     if said.published {
         tags.insert(tag::PUBLISHED.to_owned(), time("-1d")?.to_string());
     }
+    if let Some(name) = parameters::noted(said, names) {
+        tags.insert(tag::PARAMETER.to_owned(), name);
+    }
     let suffix = said.id.trim_start_matches("ami-");
     let one = match (&root, said.state) {
         (Some(root), _) => vec![root.clone()],
@@ -835,7 +853,7 @@ fn snapshot(names: &Names, region: &str, said: &case::Snapshot, images: &[Image]
 }
 
 /// The names that a case uses, and what they stand for.
-struct Names(Desired);
+pub struct Names(pub Desired);
 
 impl Names {
     fn revision(&self, name: &str) -> Revision {

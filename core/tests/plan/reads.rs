@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use amity_core::image::identity::Place;
-use amity_core::image::plan::{Reads, SourceQuery, plan, reads};
+use amity_core::image::plan::{Reads, SourceQuery, When, plan, reads};
 
 use crate::read::{ACCOUNT, situation};
 
@@ -218,4 +218,52 @@ fn departures_are_counted_before_who_uses_a_published_image_is_read() {
     assert_eq!(counted.usage, usage_of(&[("eu-west-1", "ami-b")]));
     let too_many = with_old(none, &format!("{goes}\ndepartures: [21, 25]"));
     assert_eq!(too_many, Reads::default());
+}
+
+/// Where parameters are read, and how soon.
+#[track_caller]
+fn reads_parameters(case: &str, expected: &[(&str, When)]) {
+    let asked = read_in(case).parameters;
+    let expected = expected
+        .iter()
+        .map(|(region, when)| (Place::new(ACCOUNT, *region), *when));
+    assert_eq!(asked, expected.collect(), "{case}");
+}
+
+#[test]
+fn parameters_are_read_now_and_then_where_an_image_is_published_and_never_without_the_field() {
+    let published =
+        "observed: {us-east-1: {images: [{id: ami-x, published: true}]}, eu-west-1: {}}";
+    let asks = "desired: {source: {instance: us-east-1/i-1}, regions: [us-east-1, eu-west-1], ssmParameterName: /golden/web}";
+    reads_parameters(
+        &format!("{asks}\n{published}"),
+        &[("us-east-1", When::InTurn)],
+    );
+    let nothing = "desired: {source: {instance: us-east-1/i-1}, regions: [us-east-1, eu-west-1]}";
+    reads_parameters(&format!("{nothing}\n{published}"), &[]);
+    let refused = format!("{asks}\n{published}\naccount: {{grants: none}}");
+    reads_parameters(&refused, &[]);
+}
+
+#[test]
+fn parameters_are_read_at_once_where_a_step_waits_for_that() {
+    let asks = "desired: {source: {instance: us-east-1/i-1}, regions: [us-east-1], ssmParameterName: /golden/web}";
+    let unread =
+        "observed: {us-east-1: {images: [{id: ami-x, published: true}], parametersUnread: true}}";
+    reads_parameters(&format!("{asks}\n{unread}"), &[("us-east-1", When::Now)]);
+    let at_rest =
+        "before: {available: true, ready: true, generation: 3, published: {us-east-1: ami-x}}";
+    let at_rest = format!("{asks}\n{unread}\n{at_rest}");
+    reads_parameters(&at_rest, &[("us-east-1", When::InTurn)]);
+    let awaited = "observed: {us-east-1: {images: [{id: ami-x, published: true}], parameters: {}, awaited: ami-x, lastPut: -5s}}";
+    reads_parameters(&format!("{asks}\n{awaited}"), &[("us-east-1", When::Now)]);
+    let no_longer = "desired: {source: {instance: us-east-1/i-1}, regions: [us-east-1]}";
+    let noted = "observed: {us-east-1: {images: [{id: ami-x, published: true, parameter: /golden/web}], parametersUnread: true}}";
+    reads_parameters(
+        &format!("{no_longer}\n{noted}"),
+        &[("us-east-1", When::Now)],
+    );
+    let deleted =
+        "desired: {source: {instance: us-east-1/i-1}, regions: [us-east-1], deleted: -1m}";
+    reads_parameters(&format!("{deleted}\n{noted}"), &[("us-east-1", When::Now)]);
 }

@@ -161,6 +161,22 @@ fn in_place(desired: &Desired, place: &Place, action: &Action) -> String {
         Action::ChangePermissions { id, change } => {
             format!("{} {region}/{id} {change}", action.name())
         }
+        Action::PutParameter { name, image, tags } => {
+            let how = if tags.is_empty() { ", overwriting" } else { "" };
+            let ours = tags.is_empty() || *tags == desired.identity.parameter_tags(name);
+            let strange = if ours { "" } else { ", with strange tags" };
+            format!("PutParameter {region}{name} = {image}{how}{strange}")
+        }
+        Action::DeleteParameter { name } => format!("DeleteParameter {region}{name}"),
+        Action::TagParameter { name, tags } => {
+            let tags: Vec<_> = tags
+                .iter()
+                .map(|(key, value)| format!("{key}={value}"))
+                .collect();
+            let noon = now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+            let tags = tags.join(" ").replace(&noon, "now");
+            format!("AddTagsToResource {region}{name} {tags}")
+        }
         Action::DeregisterImage { id } => format!("DeregisterImage {region}/{id}"),
         Action::DeleteSnapshot { id } => format!("DeleteSnapshot {region}/{id}"),
         on_object => on_object.to_string(),

@@ -116,6 +116,8 @@ pub struct Region {
     pub(crate) fast_launches: BTreeMap<(String, String), FastLaunch>,
     /// Reports on the usage of images by id.
     pub(crate) usage_reports: BTreeMap<String, UsageReport>,
+    /// The instances that were launched with a token, by account and token.
+    pub(crate) launches: BTreeMap<(String, String), Vec<String>>,
     /// What else there is of parameters, by account and name.
     pub(crate) records: BTreeMap<(String, String), Record>,
     /// Tags by resource and by the account that set them: tags on somebody else's public image

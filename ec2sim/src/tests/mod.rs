@@ -28,6 +28,7 @@ mod sharing;
 mod snapshots;
 mod ssm;
 mod tags;
+mod templates;
 mod timed_copy;
 mod usage_report;
 mod wire;

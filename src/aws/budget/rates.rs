@@ -37,6 +37,13 @@ impl Rate {
             | "TerminateInstances" => (100, 5),
             "CreateTags" | "DeleteTags" => (100, 10),
             "RunInstances" | "StartInstances" => (5, 2),
+            // Systems Manager says 3 a second for `PutParameter` and nothing of the others that are not for reading values
+            // (AWS General Reference, "Systems Manager endpoints and quotas").
+            "PutParameter"
+            | "DeleteParameter"
+            | "AddTagsToResource"
+            | "ListTagsForResource"
+            | "DescribeParameters" => (20, 3),
             read if read.starts_with("Describe") => (100, 20),
             _ => (50, 5),
         };
@@ -84,6 +91,8 @@ mod tests {
             ("DeleteTags", "50 calls at once and 8.0 a second"),
             ("DescribeImages", "50 calls at once and 16.0 a second"),
             ("RunInstances", "2 calls at once and 1.6 a second"),
+            ("PutParameter", "10 calls at once and 2.4 a second"),
+            ("GetParameters", "25 calls at once and 4.0 a second"),
         ] {
             assert_eq!(Rate::of(action).to_string(), ours, "{action}");
         }

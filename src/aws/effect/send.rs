@@ -121,6 +121,9 @@ pub(super) async fn send(ec2: &Ec2, calls: &EC2Calls, action: &Action) -> Result
             let request = ec2.delete_snapshot().snapshot_id(id);
             gone(calls::send(calls, name, request.send()).await)
         }
+        Action::PutParameter { .. }
+        | Action::DeleteParameter { .. }
+        | Action::TagParameter { .. } => Err(Failure::ours("Systems Manager is not EC2")),
         Action::StoreFinalizer
         | Action::RecordCapture { .. }
         | Action::RecordDiscard { .. }
@@ -262,7 +265,7 @@ fn made(action: &str, id: Option<&str>) -> Result<Answer, Failure> {
 }
 
 /// What is not there any more need not be deleted.
-fn gone<T>(answer: Result<T, Failure>) -> Result<Answer, Failure> {
+pub(super) fn gone<T>(answer: Result<T, Failure>) -> Result<Answer, Failure> {
     match answer {
         Ok(_) => Ok(Answer::Changed),
         Err(failure) if failure.is_not_there() => Ok(Answer::AlreadyGone),

@@ -50,7 +50,7 @@ pub enum Kind {
 }
 
 /// The calls after which something is gone.
-const REMOVING: &[&str] = &["DeregisterImage", "DeleteSnapshot"];
+const REMOVING: &[&str] = &["DeregisterImage", "DeleteSnapshot", "DeleteParameter"];
 
 /// The calls that make an image of something that the spec names.
 const MAKING: &[&str] = &["CreateImage", "RegisterImage", "CopyImage", "RunInstances"];
@@ -233,7 +233,8 @@ impl Kind {
             }
             Self::NameTaken => {
                 "It may be our own image, made by a call whose answer was lost. Amity looks the name up and decides by \
-                 what EC2 shows the image was made from, never by this message; somebody else's is `NameTaken`."
+                 what EC2 shows the image was made from, never by this message; somebody else's is `NameTaken`. A parameter \
+                 is read, and decided by its tags."
             }
             Self::AlreadyMade => {
                 "An earlier call, perhaps with a lost answer, used the token. Amity looks; an image that does not show \

@@ -318,7 +318,13 @@ fn permission_for(action: &str) -> String {
     let call = action.split(' ').next().unwrap_or(action);
     let service = match call {
         "GetCallerIdentity" | "AssumeRole" => "sts",
-        "GetParameter" => "ssm",
+        "GetParameter"
+        | "GetParameters"
+        | "DescribeParameters"
+        | "PutParameter"
+        | "DeleteParameter"
+        | "AddTagsToResource"
+        | "ListTagsForResource" => "ssm",
         _ => "ec2",
     };
     format!("{service}:{call}")

@@ -1,12 +1,14 @@
-//! What is read for one object (its source, who uses its images and who else may) is read beside the reconcile
+//! What is read for one object (its source, who uses its images and who else may, its parameters) is read beside the reconcile
 //! that asks for it: one that waited for a region in trouble would keep other objects from their turn.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use amity_core::image::desired::Desired;
 use amity_core::image::identity::Place;
 use amity_core::image::observed::{SourceView, Usage};
+use amity_core::image::parameters::ParametersView;
 use amity_core::image::permissions::Permissions;
 use amity_core::image::plan::{SourceQuery, When};
 use futures::StreamExt;
@@ -14,6 +16,7 @@ use futures::stream::FuturesUnordered;
 use tokio::sync::{Notify, watch};
 
 use super::Inventory;
+use super::parameters::Query;
 
 /// How long a reconcile waits for EC2's answer. Usually it comes within that.
 const A_MOMENT: Duration = Duration::from_millis(500);
@@ -27,6 +30,8 @@ pub(super) enum Question {
     Usage(Place, Vec<String>),
     /// Who else may use an image or snapshot.
     Permissions(Place, String),
+    /// The parameters of an object in a place.
+    Parameters(Query),
 }
 
 /// The questions that are not answered yet. The answers are where they are remembered.
@@ -114,6 +119,31 @@ impl Inventory {
             .collect()
     }
 
+    /// The object's parameters in these places, as far as it is their turn and Systems Manager tells within a moment; the
+    /// object is woken by the rest.
+    pub(super) async fn parameters_in_a_moment(
+        &self,
+        places: &BTreeMap<Place, When>,
+        desired: &Desired,
+    ) -> BTreeMap<Place, ParametersView> {
+        let queries: Vec<_> = places
+            .iter()
+            .map(|(place, when)| (Query::of(desired, place), *when))
+            .collect();
+        let unknown = queries
+            .iter()
+            .filter(|(query, when)| !self.knows_parameters(query, *when));
+        let questions = unknown.map(|(query, _)| {
+            let question = Question::Parameters(query.clone());
+            self.asked.wait_a_moment(question, &query.object)
+        });
+        futures::future::join_all(questions).await;
+        queries
+            .iter()
+            .filter_map(|(query, _)| Some((query.place.clone(), self.known_parameters(query)?)))
+            .collect()
+    }
+
     /// Reads what is asked for, for ever.
     pub(super) async fn answer_questions(&self) {
         self.asked.nobody_reads();
@@ -138,6 +168,7 @@ impl Inventory {
             Question::Source(place, query) => self.read_source(place, query).await,
             Question::Usage(place, ids) => self.read_usage(place, ids).await,
             Question::Permissions(place, id) => self.read_permissions(place, id).await,
+            Question::Parameters(query) => self.read_parameters(query).await,
         }
     }
 

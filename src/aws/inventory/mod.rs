@@ -11,6 +11,7 @@ mod changes;
 mod entry;
 mod memory;
 mod pace;
+mod parameters;
 mod permissions;
 mod places;
 mod read;
@@ -43,6 +44,7 @@ use super::session::{Access, Sessions};
 use crate::clock::Clock;
 use asked::Asked;
 use changes::Changes;
+use parameters::ParametersRead;
 use permissions::PermissionsRead;
 use places::PlaceState;
 pub(super) use slots::CopySlot;
@@ -64,6 +66,7 @@ pub struct Inventory {
     sources: Sources,
     usages: Usages,
     permissions: PermissionsRead,
+    parameters: ParametersRead,
     asked: Asked,
 }
 
@@ -114,6 +117,7 @@ impl Inventory {
             sources: Sources::default(),
             usages: Usages::default(),
             permissions: PermissionsRead::default(),
+            parameters: ParametersRead::default(),
             asked: Asked::default(),
         })
     }
@@ -148,6 +152,9 @@ impl Inventory {
         let permissions = self
             .permissions_in_a_moment(&reads.permissions, object)
             .await;
+        let parameters = self
+            .parameters_in_a_moment(&reads.parameters, desired)
+            .await;
         let refusals = self.budget.refusals(desired);
         let mut state = self.state();
         let places = state
@@ -170,6 +177,7 @@ impl Inventory {
             followed,
             usage,
             permissions,
+            parameters,
             departures: None,
             config_maps: None,
             refusals,
@@ -224,6 +232,7 @@ impl Inventory {
     /// The object is gone from the cluster: what only this process remembers of it is dropped.
     pub fn forget(&self, object: &str) {
         self.budget.forget(object);
+        self.parameters.forget(object);
         let mut state = self.state();
         state.creations.remove(object);
         for place in state.places.values_mut() {
@@ -280,6 +289,11 @@ impl Inventory {
         self.state().creations.insert(object.to_owned(), now);
     }
 
+    /// A value is about to be put. It may show from now on, even if the answer is lost.
+    pub(super) fn will_put(&self, object: &str, place: &Place) {
+        self.parameters.will_put(place, object, self.clock.now());
+    }
+
     /// Lays what came of a step over what was listed, and has the place read soon.
     pub(super) fn wrote(
         &self,
@@ -291,6 +305,10 @@ impl Inventory {
         let now = self.clock.now();
         if let (Action::ChangePermissions { id, change }, Ok(_)) = (action, result) {
             self.changed_permissions(place, id, change);
+        }
+        if action.parameter().is_some() {
+            let object = &identity.object;
+            self.parameters.wrote(place, object, action, result, now);
         }
         let mut state = self.state();
         if action.creates() {
@@ -305,7 +323,10 @@ impl Inventory {
                 // Neither does any list show who else may use something.
                 Action::CreateTags { .. }
                 | Action::DeleteTags { .. }
-                | Action::ChangePermissions { .. } => {}
+                | Action::ChangePermissions { .. }
+                | Action::PutParameter { .. }
+                | Action::DeleteParameter { .. }
+                | Action::TagParameter { .. } => {}
                 _ if action.creates() => state.read_by(now + pace::AFTER_CREATION),
                 _ => state.read_by(now + pace::AFTER_WRITE),
             }

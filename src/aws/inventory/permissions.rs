@@ -77,7 +77,7 @@ impl Inventory {
     }
 
     /// When it is first read in a process that believes that it was in line: within the first interval.
-    fn first_turn(&self, key: &(Place, String)) -> Timestamp {
+    pub(super) fn first_turn(&self, key: &(Place, String)) -> Timestamp {
         let mut hasher = DefaultHasher::new();
         key.hash(&mut hasher);
         let share = i64::try_from(hasher.finish() % 1000).unwrap_or_default();

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::http::post_form;
+use crate::http::{call_json, post_form};
 use crate::leash::{Leash, PartFolder};
 use crate::{Error, Process, eventually, get_json};
 
@@ -84,12 +84,24 @@ impl Ec2Sim {
     ) -> Result<String, Error> {
         let mut form = vec![("Action", action), ("Version", "2016-11-15")];
         form.extend_from_slice(parameters);
-        // ec2sim reads who calls and where, and checks no signature.
-        let authorization = format!(
-            "AWS4-HMAC-SHA256 Credential={access_key}/20260101/{region}/ec2/aws4_request, \
-             SignedHeaders=host, Signature=none"
-        );
+        let authorization = authorization(access_key, region, "ec2");
         post_form(&self.endpoint(), &authorization, &form)
+    }
+
+    /// What whoever has `access_key` does with the parameters of `region`, and the answer of Systems Manager.
+    ///
+    /// # Errors
+    /// [`Error::Http`], also where it refuses.
+    pub fn call_ssm(
+        &self,
+        access_key: &str,
+        region: &str,
+        action: &str,
+        body: &Value,
+    ) -> Result<Value, Error> {
+        let authorization = authorization(access_key, region, "ssm");
+        let target = format!("AmazonSSM.{action}");
+        call_json(&self.endpoint(), &authorization, &target, body)
     }
 
     /// Lets so much of EC2's time pass at once.
@@ -129,4 +141,12 @@ impl Ec2Sim {
     fn get(&self, what: &str) -> Result<Value, Error> {
         get_json(&format!("{}/_ec2sim/{what}", self.endpoint()))
     }
+}
+
+/// ec2sim reads who calls what and where, and checks no signature.
+fn authorization(access_key: &str, region: &str, service: &str) -> String {
+    format!(
+        "AWS4-HMAC-SHA256 Credential={access_key}/20260101/{region}/{service}/aws4_request, \
+         SignedHeaders=host, Signature=none"
+    )
 }

@@ -32,6 +32,24 @@ pub(crate) fn post_form(
     text(url, request.send_form(form.iter().copied()))
 }
 
+/// The JSON that answers a call of a service that speaks JSON 1.1; `target` is the header `x-amz-target`.
+///
+/// # Errors
+/// As [`get_json`].
+pub(crate) fn call_json(
+    url: &str,
+    authorization: &str,
+    target: &str,
+    body: &Value,
+) -> Result<Value, Error> {
+    let request = agent()
+        .post(url)
+        .header("authorization", authorization)
+        .header("x-amz-target", target)
+        .header("content-type", "application/x-amz-json-1.1");
+    parsed(url, &text(url, request.send(body.to_string()))?)
+}
+
 /// The JSON that answers a JSON.
 ///
 /// # Errors

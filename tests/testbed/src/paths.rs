@@ -38,18 +38,30 @@ pub fn control_plane_assets() -> Result<PathBuf, Error> {
     if let Some(folder) = env::var_os("KUBEBUILDER_ASSETS").filter(|folder| !folder.is_empty()) {
         return Ok(folder.into());
     }
-    let build = workspace_root().join("tests/cluster/controlplane/build");
+    built_by("tests/cluster/controlplane/build", "the control plane")
+}
+
+/// The program that asks Karpenter's own AMI provider (`tests/karpenter`): built once (3 minutes), as `make test` does.
+///
+/// # Errors
+/// Where the build fails; it says why on standard error.
+pub fn karpenter() -> Result<PathBuf, Error> {
+    built_by("tests/karpenter/build", "Karpenter's AMI provider")
+}
+
+/// What a script builds into a cache of its own, and prints the path of.
+fn built_by(script: &str, what: &str) -> Result<PathBuf, Error> {
+    let build = workspace_root().join(script);
     let answer = Command::new(&build)
         .stdin(Stdio::null())
         .stderr(Stdio::inherit())
         .output()
         .map_err(Error::file("run", &build))?;
-    let folder = String::from_utf8_lossy(&answer.stdout).trim().to_owned();
-    if answer.status.success() && !folder.is_empty() {
-        Ok(folder.into())
+    let path = String::from_utf8_lossy(&answer.stdout).trim().to_owned();
+    if answer.status.success() && !path.is_empty() {
+        Ok(path.into())
     } else {
-        Err(Error::Missing(
-            "the control plane could not be built: see `make controlplane`".into(),
-        ))
+        let missing = format!("{what} could not be built: run {script}");
+        Err(Error::Missing(missing))
     }
 }

@@ -20,6 +20,22 @@ pub struct Publish {
     #[x_kube(validation = rules::config_map_name())]
     pub config_map_name: Option<String>,
 
+    /// A parameter of Systems Manager that Amity writes and keeps in every region: of data type
+    /// aws:ec2:image, with the id of the image that is published there as its value, for whoever
+    /// launches by resolve:ssm:NAME or selects by a parameter, as Karpenter's amiSelectorTerms do.
+    /// It is written when the revision is published everywhere, and deleted with this object or
+    /// with this field; when the name changes, the new one is written before the old one goes. One
+    /// of that name which is not this object's is left alone. The AwsAccount must grant its path.
+    /// For example /golden/web. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256))]
+    #[x_kube(
+        validation = rules::published_parameter_characters(),
+        validation = rules::published_parameter_is_not_reserved(),
+        validation = rules::published_parameter_depth()
+    )]
+    pub ssm_parameter_name: Option<String>,
+
     /// Tags that only the published images have, at most 6, for whoever selects images by their
     /// tags, as Karpenter's amiSelectorTerms do. They are put on when the revision is complete
     /// everywhere and taken off an image when another one is published in its stead. The keys are

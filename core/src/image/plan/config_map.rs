@@ -1,13 +1,13 @@
 //! The ConfigMap that names the published image of each region: the last to learn of a revision.
 
-use super::sharing;
 use super::step::{Action, Finding, Plan, Step, WaitsFor, Why};
 use super::view::{Owned, View};
+use super::{parameters, sharing};
 use crate::api::conditions;
 use crate::image::observed::ConfigMaps;
 
-/// Writes the ConfigMap once the revision is published everywhere and shared, and deletes those of former names. Until then it
-/// names the images of the revision before, which stay as long.
+/// Writes the ConfigMap once the revision is published everywhere, shared, and in the parameters, and deletes those of
+/// former names. Until then it names the images of the revision before, which stay as long.
 pub(crate) fn tell(view: &View<'_>, plan: &mut Plan) {
     let desired = view.desired;
     let known = view.observed.config_maps.as_ref();
@@ -22,7 +22,8 @@ pub(crate) fn tell(view: &View<'_>, plan: &mut Plan) {
     let Some(name) = &desired.config_map else {
         return;
     };
-    if !view.is_published_everywhere() || sharing::is_pending(plan) {
+    let is_pending = sharing::is_pending(plan) || parameters::is_pending(view, plan);
+    if !view.is_published_everywhere() || is_pending {
         return;
     }
     let standing = desired

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::parameters;
 use super::retire::{delete_snapshots, deregister};
 use super::seal::seal;
 use super::step::{Action, Finding, Plan, Step, WaitsFor, Why};
@@ -32,6 +33,7 @@ pub(crate) fn delete(view: &View<'_>, plan: &mut Plan) {
         return;
     }
     seal(view, plan);
+    parameters::remove_all(view, plan);
     for owned in view
         .ours()
         .filter(|owned| !view.is_the_users(owned.place, &owned.image.id))
@@ -47,7 +49,13 @@ pub(crate) fn delete(view: &View<'_>, plan: &mut Plan) {
                     until,
                 })
             }
-            _ => deregister(view, owned, Why::ObjectIsDeleted),
+            _ => {
+                let step = deregister(view, owned, Why::ObjectIsDeleted);
+                match parameters::nobody_reads_it(view, owned) {
+                    Ok(()) => step,
+                    Err(waits_for) => step.waiting_for(waits_for),
+                }
+            }
         });
     }
     delete_snapshots(view, &Why::ObjectIsDeleted, plan);
@@ -77,11 +85,20 @@ fn retain(view: &View<'_>, plan: &mut Plan) {
     let may_mark = view.now < since + MARKING_TIME;
     if may_mark {
         seal(view, plan);
+        parameters::mark_retained(view, &time, plan);
         let images = view
             .ours()
             .filter(|owned| !matches!(owned.image.state, ImageState::Missing { .. }));
-        plan.steps
-            .extend(images.map(|owned| mark(owned.place, &owned.image.id)));
+        // Whose tags say that a parameter may be there is marked after it.
+        let steps = images.map(|owned| {
+            let step = mark(owned.place, &owned.image.id);
+            match parameters::is_to_be_marked_first(plan, owned.place) {
+                Some(name) => step.waiting_for(WaitsFor::Parameters(name)),
+                None => step,
+            }
+        });
+        let steps: Vec<_> = steps.collect();
+        plan.steps.extend(steps);
         for (place, known) in view.observed.known() {
             let sealed = known
                 .snapshots

@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::config_map::nobody_reads_it;
 use super::origin::is_young;
+use super::parameters;
 use super::step::{Action, Finding, Plan, Step, WaitsFor, Why};
 use super::view::{Owned, View};
 use crate::api::conditions;
@@ -192,7 +193,7 @@ fn nobody_is_told_to_launch_it(view: &View<'_>, owned: &Owned<'_>) -> Result<(),
     if is_told && desired.wants(owned.place) {
         return Err(WaitsFor::Told(owned.image.id.clone()));
     }
-    nobody_reads_it(view, owned)
+    nobody_reads_it(view, owned).and_then(|()| parameters::nobody_reads_it(view, owned))
 }
 
 /// The deregistration of one image, which waits while a copy reads it and until its snapshots can be told

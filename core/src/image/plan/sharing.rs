@@ -52,9 +52,19 @@ pub(super) fn reads(view: &View<'_>) -> BTreeMap<(Place, String), When> {
 
 /// Whether something is still to be shared, or not known to be.
 pub(super) fn is_pending(plan: &Plan) -> bool {
+    plan.steps.iter().any(is_of_sharing)
+}
+
+/// The same in one place.
+pub(super) fn is_pending_in(plan: &Plan, place: &Place) -> bool {
     plan.steps
         .iter()
-        .any(|step| step.why == Why::WantedBy(FIELD) || step.why == Why::NoLongerIn(FIELD))
+        .filter(|step| step.place.as_ref() == Some(place))
+        .any(is_of_sharing)
+}
+
+fn is_of_sharing(step: &Step) -> bool {
+    step.why == Why::WantedBy(FIELD) || step.why == Why::NoLongerIn(FIELD)
 }
 
 /// The images that somebody may have been told of.

@@ -200,6 +200,28 @@ pub enum Action {
         /// Who may use it from now on, and who no longer.
         change: PermissionChange,
     },
+    /// `PutParameter`: with tags it makes one, and without them it overwrites one that is ours, since the call takes not
+    /// both at once.
+    PutParameter {
+        /// The parameter's name.
+        name: String,
+        /// The image's id, which becomes its value.
+        image: String,
+        /// Whose it is; none, where it is there.
+        tags: BTreeMap<String, String>,
+    },
+    /// `DeleteParameter`.
+    DeleteParameter {
+        /// The parameter's name.
+        name: String,
+    },
+    /// `AddTagsToResource` on a parameter.
+    TagParameter {
+        /// The parameter's name.
+        name: String,
+        /// What to write.
+        tags: BTreeMap<String, String>,
+    },
     /// `DeregisterImage`, keeping its snapshots.
     DeregisterImage {
         /// The image's id.
@@ -232,6 +254,9 @@ impl Action {
                 "ModifySnapshotAttribute"
             }
             Self::ChangePermissions { .. } => "ModifyImageAttribute",
+            Self::PutParameter { .. } => "PutParameter",
+            Self::DeleteParameter { .. } => "DeleteParameter",
+            Self::TagParameter { .. } => "AddTagsToResource",
             Self::DeregisterImage { .. } => "DeregisterImage",
             Self::DeleteSnapshot { .. } => "DeleteSnapshot",
         }
@@ -246,6 +271,16 @@ impl Action {
             | Self::ChangePermissions { id, .. }
             | Self::DeregisterImage { id }
             | Self::DeleteSnapshot { id } => Some(id),
+            _ => None,
+        }
+    }
+
+    /// The parameter of Systems Manager that the call writes or removes.
+    pub fn parameter(&self) -> Option<&str> {
+        match self {
+            Self::PutParameter { name, .. }
+            | Self::DeleteParameter { name }
+            | Self::TagParameter { name, .. } => Some(name),
             _ => None,
         }
     }
@@ -294,6 +329,16 @@ impl fmt::Display for Action {
             Self::DeleteTags { id, keys } => write!(f, " {id} {}", keys.join(" ")),
             Self::ModifyImage { id, change } => write!(f, " {id} {change}"),
             Self::ChangePermissions { id, change } => write!(f, " {id} {change}"),
+            Self::PutParameter { name, image, tags } => {
+                let how = if tags.is_empty() { " overwriting" } else { "" };
+                write!(f, " {name}={image}{how}")
+            }
+            Self::DeleteParameter { name } => write!(f, " {name}"),
+            Self::TagParameter { name, tags } => {
+                write!(f, " {name}")?;
+                tags.iter()
+                    .try_for_each(|(key, value)| write!(f, " {key}={value}"))
+            }
             Self::DeregisterImage { id } | Self::DeleteSnapshot { id } => write!(f, " {id}"),
         }
     }
@@ -324,6 +369,8 @@ pub enum Why {
     RevisionIsComplete(Revision),
     /// Another revision is published.
     SupersededBy(Revision),
+    /// A parameter that is about to be made must be found again.
+    MayBeThere,
     /// What was put there for a field of the spec is not in it any more.
     NoLongerIn(&'static str),
     /// The region was taken out of the spec.
@@ -368,6 +415,9 @@ impl fmt::Display for Why {
                 write!(f, "revision {revision} stands in every region")
             }
             Self::SupersededBy(revision) => write!(f, "superseded by revision {revision}"),
+            Self::MayBeThere => {
+                f.write_str("so that the parameter is found again, whatever happens")
+            }
             Self::WantedBy(field) => write!(f, "wanted by {field}"),
             Self::NoLongerIn(field) => write!(f, "no longer in {field}"),
             Self::RegionNoLongerWanted => f.write_str("the region is no longer in spec.regions"),
@@ -432,6 +482,15 @@ pub enum WaitsFor {
     Hold(String),
     /// The ConfigMap of this name was read, or names another image.
     ConfigMap(String),
+    /// The object's parameters in the place are read; the name of one.
+    Parameters(String),
+    /// Systems Manager takes the value of the parameter of this name, and when it is looked again.
+    Validation(String, Timestamp),
+    /// A parameter that was put may still appear until then.
+    ParameterGone {
+        /// When it is certain that there is none.
+        until: Timestamp,
+    },
     /// EC2 says who else may use the image or snapshot.
     Permissions(String),
     /// Somebody takes the protection off an image.
@@ -474,6 +533,8 @@ impl WaitsFor {
         match self {
             Self::Missing { until, .. }
             | Self::ConsistencyWindow { until }
+            | Self::Validation(_, until)
+            | Self::ParameterGone { until }
             | Self::Cooldown { until, .. }
             | Self::Retry { until } => Some(*until),
             _ => None,
@@ -527,6 +588,13 @@ impl fmt::Display for WaitsFor {
             }
             Self::Retry { until } => write!(f, "the next try at {}", at(*until)),
             Self::ConfigMap(name) => write!(f, "ConfigMap {name} to be read and up to date"),
+            Self::Parameters(name) => write!(f, "parameter {name} to be read and up to date"),
+            Self::Validation(name, _) => {
+                write!(f, "Systems Manager to take the value of parameter {name}")
+            }
+            Self::ParameterGone { until } => {
+                write!(f, "a parameter that may still appear, until {}", at(*until))
+            }
             Self::Permissions(id) => write!(f, "EC2 to say who else may use {id}"),
             Self::Protection(id) => {
                 write!(

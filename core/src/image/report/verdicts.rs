@@ -274,6 +274,9 @@ fn what_is_done(step: &Step) -> String {
             format!("{name} of {} in {region}", registration.snapshot)
         }
         Action::CopyImage { from, .. } => format!("{name} of {from} to {region}"),
+        other if let Some(parameter) = other.parameter() => {
+            format!("{name} of {parameter} in {region}")
+        }
         other => format!(
             "{name} of {} in {region}",
             other.target().unwrap_or_default()

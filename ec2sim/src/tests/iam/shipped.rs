@@ -113,6 +113,7 @@ fn a_life_of_an_image_uses_all_of_the_controllers_policy() {
     ];
     create(&mut ec2, "RegisterImage", &with(&registration, &one));
     ask(&mut ec2, HOME, "GetParameter", &[("Name", "/golden/web")]);
+    a_life_of_a_parameter(&mut ec2, GOLDEN);
     ec2.caller.service = Service::Sts;
     let role = [
         ("RoleArn", ROLE),
@@ -123,6 +124,51 @@ fn a_life_of_an_image_uses_all_of_the_controllers_policy() {
     let ledger = ec2.world.policy_ledger();
     assert_eq!(ledger.denials(), []);
     assert_eq!(ledger.unused(), [""; 0]);
+}
+
+/// One that names published images: found, read, made, overwritten, marked and removed.
+fn a_life_of_a_parameter(ec2: &mut Ec2, image: &str) {
+    let name = ("Name", "/published/web");
+    let value = [("Value", image), ("DataType", "aws:ec2:image")];
+    let one = ("ResourceId", name.1);
+    let resource = [("ResourceType", "Parameter"), one];
+    let tag = [("Tags.1.Key", OWNER.0), ("Tags.1.Value", OWNER.1)];
+    ask(ec2, HOME, "DescribeParameters", &[]);
+    let made = [&[name, ("Type", "String")], &value[..], &tag].concat();
+    ask(ec2, HOME, "PutParameter", &made);
+    ask(ec2, HOME, "GetParameters", &[("Names.1", name.1)]);
+    ask(ec2, HOME, "ListTagsForResource", &resource);
+    let again = [&[name, ("Overwrite", "true")], &value[..]].concat();
+    ask(ec2, HOME, "PutParameter", &again);
+    let mark = [("Tags.1.Key", "amity.dev/retained"), ("Tags.1.Value", "x")];
+    let marked = [&resource[..], &mark].concat();
+    ask(ec2, HOME, "AddTagsToResource", &marked);
+    ask(ec2, HOME, "DeleteParameter", &[name]);
+}
+
+#[test]
+fn a_parameter_of_somebody_else_is_neither_removed_nor_tagged_otherwise_than_as_ones_own() {
+    let mut ec2 = as_controller();
+    let mut refused = |action: &str, parameters: &[(&str, &str)]| {
+        let caller = Caller::ssm(HOME, "us-east-1");
+        let answer = ec2
+            .world
+            .call(ec2.now, &caller, &Request::new(action, parameters));
+        answer.error.as_deref() == Some("AccessDeniedException")
+    };
+    assert!(refused("DeleteParameter", &[("Name", "/golden/web")]));
+    let resource = [("ResourceType", "Parameter"), ("ResourceId", "/golden/web")];
+    let other = [("Tags.1.Key", "team"), ("Tags.1.Value", "x")];
+    let tagging = [&resource[..], &other].concat();
+    assert!(refused("AddTagsToResource", &tagging));
+    let made = [
+        ("Name", "/published/web"),
+        ("Value", "x"),
+        ("Type", "String"),
+        ("Tags.1.Key", OWNER.0),
+        ("Tags.1.Value", "another"),
+    ];
+    assert!(refused("PutParameter", &made));
 }
 
 #[test]
@@ -175,7 +221,7 @@ fn a_spoke_accounts_role_may_do_the_same_and_assume_no_other() {
 #[test]
 fn a_plan_reads_what_the_controller_reads() {
     let (controller, plan) = (value(CONTROLLER), value(PLAN));
-    for at in [0, 1] {
+    for at in 0..4 {
         assert_eq!(plan["Statement"][at], controller["Statement"][at]);
     }
     let mut ec2 = Ec2::calm();

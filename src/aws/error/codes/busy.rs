@@ -35,6 +35,8 @@ codes! {
         "Another image of the same instance is being made without a reboot.", BY_ITSELF;
     "ConcurrentTagAccess" Busy [CreateTags DeleteTags CreateImage CopyImage]
         "Somebody else is writing tags of the same thing.", BY_ITSELF;
+    "TooManyUpdates" Busy [PutParameter AddTagsToResource]
+        "Somebody else is writing the same parameter.", BY_ITSELF;
     "PendingSnapshotLimitExceeded" Busy [CreateImage CopyImage]
         "Too many snapshots of the account are pending.", BY_ITSELF;
     "SnapshotCreationPerVolumeRateExceeded" Busy [CreateImage]
@@ -45,6 +47,7 @@ codes! {
 
     // Nothing said.
     "InternalError" NoAnswer [ANY] "Something broke inside AWS.", BY_ITSELF;
+    "InternalServerError" NoAnswer [ANY] "The same.", BY_ITSELF;
     "InternalFailure" NoAnswer [ANY] "The same.", BY_ITSELF;
     "ServiceUnavailable" NoAnswer [ANY] "AWS cannot be reached at the moment.", BY_ITSELF;
     "Unavailable" NoAnswer [ANY] "The same.", BY_ITSELF;

@@ -26,9 +26,12 @@ codes! {
         "There is no such launch template.", "name a launch template that exists in {region}";
     "InvalidLaunchTemplateName.NotFoundException" NotThere [CreateLaunchTemplateVersion]
         "The same, by its name.", "name a launch template that exists in {region}";
-    "ParameterNotFound" NotThere [GetParameter]
+    "ParameterNotFound" NotThere [GetParameter DeleteParameter]
         "There is no such parameter in the region, or it is not shown to the account.",
         "correct region and ssmParameter in spec.source";
+    "InvalidResourceId" NotThere [AddTagsToResource]
+        "There is no such parameter in the region, or not yet.",
+        "see whether {of} exists in {region}";
 
     // No ids.
     "InvalidAMIID.Malformed" NoId [CopyImage DescribeImages] "What should be an image's id is none.", "correct the id in spec.source";
@@ -37,8 +40,9 @@ codes! {
     "InvalidSnapshotID.Malformed" NoId [DeleteSnapshot] "What should be a snapshot's id is none.", "correct the id that the message names";
     "InvalidLaunchTemplateId.Malformed" NoId [CreateLaunchTemplateVersion]
         "What should be a launch template's id is none.", "correct the id that the message names";
-    "ValidationException" NoId [GetParameter]
-        "What should be a parameter's name is none.", "correct ssmParameter in spec.source";
+    "ValidationException" NoId [GetParameter PutParameter]
+        "What should be a parameter's name is none, or Systems Manager does not take it.",
+        "correct ssmParameter in spec.source, or ssmParameterName in spec.publish";
 
     // States.
     "IncorrectInstanceState" WrongState [CreateImage]
@@ -61,6 +65,9 @@ codes! {
     "InvalidAMIName.Duplicate" NameTaken [CreateImage RegisterImage]
         "An image of the account has the name already.",
         "deregister the image that has the name, change spec.rebuild, or make a MachineImage with another nameTemplate";
+    "ParameterAlreadyExists" NameTaken [PutParameter]
+        "A parameter of the region has the name already.",
+        "delete the parameter, or write another name in spec.publish.ssmParameterName";
     "IdempotentParameterMismatch" AlreadyMade [CopyImage RunInstances]
         "The token was used before, with something else in the request.",
         "change spec.rebuild if no image of {of} shows in {region} after the consistency window";
@@ -82,11 +89,24 @@ codes! {
     "TagLimitExceeded" Quota [CreateTags CreateImage CopyImage]
         "A resource has 50 tags at most, and this would have more. Those that begin with aws: do not count.",
         "take some out of spec.tags, or off {of}";
+    "ParameterLimitExceeded" Quota [PutParameter]
+        "The account has as many parameters as it may have in the region.",
+        "delete parameters in {region}, or ask AWS to raise the quota of account {account}";
+    "TooManyTagsError" Quota [PutParameter AddTagsToResource]
+        "A parameter has 50 tags at most, and this would have more.", "take tags off {of} in {region}";
     "MaxTemplateVersionLimitExceeded" Quota [CreateLaunchTemplateVersion]
         "The launch template has as many versions as it may have.",
         "delete versions of the launch template in {region} that nobody uses";
 
     // Names and mappings that a spec leads to.
+    "HierarchyLevelLimitExceededException" Spec [PutParameter]
+        "The name of the parameter has more than 15 levels.", "write a shorter path in spec.publish.ssmParameterName";
+    "ParameterMaxVersionLimitExceeded" Refused [PutParameter]
+        "The oldest of the hundred versions that are kept has a label, and cannot make room for a new one.",
+        "move the label of {of} in {region} to a newer version";
+    "ParameterPatternMismatchException" Refused [PutParameter]
+        "Somebody gave the parameter a pattern that no image's id matches.",
+        "delete {of} in {region}: it is made anew";
     "InvalidAMIName.Malformed" Spec [CreateImage CopyImage RegisterImage]
         "The image name is shorter than 3 or longer than 128 characters, or has one that EC2 does not take.",
         "change spec.nameTemplate in a new MachineImage";
