@@ -6,6 +6,7 @@ use amity::aws::effect::Answer;
 use amity_core::api::conditions;
 use amity_core::image::attributes::{AttributeChange, Protection};
 use amity_core::image::desired::Desired;
+use amity_core::image::encryption::VARIANT_SOURCE;
 use amity_core::image::identity::{Place, tag};
 use amity_core::image::observed::{Asked, ImageState};
 use amity_core::image::plan::plan;
@@ -344,7 +345,7 @@ async fn a_copy_that_is_already_made_but_gone_is_dead_and_the_next_has_another_t
     let token = |attempt| {
         desired
             .identity
-            .copy_token(&desired.revision, &place, attempt)
+            .copy_token(&desired.revision, VARIANT_SOURCE, &place, attempt)
     };
     let token_of = |action: &Action| match action {
         Action::CopyImage { token, .. } => token.clone(),

@@ -15,6 +15,7 @@ use amity::aws::session::Sessions;
 use amity::clock::Clock;
 use amity_core::api::{AwsAccount, MachineImage};
 use amity_core::image::desired::{Desired, Installation, References};
+use amity_core::image::encryption::VARIANT_SOURCE;
 use amity_core::image::identity::{Place, Reference};
 use amity_core::image::observed::{Image, Known, Observed, PlaceView, Snapshot, Unreadable};
 use amity_core::image::plan::Reads;
@@ -353,10 +354,11 @@ pub fn copy(desired: &Desired, from: &str, to: &str) -> Action {
     Action::CopyImage {
         name: desired.image_name.clone(),
         description: Some("a copy".into()),
+        encryption: None,
         minutes: None,
         token: desired
             .identity
-            .copy_token(&desired.revision, &Place::new(ACCOUNT, to), 1),
+            .copy_token(&desired.revision, VARIANT_SOURCE, &Place::new(ACCOUNT, to), 1),
         tags: birth_tags(desired, &from),
         from,
     }
@@ -371,7 +373,7 @@ pub fn birth_tags(desired: &Desired, source: &Reference) -> BTreeMap<String, Str
     };
     desired
         .identity
-        .birth_tags(&desired.revision, &origin, source)
+        .birth_tags(&desired.revision, VARIANT_SOURCE, &origin, source)
 }
 
 pub fn ids(images: &[Image]) -> Vec<&str> {

@@ -316,6 +316,7 @@ async fn what_is_half_said_is_never_made() {
         from: Reference::new(REGION, id),
         name: "web".into(),
         description: None,
+        encryption: None,
         minutes: None,
         token: "t".into(),
         tags: birth_tags(&desired, &Reference::new(REGION, id)),

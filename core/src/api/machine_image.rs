@@ -13,6 +13,7 @@ mod attributes;
 mod duration;
 mod follow;
 mod publish;
+mod region;
 mod retention;
 mod sharing;
 mod source;
@@ -30,6 +31,7 @@ use super::rules;
 pub use attributes::{Deprecation, DeregistrationProtection, ImdsSupport, SupersededImages};
 pub use follow::Follow;
 pub use publish::Publish;
+pub use region::{Encryption, RegionTarget};
 pub use retention::Retention;
 pub use sharing::{Sharing, Visibility};
 pub use source::{
@@ -225,16 +227,6 @@ pub struct MachineImageSpec {
     /// still goes on. Default: false.
     #[serde(default, skip_serializing_if = "is_false")]
     pub suspend: bool,
-}
-
-/// A region that shall have the image.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct RegionTarget {
-    /// The region, for example eu-west-1. It must be one of the AwsAccount's regions.
-    #[schemars(length(max = 32))]
-    #[x_kube(validation = rules::region())]
-    pub name: String,
 }
 
 // As for Reboot: the field explains the values.

@@ -18,8 +18,8 @@ pub use aws_account::{
 };
 pub use machine_image::{
     Architecture, BootMode, DeletionPolicy, Deprecation, DeregistrationProtection, EnaSupport,
-    Follow, ImageSource, ImageUser, ImdsSupport, InstanceSource, InstanceVolumes, MachineImage,
-    MachineImageSpec, MachineImageStatus, NameTooLong, NextStep, PlatformDetails,
+    Encryption, Follow, ImageSource, ImageUser, ImdsSupport, InstanceSource, InstanceVolumes,
+    MachineImage, MachineImageSpec, MachineImageStatus, NameTooLong, NextStep, PlatformDetails,
     ProgressingRevision, Publish, PublishedRevision, Reboot, RegionProgress, RegionStatus,
     RegionTarget, Retention, Sharing, SnapshotSource, SnapshotVolume, Source, SupersededImages,
     Visibility,

@@ -66,6 +66,29 @@ pub fn copy_duration() -> Rule {
     )
 }
 
+/// A key by its id, its ARN, or an alias (EC2 API, `CopyImage`).
+pub fn kms_key() -> Rule {
+    Rule::new(
+        "self.matches('^(arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:)?alias/[a-zA-Z0-9/_-]{1,250}$') || \
+         self.matches('^(arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/)?\
+         (mrk-[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$')",
+    )
+    .message(
+        "write a KMS key's id (1234abcd-12ab-34cd-56ef-1234567890ab), its whole ARN, or an alias \
+         (alias/images)",
+    )
+}
+
+/// EC2 takes a key of another region, and fails the copy much later.
+pub fn key_is_of_the_region() -> Rule {
+    Rule::new(
+        "!has(self.encryption) || !has(self.encryption.kmsKeyId) || \
+         !self.encryption.kmsKeyId.startsWith('arn:') || \
+         self.encryption.kmsKeyId.contains(':kms:' + self.name + ':')",
+    )
+    .message("encryption.kmsKeyId is the ARN of a key of another region: name one of this region")
+}
+
 /// What Kubernetes takes for the name of a ConfigMap.
 pub fn config_map_name() -> Rule {
     Rule::new("self.matches('^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$')").message(

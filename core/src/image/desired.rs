@@ -15,6 +15,7 @@ use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
 
 use super::attributes::Protection;
+use super::encryption::{Encryption, VARIANT_SOURCE};
 use super::identity::{Identity, Place, Reference, Revision, tag};
 use super::observed::{Image, ImageState};
 use super::parameters::PublishedParameter;
@@ -22,7 +23,8 @@ use super::permissions::Sharing;
 use super::plan::Finding;
 use crate::api::conditions::{self, Reason};
 use crate::api::{
-    AwsAccount, DeletionPolicy, Deprecation, Follow, MachineImage, MachineImageStatus,
+    AwsAccount, DeletionPolicy, Deprecation, Follow, MachineImage, MachineImageSpec,
+    MachineImageStatus,
 };
 pub use chain::chain;
 pub use follow::{Lineage, Recorded};
@@ -107,6 +109,8 @@ pub struct Desired {
     pub told: BTreeMap<Place, String>,
     /// The places that shall have the image, in the spec's order.
     pub places: Vec<Place>,
+    /// How the images are encrypted where the spec says that; elsewhere as what they are made from.
+    pub encryption: BTreeMap<Place, Encryption>,
     /// The AMI name of that revision.
     pub image_name: String,
     /// The same of any revision, with `{revision}` in it.
@@ -231,6 +235,7 @@ impl Desired {
                 .filter(|discarded| discarded.revision == revision),
             revision,
             places: spec.region_names().map(place).collect(),
+            encryption: encryption(spec, place),
             image_names: image.image_name("{revision}").unwrap_or_default(),
             image_name,
             description: spec.description.clone(),
@@ -312,6 +317,12 @@ impl Desired {
         (is_registered && shown != registration.platform_details).then_some(shown)
     }
 
+    /// How an image in `place` shall be encrypted, as the tag `amity.dev/variant` says it.
+    pub fn variant(&self, place: &Place) -> &str {
+        let asked = self.encryption.get(place);
+        asked.map_or(VARIANT_SOURCE, |encryption| encryption.variant.as_str())
+    }
+
     /// Whether the spec wants an image in `place`.
     pub fn wants(&self, place: &Place) -> bool {
         self.places.contains(place)
@@ -353,6 +364,18 @@ impl Discarded {
     pub fn annotation(revision: &Revision, platform_details: &str) -> String {
         format!("{revision} {platform_details}")
     }
+}
+
+fn encryption(
+    spec: &MachineImageSpec,
+    place: impl Fn(&str) -> Place,
+) -> BTreeMap<Place, Encryption> {
+    let asked = spec.regions.iter().filter_map(|region| {
+        let place = place(&region.name);
+        let encryption = Encryption::of(region.encryption.as_ref()?, &place);
+        Some((place, encryption))
+    });
+    asked.collect()
 }
 
 /// What the status names as published, of the account that the spec names.

@@ -60,9 +60,6 @@ pub mod tag {
     pub const RETAINED: &str = "amity.dev/retained";
 }
 
-/// The variant of an image that was copied as it is: with the encryption of what it was made from.
-pub const VARIANT_SOURCE: &str = "source";
-
 /// An AWS account and a region: what EC2 keeps apart, and so what can be unreadable on its own.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Place {
@@ -144,7 +141,7 @@ impl FromStr for Reference {
 }
 
 /// SHA-256 over length-prefixed parts, as hex: no two lists of parts have the same input.
-fn hex_digest<'a>(parts: impl IntoIterator<Item = &'a str>) -> String {
+pub(crate) fn hex_digest<'a>(parts: impl IntoIterator<Item = &'a str>) -> String {
     let mut hasher = Sha256::new();
     for part in parts {
         hasher.update((part.len() as u64).to_be_bytes());
@@ -175,10 +172,11 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// The tags that every image and snapshot of `revision` carries from birth.
+    /// The tags that every image and snapshot of `revision` carries from birth. `variant` is how it is encrypted.
     pub fn birth_tags(
         &self,
         revision: &Revision,
+        variant: &str,
         origin: &Reference,
         source: &Reference,
     ) -> BTreeMap<String, String> {
@@ -189,22 +187,29 @@ impl Identity {
             (tag::REVISION, revision.to_string()),
             (tag::ORIGIN, origin.to_string()),
             (tag::SOURCE, source.to_string()),
-            (tag::VARIANT, VARIANT_SOURCE.to_owned()),
+            (tag::VARIANT, variant.to_owned()),
         ]
         .into_iter()
         .map(|(key, value)| (key.to_owned(), value))
         .collect()
     }
 
-    /// The client token of one attempt to copy `revision` to `place`: a hash of what is wanted, never of
-    /// what may be edited meanwhile (name, description, tags), so that a repeat is always the same call.
-    pub fn copy_token(&self, revision: &Revision, place: &Place, attempt: u32) -> String {
+    /// The client token of one attempt to copy `revision` to `place`, encrypted as `variant` says: a hash of what is
+    /// wanted, never of what may be edited meanwhile (name, description, tags), so that a repeat is always the same
+    /// call.
+    pub fn copy_token(
+        &self,
+        revision: &Revision,
+        variant: &str,
+        place: &Place,
+        attempt: u32,
+    ) -> String {
         let parts = [
             "CopyImage",
             &self.owner,
             &self.object,
             revision.as_str(),
-            VARIANT_SOURCE,
+            variant,
             &place.account,
             &place.region,
             &attempt.to_string(),

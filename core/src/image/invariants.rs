@@ -12,6 +12,7 @@ use jiff::Timestamp;
 
 use super::attributes::{AttributeChange, Protection};
 use super::desired::Desired;
+use super::encryption::VARIANT_SOURCE;
 use super::identity::{Place, Reference, Standing, is_sealed_snapshot, standing, tag};
 use super::observed::{Image, ImageState, Known, Observed, PlaceView, Snapshot, SourceView, Usage};
 use super::parameters::{Parameters, ParametersView};
@@ -236,6 +237,10 @@ impl Plan {
     }
 }
 
+fn variant_of(image: &Image) -> &str {
+    image.tags.get(tag::VARIANT).unwrap_or(VARIANT_SOURCE)
+}
+
 /// What is written or removed is ours by what was read, and what is made is there neither.
 fn only_a_parameter_that_is_proven_ours(
     facts: &Facts<'_>,
@@ -369,12 +374,11 @@ fn one_live_image_per_place(facts: &Facts<'_>, place: &Place, step: &Step) -> Op
     if !step.action.creates() {
         return None;
     }
-    let other = facts
-        .observed
-        .known_at(place)?
-        .images
-        .iter()
-        .find(|image| facts.is_sibling(image))?;
+    let variant = facts.desired.variant(place);
+    let is_alike = |image: &&Image| step.action.creates_origin() || variant_of(image) == variant;
+    let known = facts.observed.known_at(place)?;
+    let mut siblings = known.images.iter().filter(|image| facts.is_sibling(image));
+    let other = siblings.find(is_alike)?;
     Some(format!("{} of the same revision is there", other.id))
 }
 
@@ -388,7 +392,9 @@ fn a_second_image_that_may_be_used_stays(
         .iter()
         .any(|key| going.tags.contains_key(key));
     let may_be_used = was_published || going.last_launched.is_some();
-    let is_wanted = facts.is_of_wanted_revision(going) && facts.desired.wants(place);
+    let is_wanted = facts.is_of_wanted_revision(going)
+        && facts.desired.wants(place)
+        && variant_of(going) == facts.desired.variant(place);
     // What was registered as something else than the spec says, and never published, is no image of the revision.
     let is_discarded = facts.desired.other_platform_of(going).is_some();
     let is_alive =
@@ -409,7 +415,9 @@ fn a_published_image_goes_only_when_it_is_replaced_or_unwanted(
         other.id != going.id
             && facts.is_ours(other)
             && other.tags.contains_key(tag::PUBLISHED)
-            && other.tags.get(tag::REVISION) != going.tags.get(tag::REVISION)
+            && [tag::REVISION, tag::VARIANT]
+                .iter()
+                .any(|key| other.tags.get(key) != going.tags.get(key))
     };
     let has_successor = || {
         facts
@@ -533,9 +541,8 @@ fn a_superseded_image_stays_as_long_as_it_is_kept(
         let at = image.tags.get(tag::SUPERSEDED)?.parse::<Timestamp>().ok()?;
         (image.state == ImageState::Available && facts.is_ours(image)).then_some(at)
     };
-    let is_exempt = facts.desired.is_being_deleted()
-        || !facts.desired.wants(place)
-        || facts.is_of_wanted_revision(going);
+    let is_exempt = facts.desired.is_being_deleted() || !facts.desired.wants(place);
+    let is_kept = |since: Timestamp| facts.now.duration_since(since) < facts.desired.kept_for;
     let of_revision = |revision: Option<&str>| {
         let all = facts
             .observed
@@ -546,10 +553,17 @@ fn a_superseded_image_stays_as_long_as_it_is_kept(
             .filter_map(since)
             .max()
     };
-    since(going).filter(|_| !is_exempt)?;
-    let superseded = of_revision(going.tags.get(tag::REVISION))?;
-    if facts.now.duration_since(superseded) < facts.desired.kept_for {
+    let own = since(going).filter(|_| !is_exempt)?;
+    let superseded = if facts.is_of_wanted_revision(going) {
+        own
+    } else {
+        of_revision(going.tags.get(tag::REVISION))?
+    };
+    if is_kept(superseded) {
         return Some("it was superseded less than spec.retention.minAge ago".to_owned());
+    }
+    if facts.is_of_wanted_revision(going) {
+        return None;
     }
     let revisions: BTreeSet<&str> = facts
         .observed

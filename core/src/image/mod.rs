@@ -18,6 +18,7 @@
 
 pub mod attributes;
 pub mod desired;
+pub mod encryption;
 pub mod identity;
 pub mod invariants;
 pub mod observed;

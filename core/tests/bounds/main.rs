@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use amity_core::api::{AwsAccount, MachineImage};
 use amity_core::image::desired::{Desired, Installation, References};
+use amity_core::image::encryption::VARIANT_SOURCE;
 use amity_core::image::identity::{
     Identity, Place, Reference, Revision, Standing, TagKeys, standing, tag,
 };
@@ -140,7 +141,7 @@ proptest! {
         let Desired { identity, revision, places, .. } = desired(&image);
         let origin = Reference::new("us-east-1", "i-0a1b2c3d4e5f60718");
         let from = Reference::new("us-gov-northwest-1", "ami-0123456789abcdef0");
-        let tags = identity.birth_tags(&revision, &origin, &from);
+        let tags = identity.birth_tags(&revision, VARIANT_SOURCE, &origin, &from);
         let listed = Tags::from(&tags);
         prop_assert!(identity.is_claimed_by(&listed) && identity.is_of_cluster(&listed));
         prop_assert_eq!(tags[tag::ORIGIN].parse(), Ok(origin));
@@ -152,7 +153,7 @@ proptest! {
         prop_assert_eq!(standing(&copy, &identity), Standing::Newborn);
         let other = Identity { object: format!("{}x", identity.object), ..identity.clone() };
         prop_assert!(!other.is_claimed_by(&copy.tags));
-        let token = |place: &Place| identity.copy_token(&revision, place, attempt);
+        let token = |place: &Place| identity.copy_token(&revision, VARIANT_SOURCE, place, attempt);
         prop_assert!(places.iter().skip(1).all(|place| token(place) != token(&places[0])));
     }
 

@@ -241,6 +241,15 @@ fn sharing() -> impl Strategy<Value = Value> {
         })
 }
 
+fn encryption() -> impl Strategy<Value = Value> {
+    let key = prop_oneof![
+        "alias/[a-zA-Z0-9/_-]{1,250}",
+        "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}",
+        "arn:aws:kms:us-east-1:[0-9]{12}:key/mrk-[0-9a-f]{32}",
+    ];
+    option::of(key).prop_map(|key| object([("kmsKeyId", json!(key))]))
+}
+
 /// What is said of an image that stands.
 fn standing() -> impl Strategy<Value = Value> {
     let protection = option::of(select(vec!["Disabled", "Enabled", "EnabledWithCooldown"]));
@@ -269,7 +278,7 @@ pub fn image() -> impl Strategy<Value = MachineImage> {
         option::of(text(256)),
         option::of(text(255)),
         tags(),
-        btree_set(region(), 1..=40),
+        btree_map(region(), option::of(encryption()), 1..=40),
         name_template(),
     );
     let rules = (
@@ -303,7 +312,7 @@ pub fn image() -> impl Strategy<Value = MachineImage> {
         };
         let regions: Vec<_> = regions
             .into_iter()
-            .map(|name| json!({"name": name}))
+            .map(|(name, encryption)| json!({"name": name, "encryption": encryption}))
             .collect();
         let mut spec = json!({
             "source": source,

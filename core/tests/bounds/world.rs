@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use amity_core::api::conditions;
 use amity_core::image::attributes::Attributes;
 use amity_core::image::desired::Desired;
+use amity_core::image::encryption::VARIANT_SOURCE;
 use amity_core::image::identity::{Place, Reference, Revision, tag};
 use amity_core::image::observed::{
     Dead, Departures, Image, ImageState, Known, Observed, PlaceView, Snapshot, SourceImage,
@@ -69,6 +70,7 @@ fn more_tags() -> impl Strategy<Value = Vec<(&'static str, String)>> {
         tag::SOURCE,
         tag::ORIGIN,
         tag::CLUSTER,
+        tag::VARIANT,
     ]);
     let value = select(vec![
         "2026-03-01T11:00:00Z",
@@ -118,7 +120,7 @@ fn one_image(desired: &Desired) -> impl Strategy<Value = Image> + use<> {
                 } else {
                     origin.clone()
                 };
-                let mut tags = identity.birth_tags(&revision, &origin, &from);
+                let mut tags = identity.birth_tags(&revision, VARIANT_SOURCE, &origin, &from);
                 tags.extend(is_sealed.then(|| (tag::SELF.to_owned(), id.clone())));
                 tags.extend(more.into_iter().map(|(key, value)| (key.to_owned(), value)));
                 Image {

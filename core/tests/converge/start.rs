@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use amity_core::api::{MachineImage, conditions};
 use amity_core::image::attributes::Attributes;
 use amity_core::image::desired::Desired;
+use amity_core::image::encryption::VARIANT_SOURCE;
 use amity_core::image::identity::{Place, Reference, Revision, TagKeys, tag};
 use amity_core::image::observed::{
     Asked, Image, ImageState, Observed, PlaceView, Refusal, Snapshot, Unreadable,
@@ -522,7 +523,9 @@ impl Seed {
         } else {
             Reference::new(REGIONS[0], "ami-first")
         };
-        let mut tags = desired.identity.birth_tags(&revision, &origin, &source);
+        let mut tags = desired
+            .identity
+            .birth_tags(&revision, VARIANT_SOURCE, &origin, &source);
         tags.insert(tag::CLUSTER.to_owned(), self.cluster.to_owned());
         tags.extend(self.tags.clone());
         if self.noted && !self.tags.is_empty() {

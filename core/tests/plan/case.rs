@@ -69,6 +69,9 @@ pub struct Case {
 pub struct Desired {
     pub source: DesiredSource,
     pub regions: Vec<String>,
+    /// The key of each region that shall be encrypted, or `default`.
+    #[serde(default)]
+    pub encryption: BTreeMap<String, String>,
     #[serde(default)]
     pub rebuild: Option<String>,
     /// `spec.follow.interval`
@@ -316,6 +319,9 @@ pub struct Image {
     /// Why it cannot be read who uses it.
     #[serde(default)]
     pub usage_denied: Option<String>,
+    /// The key that it was copied with, or `default`; by default it is as what it was made from.
+    #[serde(default)]
+    pub encrypted: Option<String>,
     #[serde(default)]
     pub held_by: Option<String>,
     /// What it was made from: the spec's source in its region, else the first image of the revision there.

@@ -12,6 +12,7 @@ use amity_core::image::desired::{
     CAPTURED, DEREGISTER_IN_USE, DISCARDED, Desired, Discarded, FINALIZER, Installation,
     LIMIT_LIFTED_UNTIL, References, Source, chain,
 };
+use amity_core::image::encryption::{Encryption, VARIANT_SOURCE};
 use amity_core::image::identity::{Place, Reference, Revision, TagKeys, tag};
 use amity_core::image::observed::{
     Asked, ConfigMaps, Dead, Departures, Image, ImageState, Known, Observed, PlaceView, Refusal,
@@ -205,7 +206,9 @@ fn machine_image(case: &Case) -> Result<MachineImage, String> {
     let regions: Vec<_> = wanted
         .regions
         .iter()
-        .map(|name| json!({"name": name}))
+        .map(
+            |name| json!({"name": name, "encryption": wanted.encryption.get(name).map(encryption)}),
+        )
         .collect();
     let mut spec = json!({
         "source": source,
@@ -256,6 +259,14 @@ fn machine_image(case: &Case) -> Result<MachineImage, String> {
     image.metadata.deletion_timestamp = wanted.deleted.as_deref().map(time).transpose()?.map(Time);
     image.status = case.before.as_ref().map(status);
     Ok(image)
+}
+
+/// As a user writes it.
+fn encryption(key: &String) -> serde_json::Value {
+    match key.as_str() {
+        "default" => json!({}),
+        key => json!({"kmsKeyId": key}),
+    }
 }
 
 fn parsed(text: &str) -> Result<Reference, String> {
@@ -743,6 +754,11 @@ fn image(case: &Case, names: &Names, region: &str, said: &case::Image) -> Result
     if let Some(since) = &said.superseded {
         tags.insert(tag::SUPERSEDED.to_owned(), time(since)?.to_string());
     }
+    if let Some(key) = &said.encrypted {
+        let asked = serde_json::from_value(encryption(key)).map_err(|why| why.to_string())?;
+        let encrypted = Encryption::of(&asked, &Place::new(ACCOUNT, region));
+        tags.insert(tag::VARIANT.to_owned(), encrypted.variant);
+    }
     if let Some(who) = &said.held_by {
         tags.insert(tag::HOLD.to_owned(), who.clone());
     }
@@ -901,10 +917,12 @@ impl Names {
         noted: Option<&[String]>,
     ) -> BTreeMap<String, String> {
         let users = users.unwrap_or(&self.0.tags);
-        let mut tags = self
-            .0
-            .identity
-            .birth_tags(&self.revision(revision), &self.origin(), source);
+        let mut tags = self.0.identity.birth_tags(
+            &self.revision(revision),
+            VARIANT_SOURCE,
+            &self.origin(),
+            source,
+        );
         tags.extend(users.clone());
         let noted = noted.map_or_else(|| TagKeys::of(users.keys()), TagKeys::of);
         if !noted.is_empty() {

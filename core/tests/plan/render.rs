@@ -118,16 +118,19 @@ fn in_place(desired: &Desired, place: &Place, action: &Action) -> String {
         }
         Action::CopyImage {
             from,
+            encryption,
             minutes,
             token,
             tags,
             ..
         } => {
             let attempt = (1..=MOST_ATTEMPTS).find(|attempt| {
-                desired
-                    .identity
-                    .copy_token(&desired.revision, place, *attempt)
-                    == *token
+                desired.identity.copy_token(
+                    &desired.revision,
+                    desired.variant(place),
+                    place,
+                    *attempt,
+                ) == *token
             });
             let attempt = match attempt {
                 Some(1) => String::new(),
@@ -137,8 +140,10 @@ fn in_place(desired: &Desired, place: &Place, action: &Action) -> String {
             let of = origin(tags, &from.to_string());
             let within = minutes.map(|minutes| format!(", within {minutes} min"));
             let within = within.unwrap_or_default();
+            let encrypted = encryption.as_ref().map(|how| format!(", {how}"));
+            let encrypted = encrypted.unwrap_or_default();
             format!(
-                "CopyImage {from} → {region}{of}{attempt}{within}{}",
+                "CopyImage {from} → {region}{of}{attempt}{encrypted}{within}{}",
                 said(tags)
             )
         }

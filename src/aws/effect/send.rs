@@ -65,6 +65,7 @@ pub(super) async fn send(ec2: &Ec2, calls: &EC2Calls, action: &Action) -> Result
             from,
             name: image_name,
             description,
+            encryption,
             minutes,
             token,
             tags,
@@ -74,6 +75,9 @@ pub(super) async fn send(ec2: &Ec2, calls: &EC2Calls, action: &Action) -> Result
                 .source_region(&from.region)
                 .source_image_id(&from.id)
                 .client_token(token)
+                // A key without `Encrypted` is an error (EC2 API, `CopyImage`).
+                .set_encrypted(encryption.as_ref().map(|_| true))
+                .set_kms_key_id(encryption.as_ref().and_then(|how| how.key.clone()))
                 .set_snapshot_copy_completion_duration_minutes(*minutes)
                 .name(image_name)
                 .set_description(description.clone())

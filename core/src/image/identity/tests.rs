@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::*;
 use crate::image::attributes::Attributes;
+use crate::image::encryption::VARIANT_SOURCE;
 use crate::image::observed::{Image, ImageState};
 use crate::image::tags::Tags;
 
@@ -219,7 +220,7 @@ fn the_token_of_a_copy_never_changes() {
     };
     let place = Place::new("111122223333", "eu-west-1");
     assert_eq!(
-        identity.copy_token(&Revision::from("3f9a1c07d2"), &place, 1),
+        identity.copy_token(&Revision::from("3f9a1c07d2"), VARIANT_SOURCE, &place, 1),
         "30f65f4a579c8fca32ff752d166f80db6728fdf3d0cf37bb2a11eb237d65b63a",
         "after an upgrade, a repeated call would make a second image"
     );
@@ -235,7 +236,12 @@ fn the_tags_of_a_newborn_never_change() {
     };
     let origin = Reference::new("us-east-1", "i-0a1b2c3d4e5f60718");
     let source = Reference::new("us-east-1", "ami-0feedfacefeedface");
-    let tags = identity.birth_tags(&Revision::from("3f9a1c07d2"), &origin, &source);
+    let tags = identity.birth_tags(
+        &Revision::from("3f9a1c07d2"),
+        VARIANT_SOURCE,
+        &origin,
+        &source,
+    );
     let written: Vec<_> = tags
         .iter()
         .map(|(key, value)| format!("{key}={value}"))
@@ -265,12 +271,20 @@ fn a_token_is_what_ec2_takes_and_differs_by_place_and_attempt() {
     };
     let revision = Revision::from("3f9a1c07d2");
     let place = Place::new("111122223333", "eu-west-1");
-    let token = identity.copy_token(&revision, &place, 1);
+    let token = identity.copy_token(&revision, VARIANT_SOURCE, &place, 1);
     assert!(token.len() <= 64 && token.is_ascii());
-    assert_ne!(token, identity.copy_token(&revision, &place, 2));
     assert_ne!(
         token,
-        identity.copy_token(&revision, &Place::new("111122223333", "eu-west-2"), 1)
+        identity.copy_token(&revision, VARIANT_SOURCE, &place, 2)
+    );
+    assert_ne!(
+        token,
+        identity.copy_token(
+            &revision,
+            VARIANT_SOURCE,
+            &Place::new("111122223333", "eu-west-2"),
+            1
+        )
     );
     let rebuilt = Identity {
         cluster: "another".into(),
@@ -278,7 +292,7 @@ fn a_token_is_what_ec2_takes_and_differs_by_place_and_attempt() {
     };
     assert_eq!(
         token,
-        rebuilt.copy_token(&revision, &place, 1),
+        rebuilt.copy_token(&revision, VARIANT_SOURCE, &place, 1),
         "a rebuilt cluster repeats the same call"
     );
 }
@@ -322,7 +336,7 @@ fn newborn(source: &str) -> Image {
         platform_details: None,
         attributes: Attributes::default(),
         tags: identity()
-            .birth_tags(&Revision::from("r"), &source, &source)
+            .birth_tags(&Revision::from("r"), VARIANT_SOURCE, &source, &source)
             .into(),
     }
 }

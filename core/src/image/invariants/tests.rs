@@ -107,7 +107,7 @@ impl World {
             ..
         } = &self.desired;
         let origin = source.reference().unwrap();
-        let mut tags = identity.birth_tags(revision, &origin, &origin);
+        let mut tags = identity.birth_tags(revision, VARIANT_SOURCE, &origin, &origin);
         tags.extend(
             more.iter()
                 .map(|(key, value)| ((*key).to_owned(), (*value).to_owned())),
@@ -352,6 +352,7 @@ fn copy(region: &str) -> Step {
             from,
             name,
             description: None,
+            encryption: None,
             minutes: None,
             token,
             tags: BTreeMap::new(),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
 
+use super::publish::why_superseded;
 use super::step::{Action, Plan, Step, Why};
 use super::view::{Owned, View};
 use crate::api::{Deprecation, SupersededImages};
@@ -31,7 +32,7 @@ pub(crate) fn bring_into_line(view: &View<'_>, plan: &mut Plan) {
     }
     let superseded = view
         .ours()
-        .filter(|owned| !owned.is_of(&view.desired.revision) && !owned.is_published());
+        .filter(|owned| view.has_successor(owned) && !owned.is_published());
     for owned in superseded {
         plan.steps.extend(deprecate_superseded(view, owned));
     }
@@ -98,7 +99,7 @@ fn deprecate_superseded(view: &View<'_>, owned: &Owned<'_>) -> Option<Step> {
     let successor = view
         .standing_in(owned.place)
         .filter(|successor| successor.is_published())?;
-    let why = Why::SupersededBy(view.desired.revision.clone());
+    let why = why_superseded(view, owned);
     if owned.image.tags.get(tag::SUCCESSOR) != Some(successor.image.id.as_str()) {
         let action = Action::CreateTags {
             id: owned.image.id.clone(),

@@ -12,6 +12,7 @@ use super::tagging::Field;
 use super::view::{Owned, View};
 use crate::api::conditions;
 use crate::image::desired::Source;
+use crate::image::encryption::VARIANT_SOURCE;
 use crate::image::identity::{Foreign, Place, Reference, Standing, tag};
 use crate::image::observed::{ImageState, Known, Snapshot, SourceImage, SourceView};
 
@@ -33,19 +34,12 @@ pub(crate) fn fill(view: &View<'_>, plan: &mut Plan) {
             .iter()
             .filter_map(|place| disabled(view.keeper(place)?)),
     );
-    let source = match readable_source(view) {
-        Ok(source) => source,
-        Err(finding) => {
-            let lacks = view
-                .desired
-                .places
-                .iter()
-                .any(|place| view.keeper(place).is_none());
-            plan.findings
-                .extend(finding.filter(|finding| lacks && !plan.findings.contains(finding)));
-            return;
-        }
-    };
+    let lacks_it = |place: &&Place| view.keeper(place).is_none();
+    for place in view.desired.places.iter().filter(lacks_it) {
+        let finding = readable_source(view, place).err().flatten();
+        plan.findings
+            .extend(finding.filter(|finding| !plan.findings.contains(finding)));
+    }
     for place in &view.desired.places {
         let Some(known) = view.known(place) else {
             continue;
@@ -57,6 +51,9 @@ pub(crate) fn fill(view: &View<'_>, plan: &mut Plan) {
             None => unlisted_original(view, place, known),
             Some((owned, ImageState::Missing { since })) => Some(missing_until(view, owned, since)),
             Some(_) => continue,
+        };
+        let Ok(source) = readable_source(view, place) else {
+            continue;
         };
         let others = view.of_another_origin_in(place).count();
         match (copy_to(view, place, known, &source), missing) {
@@ -92,16 +89,21 @@ impl CopySource {
     }
 }
 
-/// The image to copy: the spec's own if it is one and still there, else any available sibling, the one in
-/// the source's region first. An error without a finding: nothing is to be copied yet (the capture comes
-/// first).
-fn readable_source(view: &View<'_>) -> Result<CopySource, Option<Finding>> {
+/// The image to copy to `place`: the spec's own if it is one and still there, else any available sibling, one that is
+/// not encrypted first, and the one in the source's region. What is to be as its source is copied from such a one only:
+/// what was encrypted once stays so. An error without a finding: nothing is to be copied yet (the capture comes first).
+fn readable_source(view: &View<'_>, place: &Place) -> Result<CopySource, Option<Finding>> {
     let desired = view.desired;
+    let serves = |owned: &&Owned<'_>| {
+        owned.variant() == VARIANT_SOURCE || desired.variant(place) != VARIANT_SOURCE
+    };
     let sibling = view
         .live_current()
+        .filter(serves)
         .filter(|owned| owned.image.state == ImageState::Available && owned.is_sealed())
         .min_by_key(|owned| {
             (
+                owned.variant() != VARIANT_SOURCE,
                 owned.place.region != desired.source.region(),
                 owned.place,
                 &owned.image.id,
@@ -121,6 +123,7 @@ fn readable_source(view: &View<'_>) -> Result<CopySource, Option<Finding>> {
     }
     if let Some(owned) = view
         .live_current()
+        .filter(serves)
         .min_by_key(|owned| nearness(owned.image.state))
     {
         let waits_for = match owned.image.state {
@@ -140,7 +143,23 @@ fn readable_source(view: &View<'_>) -> Result<CopySource, Option<Finding>> {
             WaitsFor::Proof(unproven.image.id.clone()),
         ));
     }
-    Err(complaint)
+    Err(complaint.or_else(|| only_encrypted(view, place)))
+}
+
+/// Every image that is left of the revision is encrypted, and one is wanted that is not.
+fn only_encrypted(view: &View<'_>, place: &Place) -> Option<Finding> {
+    let left = view.live_current().next()?;
+    Some(Finding {
+        reason: conditions::SOURCE_GONE,
+        place: Some(place.clone()),
+        message: format!(
+            "{} is to have an image of revision {} that is encrypted as its source, and of those that are left, such as \
+             {}, all were encrypted by Amity: write encryption for the region, or change spec.rebuild",
+            place.region,
+            view.desired.revision,
+            left.reference()
+        ),
+    })
 }
 
 /// How near an image is to being one that can be copied: the least is the nearest.
@@ -307,8 +326,10 @@ fn copy_to(
     let desired = view.desired;
     let Attempt { number, not_before } = attempt(view, place, known)?;
     let origin = view.origin.as_ref().map(|origin| &origin.reference);
+    let variant = desired.variant(place);
     let mut tags = desired.identity.birth_tags(
         &desired.revision,
+        variant,
         origin.unwrap_or(&source.from),
         &source.from,
     );
@@ -318,10 +339,11 @@ fn copy_to(
         from: source.from.clone(),
         name: desired.image_name.clone(),
         description: desired.description.clone(),
+        encryption: desired.encryption.get(place).cloned(),
         minutes: desired.copy_minutes,
         token: desired
             .identity
-            .copy_token(&desired.revision, place, number),
+            .copy_token(&desired.revision, variant, place, number),
         tags,
     };
     let step = Step::at(place, action, Why::WantedByRegions);
@@ -373,13 +395,23 @@ fn attempt(view: &View<'_>, place: &Place, known: &Known) -> Result<Attempt, Fin
         .filter_map(|owned| owned.image.tags.get(tag::ATTEMPT)?.parse().ok())
         .chain(dead.iter().map(|dead| dead.attempt))
         .max();
+    // Another key is another try.
+    let failed: Vec<_> = failed
+        .into_iter()
+        .filter(|owned| view.is_wanted_variant(owned))
+        .collect();
     let last = failed.iter().max_by_key(|owned| owned.image.created);
     let words = last.map(|owned| words_of_failure(owned, known));
+    let what_to_change = if view.desired.encryption.contains_key(place) {
+        "spec.rebuild or the region's encryption"
+    } else {
+        "spec.rebuild"
+    };
     let finding = |how_many: String, words: &str| Finding {
         reason: conditions::COPY_FAILED,
         place: Some(place.clone()),
         message: format!(
-            "{how_many} to {} failed: {words}; mend that and change spec.rebuild",
+            "{how_many} to {} failed: {words}; mend that and change {what_to_change}",
             place.region
         ),
     };

@@ -13,6 +13,7 @@ use super::tagging::Field;
 use super::view::{Owned, View};
 use crate::api::{InstanceVolumes, Reboot, conditions};
 use crate::image::desired::Source;
+use crate::image::encryption::VARIANT_SOURCE;
 use crate::image::identity::{Reference, Standing, standing, tag};
 use crate::image::observed::{
     Image, ImageState, Refusal, SourceInstance, SourceSnapshot, SourceView,
@@ -38,7 +39,7 @@ pub(crate) fn make(view: &View<'_>, plan: &mut Plan) {
     }
     let (action, is_recorded) = making(view);
     let place = view.desired.source_place();
-    let why = if view.desired.wants(&place) {
+    let why = if view.desired.wants(&place) && view.desired.variant(&place) == VARIANT_SOURCE {
         Why::WantedByRegions
     } else {
         Why::CopiesAreMadeFromIt
@@ -83,7 +84,9 @@ fn making(view: &View<'_>) -> (Action, bool) {
     let description = desired.description.clone();
     let tags = |origin: &Reference| {
         let revision = &desired.revision;
-        let mut tags = desired.identity.birth_tags(revision, origin, origin);
+        let mut tags = desired
+            .identity
+            .birth_tags(revision, VARIANT_SOURCE, origin, origin);
         tags.extend(Field::tags(&desired.tags).with_note());
         tags
     };

@@ -31,7 +31,7 @@ pub(crate) fn publish(view: &View<'_>, plan: &mut Plan) {
     }
     for owned in view
         .ours()
-        .filter(|owned| owned.is_published() && !owned.is_of(&view.desired.revision))
+        .filter(|owned| owned.is_published() && view.has_successor(owned))
     {
         plan.steps.extend(unpublish(view, owned));
     }
@@ -71,7 +71,7 @@ fn unpublish(view: &View<'_>, owned: &Owned<'_>) -> Option<Step> {
         view.is_published_everywhere()
     };
     succeeded.then(|| {
-        let why = Why::SupersededBy(view.desired.revision.clone());
+        let why = why_superseded(view, owned);
         // A mark from before it was published, as a revert leaves it, is none.
         let since = owned.superseded_at().filter(|since| {
             owned
@@ -88,6 +88,15 @@ fn unpublish(view: &View<'_>, owned: &Owned<'_>) -> Option<Step> {
             without(owned, keys, why)
         }
     })
+}
+
+/// Why another image is published in the stead of one.
+pub(super) fn why_superseded(view: &View<'_>, owned: &Owned<'_>) -> Why {
+    if owned.is_of(&view.desired.revision) {
+        Why::EncryptedOtherwise
+    } else {
+        Why::SupersededBy(view.desired.revision.clone())
+    }
 }
 
 /// The tags of a published image, brought into line.

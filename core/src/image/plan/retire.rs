@@ -94,11 +94,18 @@ fn no_longer_needed(view: &View<'_>, owned: &Owned<'_>) -> Option<Why> {
     if keeper.image.id == owned.image.id {
         return None;
     }
-    Some(if owned.image.state == ImageState::Failed {
-        Why::FailedAttempt
-    } else {
-        Why::Surplus
-    })
+    if owned.image.state == ImageState::Failed {
+        return Some(Why::FailedAttempt);
+    }
+    if view.is_wanted_variant(owned) {
+        return Some(Why::Surplus);
+    }
+    if !owned.was_published() {
+        return Some(Why::IntermediateNoLongerNeeded);
+    }
+    let superseded = owned.superseded_at().filter(|_| !owned.is_published());
+    let goes = superseded.is_some_and(|since| !is_younger_than(since, desired.kept_for, view.now));
+    goes.then_some(Why::EncryptedOtherwise)
 }
 
 /// Whether `spec.retention` keeps a superseded image: where it is wanted, among the revisions that were

@@ -9,6 +9,7 @@ use crate::api::NotGranted;
 use crate::api::conditions::{self, Reason};
 use crate::image::attributes::AttributeChange;
 use crate::image::desired::Registration;
+use crate::image::encryption::Encryption;
 use crate::image::identity::{Place, Reference, Revision};
 use crate::image::permissions::PermissionChange;
 
@@ -165,6 +166,8 @@ pub enum Action {
         name: String,
         /// The description.
         description: Option<String>,
+        /// How it is encrypted; `None`: as it is.
+        encryption: Option<Encryption>,
         /// `SnapshotCopyCompletionDurationMinutes`: within how many minutes it shall be done.
         minutes: Option<i64>,
         /// The client token.
@@ -320,7 +323,13 @@ impl fmt::Display for Action {
             Self::DeleteConfigMap { name } => write!(f, " {name}"),
             Self::RegisterImage { registration, .. } => write!(f, " {}", registration.snapshot),
             Self::CreateImage { instance, .. } => write!(f, " {instance}"),
-            Self::CopyImage { from, .. } => write!(f, " {from}"),
+            Self::CopyImage {
+                from, encryption, ..
+            } => {
+                write!(f, " {from}")?;
+                let encryption = encryption.as_ref();
+                encryption.map_or(Ok(()), |encryption| write!(f, ", {encryption}"))
+            }
             Self::CreateTags { id, tags } => {
                 write!(f, " {id}")?;
                 tags.iter()
@@ -377,6 +386,8 @@ pub enum Why {
     RegionNoLongerWanted,
     /// Every wanted place stands, and no wanted place uses it.
     IntermediateNoLongerNeeded,
+    /// Its place has another of the same revision, encrypted as the spec says.
+    EncryptedOtherwise,
     /// It failed, and its place has another.
     FailedAttempt,
     /// Its place has another of the same revision.
@@ -422,6 +433,9 @@ impl fmt::Display for Why {
             Self::NoLongerIn(field) => write!(f, "no longer in {field}"),
             Self::RegionNoLongerWanted => f.write_str("the region is no longer in spec.regions"),
             Self::IntermediateNoLongerNeeded => f.write_str("every region stands and none uses it"),
+            Self::EncryptedOtherwise => {
+                f.write_str("its region has another that is encrypted as spec.regions says")
+            }
             Self::FailedAttempt => f.write_str("it failed"),
             Self::Surplus => f.write_str("its region has another image of the same revision"),
             Self::OfAnotherOrigin => {

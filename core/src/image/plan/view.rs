@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use crate::api::DeletionPolicy;
 use crate::image::desired::Desired;
+use crate::image::encryption::VARIANT_SOURCE;
 use crate::image::identity::{self, Place, Reference, Revision, Standing, is_sealed_snapshot, tag};
 use crate::image::observed::{Image, ImageState, Known, Observed, Snapshot, SourceView};
 
@@ -137,11 +138,24 @@ impl<'a> View<'a> {
             .filter(|owned| owned.image.state != ImageState::Failed)
     }
 
-    /// The one live image of the wanted revision that counts in `place`: the published one, else one that
-    /// is available, else the oldest.
+    /// Whether an image of the wanted revision is encrypted as its place asks for.
+    pub fn is_wanted_variant(&self, owned: &Owned<'_>) -> bool {
+        owned.variant() == self.desired.variant(owned.place)
+    }
+
+    /// Whether an image is what another one takes the place of: it is of another revision or, where its region is
+    /// wanted, encrypted otherwise than the spec says.
+    pub fn has_successor(&self, owned: &Owned<'_>) -> bool {
+        let is_another_variant =
+            || self.desired.wants(owned.place) && !self.is_wanted_variant(owned);
+        !owned.is_of(&self.desired.revision) || is_another_variant()
+    }
+
+    /// The one live image of the wanted revision that counts in `place`, encrypted as asked: the published one, else one
+    /// that is available, else the oldest.
     pub fn keeper(&self, place: &Place) -> Option<&Owned<'a>> {
         self.live_current()
-            .filter(|owned| owned.place == place)
+            .filter(|owned| owned.place == place && self.is_wanted_variant(owned))
             .min_by_key(|owned| {
                 let image = owned.image;
                 let available = image.state == ImageState::Available;
@@ -256,6 +270,11 @@ impl Owned<'_> {
 
     pub fn is_of(&self, revision: &Revision) -> bool {
         self.image.tags.get(tag::REVISION) == Some(revision.as_str())
+    }
+
+    /// How it was asked to be encrypted.
+    pub fn variant(&self) -> &str {
+        self.image.tags.get(tag::VARIANT).unwrap_or(VARIANT_SOURCE)
     }
 
     pub fn revision(&self) -> Option<Revision> {

@@ -77,6 +77,7 @@ fn copy() -> Action {
             .expect("a reference"),
         name: "base-3f9a1c07d2".into(),
         description: None,
+        encryption: None,
         minutes: None,
         token: "t".into(),
         tags: tags(),

@@ -1,0 +1,37 @@
+//! A region that shall have the image, and how it is encrypted there.
+
+use kube::KubeSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::api::rules;
+
+/// A region that shall have the image.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = rules::key_is_of_the_region())]
+pub struct RegionTarget {
+    /// The region, for example eu-west-1. It must be one of the AwsAccount's regions.
+    #[schemars(length(max = 32))]
+    #[x_kube(validation = rules::region())]
+    pub name: String,
+
+    /// Encrypts the image's snapshots in this region. A change makes another copy of the same
+    /// revision, publishes that, and then retires the one before. Absent: as what the image is made
+    /// from, which a copy to another region keeps unencrypted only while the account does not
+    /// encrypt by default there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encryption: Option<Encryption>,
+}
+
+/// How the image's snapshots are encrypted.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Encryption {
+    /// The KMS key of this region: its id, its ARN, or the name or ARN of an alias, for example
+    /// alias/images. What an alias leads to is looked at by EC2 when it copies, and not again.
+    /// Default: the key that the account encrypts EBS volumes with by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 384))]
+    #[x_kube(validation = rules::kms_key())]
+    pub kms_key_id: Option<String>,
+}
