@@ -1,9 +1,11 @@
 //! Logs, metrics and health: what an operator sees of the process.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use amity_core::image::money::gib;
 use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -47,7 +49,7 @@ pub fn init_logs(
     }
 }
 
-/// What is counted. Every label comes from a fixed list.
+/// What is counted. Every label comes from a fixed list, or is an account that the cluster names and a region of it.
 #[derive(Clone, Debug, Default)]
 pub struct Metrics {
     /// Calls to EC2 and STS.
@@ -55,7 +57,15 @@ pub struct Metrics {
     reconciles: Family<Outcome, Counter>,
     invariants_broken: Counter,
     status_writes: Counter,
+    stored: Family<StoredIn, Gauge>,
     leads: Gauge,
+}
+
+/// One of the accounts that the cluster names, and a region of it.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct StoredIn {
+    account: String,
+    region: String,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -80,6 +90,17 @@ impl Metrics {
         self.status_writes.inc();
     }
 
+    /// What the snapshots of this installation store in each region of an account, in GiB.
+    pub fn stores(&self, account: &str, stored: &BTreeMap<&str, u64>) {
+        for (region, bytes) in stored {
+            let place = StoredIn {
+                account: account.to_owned(),
+                region: (*region).to_owned(),
+            };
+            self.stored.get_or_create(&place).set(gib(*bytes));
+        }
+    }
+
     /// From now on this process is the one of all replicas that acts, or not.
     pub fn leads(&self, leads: bool) {
         self.leads.set(i64::from(leads));
@@ -98,6 +119,11 @@ impl Metrics {
             "status_writes",
             "Writes of a status",
             self.status_writes.clone(),
+        );
+        registry.register(
+            "stored_gib",
+            "GiB that the snapshots of this installation store at most, by account and region",
+            self.stored.clone(),
         );
         registry.register(
             "invariants_broken",

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::api::{DeletionPolicy, MachineImage, Stray, Strays};
+use crate::api::{DeletionPolicy, MachineImage, RegionTarget, Stray, Strays};
 use crate::image::identity::{Place, tag};
+use crate::image::money::gib;
 use crate::image::observed::{Departures, Unreadable};
 use crate::image::tags::Tags;
 
@@ -20,15 +21,28 @@ const SAID_NAMES: usize = 3;
 #[derive(Clone, Debug, Default)]
 pub struct Claims(BTreeMap<String, Arc<Claim>>);
 
-/// What one object asks for of an account.
+/// What one object asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claim {
-    /// `None` for an object that this version cannot read: it may be any.
-    account_name: Option<Box<str>>,
-    regions: Box<[Box<str>]>,
+    /// `None` for an object that this version cannot read: it may be of any account.
+    accounts: Option<Box<[ClaimOfAccount]>>,
     /// Whether it is being deleted.
     ends: bool,
     deletes: bool,
+}
+
+/// What one object asks for in one account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct ClaimOfAccount {
+    /// The name of the `AwsAccount`.
+    name: Box<str>,
+    regions: Box<[Box<str>]>,
+}
+
+impl ClaimOfAccount {
+    fn is_for(&self, account_name: &str, region: &str) -> bool {
+        *self.name == *account_name && self.regions.iter().any(|one| **one == *region)
+    }
 }
 
 /// An image or snapshot with this installation's tags.
@@ -38,8 +52,8 @@ pub struct Held {
     pub place: Arc<Place>,
     /// `ami-…` or `snap-…`
     pub id: String,
-    /// Gigabytes of a snapshot; none of an image, which stores nothing itself.
-    pub gib: i32,
+    /// Bytes that a snapshot stores at most; none of an image, which stores nothing itself.
+    pub bytes: u64,
     /// Every tag.
     pub tags: Tags,
 }
@@ -51,6 +65,17 @@ pub struct Holdings {
     pub held: Vec<Held>,
     /// The places that could not be read.
     pub unreadable: BTreeMap<Place, Unreadable>,
+}
+
+impl Holdings {
+    /// How many bytes are stored in each region, for whatever objects.
+    pub fn stored(&self) -> BTreeMap<&str, u64> {
+        let mut stored = BTreeMap::new();
+        for held in &self.held {
+            *stored.entry(held.place.region.as_str()).or_default() += held.bytes;
+        }
+        stored
+    }
 }
 
 impl Held {
@@ -76,8 +101,7 @@ impl Claim {
     /// What this object asks for.
     pub fn of(image: &MachineImage) -> Self {
         Self {
-            account_name: Some(image.spec.account_name.as_str().into()),
-            regions: image.spec.region_names().map(Box::from).collect(),
+            accounts: Some(asked_for(image)),
             ends: image.is_being_deleted(),
             deletes: image.spec.deletion_policy == DeletionPolicy::Delete,
         }
@@ -86,8 +110,7 @@ impl Claim {
     /// What an object asks for that this version cannot read.
     pub fn of_any_account() -> Self {
         Self {
-            account_name: None,
-            regions: Box::default(),
+            accounts: None,
             ends: false,
             deletes: false,
         }
@@ -95,7 +118,8 @@ impl Claim {
 
     /// Whether the object names this `AwsAccount`, as far as this version can read it.
     pub fn names(&self, account_name: &str) -> bool {
-        self.account_name.as_deref() == Some(account_name)
+        let mut asked = self.accounts.iter().flatten();
+        asked.any(|asked| *asked.name == *account_name)
     }
 }
 
@@ -109,15 +133,15 @@ impl FromIterator<(String, Arc<Claim>)> for Claims {
 impl Claims {
     /// The objects that name this `AwsAccount`, or may.
     fn naming<'a>(&'a self, account_name: &'a str) -> impl Iterator<Item = &'a String> {
-        let naming = self.0.iter().filter(move |(_, claim)| {
-            let named = claim.account_name.as_deref();
-            named.is_none_or(|named| named == account_name)
-        });
+        let naming = self.0.iter();
+        let naming =
+            naming.filter(move |(_, claim)| claim.accounts.is_none() || claim.names(account_name));
         naming.map(|(object, _)| object)
     }
 
-    /// How many of the account's images that are or were published their objects no longer ask for.
-    pub fn departures(&self, holdings: &Holdings) -> Departures {
+    /// How many of the images of the account called `account_name` that are or were published their objects no longer
+    /// ask for.
+    pub fn departures(&self, account_name: &str, holdings: &Holdings) -> Departures {
         let published = || {
             let images = holdings.held.iter();
             // What was let go with `Retain` is nobody's any more: it must not make the others look few.
@@ -137,7 +161,8 @@ impl Claims {
             let claim = held.object().and_then(|object| self.0.get(object));
             claim.is_some_and(|claim| {
                 let region = held.place.region.as_str();
-                let wants = claim.regions.iter().any(|wanted| **wanted == *region);
+                let mut asked = claim.accounts.iter().flatten();
+                let wants = asked.any(|asked| asked.is_for(account_name, region));
                 claim.deletes && (claim.ends || !wants)
             })
         };
@@ -168,7 +193,7 @@ impl Claims {
         (!strays.is_empty()).then(|| Strays {
             images: count(images),
             snapshots: count(strays.len() - images),
-            gib: strays.iter().map(|held| i64::from(held.gib)).sum(),
+            gib: gib(strays.iter().map(|held| held.bytes).sum()),
             examples: strays.iter().take(SHOWN_STRAYS).map(example).collect(),
         })
     }
@@ -201,6 +226,19 @@ impl Claims {
             unreadable.message
         ))
     }
+}
+
+/// The regions that an object asks for, by the names of the `AwsAccount`s.
+fn asked_for(image: &MachineImage) -> Box<[ClaimOfAccount]> {
+    let of = |name: &str, regions: &[RegionTarget]| ClaimOfAccount {
+        name: name.into(),
+        regions: regions.iter().map(|one| one.name.as_str().into()).collect(),
+    };
+    let spec = &image.spec;
+    let elsewhere = spec.accounts.iter();
+    std::iter::once(of(&spec.account_name, &spec.regions))
+        .chain(elsewhere.map(|asked| of(&asked.name, &asked.regions)))
+        .collect()
 }
 
 /// As the message of `Ready` says it.

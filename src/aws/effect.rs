@@ -299,6 +299,7 @@ fn guard(action: &Action) -> Result<(), Failure> {
         Action::StoreFinalizer
         | Action::RecordCapture { .. }
         | Action::RecordDiscard { .. }
+        | Action::RecordAccounts { .. }
         | Action::WriteConfigMap { .. }
         | Action::DeleteConfigMap { .. }
         | Action::ReleaseFinalizer => complain("a place: it is a write to the object"),

@@ -4,6 +4,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use amity_core::image::money::Price;
 use clap::{Args, ValueEnum};
 use jiff::SignedDuration;
 
@@ -80,6 +81,10 @@ pub struct Run {
     )]
     concurrency: u16,
 
+    /// What a stored GiB costs in a month, such as 0.05, for status.costPerMonth.
+    #[arg(long, env = "AMITY_PRICE_PER_GIB_MONTH", value_name = "PRICE")]
+    price_per_gib_month: Option<Price>,
+
     /// Where /healthz, /readyz and /metrics are served.
     #[arg(
         long,
@@ -120,6 +125,7 @@ impl Run {
         let settings = Settings {
             owner: self.owner_id,
             take_over_from: self.take_over_from,
+            price_per_gib_month: self.price_per_gib_month,
             concurrency: self.concurrency,
             listen: self.listen,
             lease: lease::Settings {

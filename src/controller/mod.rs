@@ -32,6 +32,7 @@ use std::time::Duration;
 
 use amity_core::account::Claims;
 use amity_core::api::AwsAccount;
+use amity_core::image::money::Price;
 use futures::{FutureExt, Stream, StreamExt, TryStreamExt, stream};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::core::{DeserializeGuard, PartialObjectMeta};
@@ -70,6 +71,8 @@ pub struct Settings {
     pub owner: String,
     /// `--take-over-from`.
     pub take_over_from: Option<String>,
+    /// What a stored GiB costs in a month, where that is given.
+    pub price_per_gib_month: Option<Price>,
     /// How many objects are reconciled at a time.
     pub concurrency: u16,
     /// Where health and metrics are served.

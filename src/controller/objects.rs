@@ -7,7 +7,9 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use amity_core::api::{AwsAccount, AwsAccountStatus, MachineImage, MachineImageStatus};
-use amity_core::image::desired::{CAPTURED, Captured, DISCARDED, Discarded, FINALIZER};
+use amity_core::image::desired::{
+    ACCOUNTS, CAPTURED, Captured, DISCARDED, Discarded, FINALIZER, accounts_annotation,
+};
 use amity_core::image::plan::Action;
 use amity_core::image::report::differs_only_in_progress;
 use jiff::{SignedDuration, Timestamp};
@@ -98,6 +100,9 @@ impl Objects {
             } => {
                 let discarded = Discarded::annotation(revision, platform_details);
                 json!({"annotations": {DISCARDED: discarded}})
+            }
+            Action::RecordAccounts { names } => {
+                json!({"annotations": {ACCOUNTS: accounts_annotation(names)}})
             }
             _ => return Ok(()),
         };

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use amity_core::api::{AwsAccount, MachineImage};
-use amity_core::image::desired::chain;
+use amity_core::image::desired::{AccountReference, chain, named_accounts};
 use futures::FutureExt;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::core::PartialObjectMeta;
@@ -71,15 +71,18 @@ impl Process {
             && self.namespaces.wait_until_ready().now_or_never().is_some()
     }
 
-    /// Whether the account was created so lately that the cache does not have it yet: an account and the
-    /// images that name it are often applied together.
+    /// Whether an account was created so lately that the cache does not have it yet: accounts and the
+    /// images that name them are often applied together.
     pub(super) async fn awaits_account_of(&self, image: &MachineImage) -> Result<bool, Error> {
-        let name = &image.spec.account_name;
-        if self.accounts.get(&ObjectRef::new(name)).is_some() {
-            return Ok(false);
-        }
         let accounts = Api::<PartialObjectMeta<AwsAccount>>::all(self.client.clone());
-        Ok(in_time(accounts.get_opt(name)).await?.is_some())
+        for name in named_accounts(image) {
+            if self.accounts.get(&ObjectRef::new(name)).is_none()
+                && in_time(accounts.get_opt(name)).await?.is_some()
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     pub(super) fn referred(&self, image: &MachineImage) -> Referred {
@@ -87,23 +90,31 @@ impl Process {
         let usable = self.usable_accounts();
         // An account that was deleted is told by its images: no reconcile of its own does.
         self.cx.inventory.set_accounts(usable.iter().cloned());
-        let account = usable
-            .into_iter()
-            .find(|account| account.name() == image.spec.account_name);
-        let named = self.accounts.get(&ObjectRef::new(&image.spec.account_name));
+        let accounts =
+            named_accounts(image).map(|name| (name.to_owned(), self.account(name, &usable)));
         Referred {
+            accounts: accounts.collect(),
             machine_images: chain(image, |name| {
                 let other = ObjectRef::new(name).within(image.namespace());
                 self.images.get(&other)?.read().ok()
             }),
-            unusable: named.filter(|_| account.is_none()).map(|_| {
-                "another one with the same accountId is older, or this version of Amity cannot read it; see its \
-                 own Ready condition (kubectl get awsaccounts -o wide)"
-            }),
-            account,
             namespace_labels: namespace
                 .map(|namespace| namespace.labels().clone())
                 .unwrap_or_default(),
+        }
+    }
+
+    fn account(&self, name: &str, usable: &[AwsAccount]) -> AccountReference {
+        let account = usable.iter().find(|account| account.name() == name);
+        let is_there = self.accounts.get(&ObjectRef::new(name)).is_some();
+        let unusable = "another one with the same accountId is older, or this version of Amity cannot read it; see \
+                        its own Ready condition (kubectl get awsaccounts -o wide)";
+        let regions =
+            account.and_then(|account| self.cx.inventory.regions(&account.spec.account_id));
+        AccountReference {
+            account: account.cloned(),
+            unusable: (is_there && account.is_none()).then(|| unusable.to_owned()),
+            regions,
         }
     }
 

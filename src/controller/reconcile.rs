@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use amity_core::account::Claims;
-use amity_core::api::{AwsAccount, MachineImage, conditions};
-use amity_core::image::desired::{Desired, Installation, References};
+use amity_core::api::{MachineImage, conditions};
+use amity_core::image::desired::{AccountReference, Desired, Installation, References};
 use amity_core::image::invariants::Checked;
-use amity_core::image::observed::Observed;
+use amity_core::image::observed::{Departures, Observed};
 use amity_core::image::plan::{Action, Plan, Reads, WaitsFor, plan, reads};
 use amity_core::image::report::report;
 
@@ -63,10 +63,8 @@ pub struct Context {
 /// What of the cluster a spec refers to, as the caches have it.
 #[derive(Clone, Debug, Default)]
 pub struct Referred {
-    /// The `AwsAccount` of `spec.accountName`.
-    pub account: Option<AwsAccount>,
-    /// Why there is none to use although one of that name is there.
-    pub unusable: Option<&'static str>,
+    /// The `AwsAccount`s that the object names, by their names.
+    pub accounts: BTreeMap<String, AccountReference>,
     /// The labels of the object's namespace.
     pub namespace_labels: BTreeMap<String, String>,
     /// The other images that it is made of, one after another.
@@ -99,14 +97,10 @@ pub async fn reconcile(
 }
 
 fn desired(image: &MachineImage, referred: &Referred, cx: &Context) -> Desired {
-    let account = referred.account.as_ref();
-    let regions = account.and_then(|account| cx.inventory.regions(&account.spec.account_id));
     let references = References {
-        account,
-        unusable: referred.unusable,
+        accounts: &referred.accounts,
         namespace_labels: &referred.namespace_labels,
         machine_images: &referred.machine_images,
-        account_regions: regions.as_deref(),
     };
     Desired::of(image, &cx.installation, references)
 }
@@ -123,11 +117,8 @@ async fn observe_and_plan(
     loop {
         let mut observed = cx.inventory.observe(desired, &read).await;
         observed.config_maps = cx.config_maps.of(image, read.config_map).await;
-        if let (true, Some(account)) = (read.departures, &desired.account_id) {
-            let holdings = cx.inventory.holdings(account);
-            // What was not read may be about to go, too.
-            let is_whole = holdings.unreadable.is_empty();
-            observed.departures = is_whole.then(|| (cx.claims)().departures(&holdings));
+        if read.departures {
+            observed.departures = departures(desired, cx);
         }
         desired.settle(&observed);
         let now = cx.clock.now();
@@ -137,6 +128,17 @@ async fn observe_and_plan(
             return (observed, checked);
         }
     }
+}
+
+/// How much of each account is to go. What was not read may be about to go, too: then it is not counted.
+fn departures(desired: &Desired, cx: &Context) -> BTreeMap<String, Departures> {
+    let claims = (cx.claims)();
+    let counted = desired.accounts.iter().filter_map(|(id, account)| {
+        let holdings = cx.inventory.holdings(id);
+        let is_whole = holdings.unreadable.is_empty();
+        is_whole.then(|| (id.clone(), claims.departures(&account.name, &holdings)))
+    });
+    counted.collect()
 }
 
 /// What came of the steps that were taken.

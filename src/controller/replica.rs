@@ -47,6 +47,7 @@ pub async fn control(
             owner: settings.owner.clone(),
             cluster: cluster_uid(&client).await?,
             take_over_from: settings.take_over_from,
+            price_per_gib_month: settings.price_per_gib_month,
             consistency_window: settings.aws.consistency_window,
         },
         concurrency: settings.concurrency,

@@ -461,7 +461,10 @@ fn full_status() -> MachineImageStatus {
             source: source.into(),
             start_time: time(),
         }),
+        stored_gib: Some(16),
+        cost_per_month: Some("0.80".into()),
         next_steps: vec![NextStep {
+            account_name: Some("partner".into()),
             step: "CopyImage".into(),
             region: Some("eu-west-1".into()),
             why: "wanted by spec.regions".into(),
@@ -469,6 +472,7 @@ fn full_status() -> MachineImageStatus {
         }],
         regions: vec![RegionStatus {
             account_name: "default".into(),
+            stored_gib: Some(8),
             name: "us-east-1".into(),
             published_image_id: Some("ami-0b1c2d3e4f5061728".into()),
             progressing: Some(RegionProgress::of("ami-0c1d2e3f405162738", "pending", 47)),

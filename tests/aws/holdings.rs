@@ -71,12 +71,12 @@ async fn images_and_snapshots_of_every_object_and_place_are_held() {
     let images: BTreeSet<_> = holdings
         .held
         .iter()
-        .filter(|held| held.gib == 0)
+        .filter(|held| held.bytes == 0)
         .map(|held| held.id.clone())
         .collect();
     assert_eq!(images, BTreeSet::from(made));
-    let gib: i32 = holdings.held.iter().map(|held| held.gib).sum();
-    assert_eq!(gib, 3 * (8 + 20), "what the snapshots store");
+    let bytes: u64 = holdings.held.iter().map(|held| held.bytes).sum();
+    assert_eq!(bytes, (3 * (8 + 20)) << 30, "what the snapshots store");
 }
 
 #[tokio::test(start_paused = true)]

@@ -14,7 +14,7 @@ use amity::aws::inventory::Inventory;
 use amity::aws::session::Sessions;
 use amity::clock::Clock;
 use amity_core::api::{AwsAccount, MachineImage};
-use amity_core::image::desired::{Desired, Installation, References};
+use amity_core::image::desired::{AccountReference, Desired, Installation, References};
 use amity_core::image::encryption::VARIANT_SOURCE;
 use amity_core::image::identity::{Place, Reference};
 use amity_core::image::observed::{Image, Known, Observed, PlaceView, Snapshot, Unreadable};
@@ -327,13 +327,12 @@ pub fn desired(name: &str, regions: &[&str]) -> Desired {
         cluster: "c".into(),
         take_over_from: None,
         consistency_window: Settings::default().consistency_window,
+        price_per_gib_month: None,
     };
     let references = References {
-        unusable: None,
-        account: Some(&account(json!({}))),
+        accounts: &BTreeMap::from([AccountReference::to(account(json!({})))]),
         namespace_labels: &BTreeMap::new(),
         machine_images: &[],
-        account_regions: None,
     };
     Desired::of(&image, &installation, references)
 }
@@ -356,9 +355,12 @@ pub fn copy(desired: &Desired, from: &str, to: &str) -> Action {
         description: Some("a copy".into()),
         encryption: None,
         minutes: None,
-        token: desired
-            .identity
-            .copy_token(&desired.revision, VARIANT_SOURCE, &Place::new(ACCOUNT, to), 1),
+        token: desired.identity.copy_token(
+            &desired.revision,
+            VARIANT_SOURCE,
+            &Place::new(ACCOUNT, to),
+            1,
+        ),
         tags: birth_tags(desired, &from),
         from,
     }

@@ -48,7 +48,7 @@ pub fn account(name: &str, id: &str, more: &str) -> String {
         "apiVersion: amity.dev/v1alpha1\nkind: AwsAccount\nmetadata: {{name: {name}}}\nspec:\n  accountId: \"{id}\"\n  \
          assumeRole: {{roleArn: \"arn:aws:iam::{id}:role/amity\"}}\n  \
          grants: {{capture: [{{namespaces: {{all: true}}}}], \
-         sourceOwners: [{{namespaces: {{all: true}}, owners: [self]}}]}}\n  {more}\n"
+         sourceOwners: [{{namespaces: {{all: true}}, owners: [self, \"111122223333\"]}}]}}\n  {more}\n"
     )
 }
 

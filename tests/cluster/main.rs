@@ -10,6 +10,7 @@
 //! | [`publishing`] | the parameters that name published images, and who launches by them |
 //! | [`attributes`] | description, deprecation, protection, and what consumers select by |
 //! | [`accounts`] | an `AwsAccount` and what it holds |
+//! | [`spokes`] | an image in several accounts, and what it is encrypted with |
 //! | [`mending`] | what stands in the way is said, and goes on by itself once it is mended |
 //! | [`process`] | the process itself: killed, stopped, started early, left alone |
 //! | [`replicas`] | two of it: one acts, the other takes over |
@@ -34,4 +35,5 @@ mod publishing;
 mod replicas;
 mod sharing;
 mod sources;
+mod spokes;
 mod succession;

@@ -57,10 +57,13 @@ pub static ACCOUNTS: [Account; 3] = [
 impl Account {
     /// The `AwsAccount`, in which every namespace may do everything, or nothing.
     pub fn manifest(&self, grants_everything: bool) -> Value {
+        // Images of the others come by copies into this account.
+        let others = ACCOUNTS.iter().map(|account| account.id);
+        let owners: Vec<_> = ["self", "amazon"].into_iter().chain(others).collect();
         let grants = json!({
             "capture": [{"namespaces": {"all": true}}],
             "snapshots": [{"namespaces": {"all": true}}],
-            "sourceOwners": [{"namespaces": {"all": true}, "owners": ["self", "amazon"]}],
+            "sourceOwners": [{"namespaces": {"all": true}, "owners": owners}],
             "sharing": [{
                 "namespaces": {"all": true},
                 "accounts": FRIENDS,
@@ -113,6 +116,16 @@ impl Key {
             },
             account: &ACCOUNTS[number % ACCOUNTS.len()],
         }
+    }
+
+    /// A region of an account as specs and ConfigMaps say it: `account.region` where the account is not the object's.
+    pub fn place(&self, account: &str, region: &str) -> String {
+        let mut others = ACCOUNTS.iter().filter(|one| one.id != self.account.id);
+        let other = others.find(|one| one.id == account);
+        other.map_or_else(
+            || region.to_owned(),
+            |other| format!("{}.{region}", other.name),
+        )
     }
 
     /// What the user applies.

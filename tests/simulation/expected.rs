@@ -1,6 +1,6 @@
 //! What must be there once EC2 matches the spec, worked out from what the user wrote and from nothing else.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -14,6 +14,8 @@ pub struct Expected {
     superseded: Vec<Kept>,
     /// The revision of each content that was ever published.
     revisions: Vec<(Content, String)>,
+    /// What each name of a key led to, by region.
+    keys: BTreeMap<(String, String), String>,
 }
 
 /// Images by region and revision.
@@ -23,6 +25,8 @@ pub type Images = BTreeSet<(String, String)>;
 #[derive(Clone, Debug)]
 struct Kept {
     content: Content,
+    /// How the images were encrypted that were published last.
+    encryption: Value,
     regions: BTreeSet<String>,
 }
 
@@ -33,6 +37,9 @@ impl Expected {
         let content = Content::of(spec);
         let all = self.current.iter().chain(&self.superseded);
         let kept = all.into_iter().find(|kept| kept.content == content)?;
+        if kept.encryption != spec["regions"][0]["encryption"] {
+            return Some(BTreeSet::new());
+        }
         Some(kept.regions.intersection(&wanted(spec)).cloned().collect())
     }
 
@@ -42,6 +49,7 @@ impl Expected {
         let (content, wanted) = (Content::of(spec), wanted(spec));
         let mut current = Kept {
             content: content.clone(),
+            encryption: spec["regions"][0]["encryption"].clone(),
             regions: wanted.clone(),
         };
         self.superseded.extend(self.current.take());
@@ -111,6 +119,22 @@ impl Expected {
         }
     }
 
+    /// Whether a key of the region is the one that is called `name`, or none if that is `None`: one name leads to one key,
+    /// and no key has two of the names that users write.
+    pub fn is_key(&mut self, region: &str, name: Option<&str>, key: Option<&str>) -> bool {
+        let (Some(name), Some(key)) = (name, key) else {
+            return name == key;
+        };
+        let named = (region.to_owned(), name.to_owned());
+        let known = self.keys.entry(named).or_insert_with(|| key.to_owned());
+        let is_it = known == key;
+        let of_key = self
+            .keys
+            .iter()
+            .filter(|((of, _), one)| of == region && *one == key);
+        is_it && of_key.count() == 1
+    }
+
     /// Every image that is to be there.
     pub fn images(&self) -> Images {
         let all = self.current.iter().chain(&self.superseded);
@@ -129,10 +153,21 @@ impl Expected {
     }
 }
 
-/// The regions of a spec.
+/// The places of a spec: the regions of the home account, and `account.region` of others.
 pub fn wanted(spec: &Value) -> BTreeSet<String> {
-    let regions = spec["regions"].as_array().into_iter().flatten();
-    regions
-        .filter_map(|region| region["name"].as_str().map(str::to_owned))
+    let names = |regions: &Value| -> Vec<String> {
+        let regions = regions.as_array().into_iter().flatten();
+        let names = regions.filter_map(|region| region["name"].as_str());
+        names.map(str::to_owned).collect()
+    };
+    let accounts = spec["accounts"].as_array().into_iter().flatten();
+    let elsewhere = accounts.flat_map(|account| {
+        let name = account["name"].as_str().unwrap_or_default();
+        let regions = names(&account["regions"]).into_iter();
+        regions.map(move |region| format!("{name}.{region}"))
+    });
+    names(&spec["regions"])
+        .into_iter()
+        .chain(elsewhere)
         .collect()
 }

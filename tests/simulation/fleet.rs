@@ -86,6 +86,7 @@ impl Fleet {
         let settings = Settings {
             owner: "simulation".to_owned(),
             take_over_from: None,
+            price_per_gib_month: None,
             // The default of `--concurrency`.
             concurrency: 32,
             listen: ([127, 0, 0, 1], 0).into(),

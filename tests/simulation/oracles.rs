@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::ConfigMap;
 use serde_json::{Value, json};
 
-use crate::cast::Key;
+use crate::cast::{ACCOUNTS, Key};
 use crate::expected::{Expected, Images, wanted};
 use crate::hands::Ours;
 use crate::parameters;
@@ -88,10 +88,14 @@ impl Item {
         self.tag(OWNER).is_some() && !self.is_strange
     }
 
+    /// In whatever account.
     fn is_of(&self, key: &Key) -> bool {
-        self.is_ours()
-            && self.account == key.account.id
-            && self.tag("amity.dev/object") == Some(key.to_string().as_str())
+        self.is_ours() && self.tag("amity.dev/object") == Some(key.to_string().as_str())
+    }
+
+    /// Where it is, as the object's spec says it.
+    fn place(&self, key: &Key) -> String {
+        key.place(&self.account, &self.region)
     }
 
     fn revision(&self) -> String {
@@ -164,16 +168,18 @@ pub fn matches(
         .collect();
     for image in published
         .iter()
-        .filter(|image| wanted.contains(&image.region))
+        .filter(|image| wanted.contains(&image.place(key)))
     {
         is_as_the_spec_says(image, spec)?;
+        is_encrypted_as_the_spec_says(image, key, &items, spec, expected)?;
         is_shared_as_the_spec_says(image, &items, spec)?;
     }
+    nothing_is_lent(&items, key)?;
     let is_kept = |image: &&&Item| image.tag("amity.dev/superseded").is_some();
     for image in images.iter().filter(is_kept) {
         is_shared_with_nobody_else(image, spec)?;
     }
-    let has: Vec<_> = published.iter().map(|image| image.region.clone()).collect();
+    let has: Vec<_> = published.iter().map(|image| image.place(key)).collect();
     if !wanted.is_subset(&has.iter().cloned().collect()) {
         return Err(format!("published in {has:?} instead of {wanted:?}"));
     }
@@ -186,7 +192,7 @@ pub fn matches(
     config_map_names(universe, key, spec, &published)?;
     let told = published
         .iter()
-        .map(|image| (image.region.as_str(), image.id.as_str()));
+        .map(|image| (image.place(key), image.id.clone()));
     parameters::name_what_is_published(universe, key, spec, told)?;
     let revisions: BTreeSet<_> = published.iter().map(|image| image.revision()).collect();
     let [revision] = revisions.iter().collect::<Vec<_>>()[..] else {
@@ -196,10 +202,25 @@ pub fn matches(
     };
     expected.learn(spec, revision)?;
     expected.settle(spec, used);
-    let there: Vec<_> = images
+    let place_of = |image: &Item| (image.place(key), image.revision());
+    // Of two of one revision, encrypted otherwise, the one that was superseded before the other was.
+    let since = |image: &Item| image.tag("amity.dev/superseded").map(str::to_owned);
+    let former = |image: &&Item| {
+        let mut others = images
+            .iter()
+            .filter(|other| place_of(other) == place_of(image));
+        let at = since(image);
+        at.is_some() && others.any(|other| since(other).is_none_or(|later| Some(later) > at))
+    };
+    let (former, images): (Vec<&Item>, Vec<&Item>) = images.iter().copied().partition(former);
+    let is_kept_for_long = spec["retention"]["minAge"] == "8760h";
+    if let Some(image) = former
         .iter()
-        .map(|image| (image.region.clone(), image.revision()))
-        .collect();
+        .find(|image| !is_kept_for_long && !used.contains(&place_of(image)))
+    {
+        return Err(format!("{} of a former key is left", image.id));
+    }
+    let there: Vec<_> = images.iter().map(|image| place_of(image)).collect();
     let to_be = expected.images();
     if there.iter().cloned().collect::<Images>() != to_be || there.len() != to_be.len() {
         return Err(format!("images {there:?} instead of {to_be:?}"));
@@ -233,8 +254,8 @@ fn config_map_names(
     let wanted = wanted(spec);
     let ids = published
         .iter()
-        .filter(|image| wanted.contains(&image.region))
-        .map(|image| (image.region.clone(), image.id.clone()));
+        .filter(|image| wanted.contains(&image.place(key)))
+        .map(|image| (image.place(key), image.id.clone()));
     let name = spec["publish"]["configMapName"].as_str();
     let to_be: BTreeMap<_, _> = name
         .map(|name| (name.to_owned(), ids.collect::<BTreeMap<_, _>>()))
@@ -265,6 +286,56 @@ fn is_as_the_spec_says(image: &Item, spec: &Value) -> Result<(), String> {
     }
     attributes_are_as_the_spec_says(&image.value, spec)
         .map_err(|what| format!("{} in {}: {what}", image.id, image.region))
+}
+
+/// What other accounts copied is theirs alone again: only whom the spec names may use it.
+fn nothing_is_lent(items: &[Item], key: &Key) -> Result<(), String> {
+    let ids: BTreeSet<_> = ACCOUNTS.iter().map(|account| account.id).collect();
+    let is_lent = |item: &&Item| {
+        let is_noted = item.is_image && item.tag("amity.dev/lent-to").is_some();
+        is_noted || !texts(&item.value["sharedWith"]).is_disjoint(&ids)
+    };
+    let mut theirs = items
+        .iter()
+        .filter(|item| item.is_of(key) && !item.is_gone());
+    theirs.find(is_lent).map_or(Ok(()), |item| {
+        Err(format!(
+            "{} in {} is still lent: {}",
+            item.id, item.region, item.value
+        ))
+    })
+}
+
+/// With the key that the spec names, or else not at all.
+fn is_encrypted_as_the_spec_says(
+    image: &Item,
+    key: &Key,
+    items: &[Item],
+    spec: &Value,
+    expected: &mut Expected,
+) -> Result<(), String> {
+    // In other accounts nothing is asked to be encrypted.
+    if image.account != key.account.id {
+        return Ok(());
+    }
+    let mut regions = spec["regions"].as_array().into_iter().flatten();
+    let region = regions.find(|region| region["name"] == image.region.as_str());
+    let asked = region.map_or(&Value::Null, |region| &region["encryption"]);
+    let name = (!asked.is_null()).then(|| asked["kmsKeyId"].as_str().unwrap_or("the default"));
+    let snapshots = items
+        .iter()
+        .filter(|item| !item.is_image && item.account == image.account)
+        .filter(|item| image.snapshots().any(|id| id == item.id));
+    for snapshot in snapshots {
+        let key = snapshot.value["kmsKey"].as_str();
+        if !expected.is_key(&image.region, name, key) {
+            return Err(format!(
+                "{} of {} is encrypted with {key:?} instead of {name:?}",
+                snapshot.id, image.id
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// What the spec says nothing of may be anything.

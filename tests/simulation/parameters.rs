@@ -43,36 +43,32 @@ pub fn foreign(universe: &Universe) -> Value {
     json!(others)
 }
 
-/// Those of an object, as region, name and value.
+/// Those of an object, as place, name and value.
 fn of(universe: &Universe, key: &Key) -> BTreeSet<(String, String, String)> {
     let object = key.to_string();
-    let ours = all(universe)
-        .into_iter()
-        .filter(|((account, _, _), value)| {
-            account == key.account.id
-                && is_of_somebody_here(value)
-                && value["tags"]["amity.dev/object"] == object
-        });
-    ours.map(|((_, region, name), value)| {
+    let ours = all(universe).into_iter().filter(|(_, value)| {
+        is_of_somebody_here(value) && value["tags"]["amity.dev/object"] == object
+    });
+    ours.map(|((account, region, name), value)| {
         let value = value["value"].as_str().unwrap_or_default().to_owned();
-        (region, name, value)
+        (key.place(&account, &region), name, value)
     })
     .collect()
 }
 
-/// Each wanted region has the parameter that the spec asks for with the image that is published there, by region and id;
+/// Each wanted place has the parameter that the spec asks for with the image that is published there, by place and id;
 /// no other one of the object is anywhere.
-pub fn name_what_is_published<'a>(
+pub fn name_what_is_published(
     universe: &Universe,
     key: &Key,
     spec: &Value,
-    published: impl Iterator<Item = (&'a str, &'a str)>,
+    published: impl Iterator<Item = (String, String)>,
 ) -> Result<(), String> {
     let wanted = wanted(spec);
     let name = spec["publish"]["ssmParameterName"].as_str();
     let to_be: BTreeSet<_> = published
-        .filter(|(region, _)| wanted.contains(*region))
-        .filter_map(|(region, id)| Some((region.to_owned(), name?.to_owned(), id.to_owned())))
+        .filter(|(place, _)| wanted.contains(place))
+        .filter_map(|(place, id)| Some((place, name?.to_owned(), id)))
         .collect();
     let has = of(universe, key);
     if has == to_be {
@@ -103,11 +99,11 @@ pub fn that_names(universe: &Universe, call: &CallSummary) -> Option<String> {
         .map(|((_, _, name), _)| name)
 }
 
-/// The regions in which an object has its parameter.
+/// The regions of its own account in which an object has its parameter.
 pub fn regions(universe: &Universe, key: &Key, spec: &Value) -> Vec<String> {
     let name = spec["publish"]["ssmParameterName"].as_str();
     let has = of(universe, key).into_iter();
-    has.filter(|(_, named, _)| Some(named.as_str()) == name)
+    has.filter(|(place, named, _)| Some(named.as_str()) == name && !place.contains('.'))
         .map(|(region, _, _)| region)
         .collect()
 }

@@ -1,9 +1,12 @@
 //! What the user of a story writes: sources of all kinds, regions, tags and retention, and changes of them.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use crate::cast::{Account, FRIENDS, ORGANIZATION};
 use crate::chance::Chance;
+use crate::expected::wanted;
 use crate::regions;
 
 /// An image that its publisher replaces by newer ones under the same name.
@@ -12,6 +15,8 @@ pub const UPSTREAM: (&str, &str) = ("us-east-1", "al2023");
 /// What the user has written, and wrote before.
 pub struct Plot {
     account: &'static Account,
+    /// The other accounts that there are.
+    others: BTreeSet<&'static Account>,
     /// What there is to make images from.
     pub sources: Vec<Kind>,
     /// The spec as it is now.
@@ -46,8 +51,13 @@ impl Content {
 }
 
 impl Plot {
-    pub fn new(chance: &Chance, account: &'static Account) -> Self {
+    pub fn new(
+        chance: &Chance,
+        account: &'static Account,
+        mut others: BTreeSet<&'static Account>,
+    ) -> Self {
         use Kind::{Image, Instance, Snapshot, Upstream};
+        others.remove(account);
         let sources = vec![Instance, Instance, Instance, Snapshot, Image, Upstream];
         let mut spec = json!({
             "source": source(*chance.pick(&sources), account, chance),
@@ -64,8 +74,15 @@ impl Plot {
         if chance.per_mille(300) {
             say_more(&mut spec, chance);
         }
+        if chance.per_mille(200) {
+            encrypt(&mut spec, chance);
+        }
+        if chance.per_mille(200) {
+            want_in_another_account(&mut spec, &others, chance);
+        }
         Self {
             account,
+            others,
             sources,
             spec,
             past: Vec::new(),
@@ -137,10 +154,11 @@ impl Plot {
                 "made from another source"
             }
             (4, _) => {
-                spec["regions"] = regions(chance.pick::<&[&str]>(&[
+                let elsewhere = chance.pick::<&[&str]>(&[
                     &["us-east-1", "eu-west-1", "ap-southeast-2"],
                     &["ap-northeast-1"],
-                ]));
+                ]);
+                want_in(spec, elsewhere);
                 "wanted elsewhere"
             }
             (5, _) => {
@@ -154,15 +172,62 @@ impl Plot {
             }
             (7, _) => {
                 say_more(spec, chance);
+                encrypt(spec, chance);
+                want_in_another_account(spec, &self.others, chance);
                 "described otherwise"
             }
             _ => {
                 spec["rebuild"] = new_rebuild();
-                spec["regions"] = regions(&["us-west-2", "eu-west-1"]);
+                want_in(spec, &["us-west-2", "eu-west-1"]);
                 spec["tags"] = json!({});
                 "changed all over"
             }
         }
+    }
+}
+
+/// In one more account, or in none. What was registered is lent by its copies only, so that there has to be one.
+fn want_in_another_account(spec: &mut Value, others: &BTreeSet<&Account>, chance: &Chance) {
+    let Some(other) = others.last() else {
+        return;
+    };
+    let has_a_copy = wanted(spec).iter().any(|region| region != "us-east-1");
+    let in_regions = chance.pick::<&[&str]>(&[&["us-east-1"], &["eu-west-1", "us-east-1"], &[]]);
+    // What is encrypted with the default key of EBS cannot be lent.
+    let is_plain = spec["regions"][0]["encryption"].is_null();
+    spec["accounts"] = if has_a_copy && is_plain && !in_regions.is_empty() {
+        json!([{"name": other.name, "regions": regions(in_regions)}])
+    } else {
+        json!([])
+    };
+}
+
+/// In other regions, encrypted as before.
+fn want_in(spec: &mut Value, names: &[&str]) {
+    let encryption = spec["regions"][0]["encryption"].clone();
+    spec["regions"] = regions(names);
+    encrypt_with(spec, &encryption);
+}
+
+/// With one key or another, everywhere. What was encrypted once stays so: no plain image might be left to copy.
+fn encrypt(spec: &mut Value, chance: &Chance) {
+    if spec["accounts"]
+        .as_array()
+        .is_some_and(|accounts| !accounts.is_empty())
+    {
+        return;
+    }
+    let keys = [
+        json!({"kmsKeyId": "alias/images"}),
+        json!({"kmsKeyId": "alias/other"}),
+    ];
+    encrypt_with(spec, chance.pick(&keys));
+}
+
+fn encrypt_with(spec: &mut Value, encryption: &Value) {
+    let regions = spec["regions"].as_array_mut().into_iter().flatten();
+    for region in regions.filter(|_| !encryption.is_null()) {
+        region["encryption"] = encryption.clone();
     }
 }
 

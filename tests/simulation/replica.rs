@@ -85,6 +85,7 @@ fn settings(universe: &Universe, holder: String) -> Settings {
     Settings {
         owner: "simulation".to_owned(),
         take_over_from: lock(&universe.take_over_from).clone(),
+        price_per_gib_month: None,
         concurrency: 32,
         listen: ([127, 0, 0, 1], 0).into(),
         lease: lease::Settings {

@@ -148,7 +148,7 @@ pub async fn tell(universe: &Universe, cuts: &Cuts) -> Result<(), String> {
     let chance = Chance::new(universe.seed);
     let actors = universe.objects.iter().map(|key| Actor {
         key: key.clone(),
-        plot: Plot::new(&chance, key.account),
+        plot: Plot::new(&chance, key.account, universe.accounts()),
         expected: Expected::default(),
         origins: BTreeMap::new(),
         used: Vec::new(),
@@ -308,6 +308,14 @@ impl Tale<'_> {
         let universe = self.universe;
         let effects = lock(&universe.effects).len();
         let writes = universe.status_writes();
+        let statuses = || {
+            let objects = universe.objects.iter();
+            let all: Vec<_> = objects
+                .filter_map(|key| universe.object(key)?.status)
+                .collect();
+            serde_json::to_string(&all).expect("JSON")
+        };
+        let before = statuses();
         universe.pass(time).await;
         if lock(&universe.effects).len() > effects {
             return Err(format!(
@@ -326,8 +334,9 @@ impl Tale<'_> {
         };
         if universe.status_writes() > writes + allowed {
             return Err(format!(
-                "{what}: a status was written at rest: {}",
-                self.explain(|_| true)
+                "{what}: a status was written at rest: {}\n{before}\n{}",
+                self.explain(|_| true),
+                statuses()
             ));
         }
         Ok(())
@@ -718,7 +727,10 @@ impl Tale<'_> {
         let (universe, chance) = (self.universe, self.chance.clone());
         let Actor { key, plot, .. } = &mut self.actors[at];
         let (key, name) = (key.clone(), format!("/published/{}", chance.next()));
-        let regions: Vec<_> = wanted(&plot.spec).into_iter().collect();
+        let regions: Vec<_> = wanted(&plot.spec)
+            .into_iter()
+            .filter(|place| !place.contains('.'))
+            .collect();
         let region = chance.pick(&regions).clone();
         parameters::take(universe, key.account, &region, &name);
         plot.spec["publish"]["ssmParameterName"] = name.as_str().into();
@@ -743,7 +755,8 @@ impl Tale<'_> {
         let key = key.clone();
         hands::enable(universe, key.account, REGION, true);
         if let Some(regions) = plot.spec["regions"].as_array_mut() {
-            regions.push(json!({"name": REGION}));
+            let encryption = regions[0]["encryption"].clone();
+            regions.push(json!({"name": REGION, "encryption": encryption}));
         }
         self.chapter("wanted in a region that was enabled", &[at])
             .await?;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use amity::clock::Clock;
 use amity::telemetry::Metrics;
-use amity_core::api::{AwsAccount, MachineImage};
+use amity_core::api::{AwsAccount, MachineImage, RegionStatus};
 use amity_core::image::desired::LIMIT_LIFTED_UNTIL;
 use ec2sim::state::ImageState;
 use ec2sim::{CallSummary, Fault, InProcess, World};
@@ -21,8 +21,9 @@ use serde_json::{Value, json};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
-use crate::cast::{Account, Key, NAMESPACES};
+use crate::cast::{ACCOUNTS, Account, Key, NAMESPACES};
 use crate::chance::Chance;
+use crate::expected::wanted;
 use crate::gate::Gate;
 use crate::next_version;
 use crate::parameters;
@@ -184,9 +185,14 @@ impl Universe {
         universe
     }
 
-    /// The accounts that the objects are in.
+    /// The accounts that the objects are in, and in one story of seven another one that they may be copied to.
     pub fn accounts(&self) -> BTreeSet<&'static Account> {
-        self.objects.iter().map(|key| key.account).collect()
+        let another = ACCOUNTS
+            .iter()
+            .skip(1)
+            .take(usize::from(self.seed.is_multiple_of(7)));
+        let homes = self.objects.iter().map(|key| key.account);
+        homes.chain(another).collect()
     }
 
     /// Lets the replicas run while a story is told, which ends at once when something is wrong that must never be.
@@ -474,18 +480,22 @@ impl Universe {
             ));
         }
         for object in self.objects.iter().filter_map(|key| self.object(key)) {
-            let is_wanted = object.metadata.deletion_timestamp.is_none()
-                && object
-                    .spec
-                    .regions
-                    .iter()
-                    .any(|region| region.name == call.region);
+            let spec = serde_json::to_value(&object.spec).expect("a spec");
+            let is_wanted = |region: &&RegionStatus| {
+                let place = if region.account_name == object.spec.account_name {
+                    region.name.clone()
+                } else {
+                    format!("{}.{}", region.account_name, region.name)
+                };
+                object.metadata.deletion_timestamp.is_none() && wanted(&spec).contains(&place)
+            };
             let regions = object.status.iter().flat_map(|status| &status.regions);
             let told = regions
                 .filter(|region| region.name == call.region)
+                .filter(is_wanted)
                 .filter_map(|region| region.published_image_id.as_ref())
                 .find(|id| call.ids.contains(id));
-            if let (true, Some(id)) = (is_wanted, told) {
+            if let Some(id) = told {
                 self.is_wrong(format!(
                     "{} {id} in {} is deregistered while the status says that it is published",
                     call.time, call.region
@@ -494,7 +504,7 @@ impl Universe {
         }
     }
 
-    /// At most one image of a revision of an object lives in a place.
+    /// At most one image of a revision of an object, of one encryption, lives in a place.
     fn is_single(&self, region: &str) {
         let mut there = BTreeMap::new();
         let world = lock(&self.world);
@@ -509,11 +519,12 @@ impl Universe {
                 continue;
             }
             let mut tags = place.tags(&image.id, &image.owner);
-            let key = ["amity.dev/object", "amity.dev/revision"].map(|key| tags.remove(key));
-            let [Some(object), Some(revision)] = key else {
+            let of = ["object", "revision", "variant"];
+            let of = of.map(|key| tags.remove(&format!("amity.dev/{key}")));
+            if of.iter().any(Option::is_none) {
                 continue;
-            };
-            if let Some(other) = there.insert((object, revision), &image.id) {
+            }
+            if let Some(other) = there.insert((of, &image.owner), &image.id) {
                 let now = self.clock.now();
                 self.is_wrong(format!(
                     "{now} {other} and {} in {region} are live at once, of one revision",
@@ -685,9 +696,14 @@ fn refused(status: StatusCode, reason: &str) -> Response<kubesim::Body> {
 /// Notes an effect; gives how many there were before.
 fn note(effects: &Mutex<Vec<String>>, call: &CallSummary) -> usize {
     let ids = call.ids.join(" ");
+    let others = ACCOUNTS.iter().skip(1);
+    let other = others
+        .into_iter()
+        .find(|account| call.account.as_deref() == Some(account.id));
+    let account = other.map_or_else(String::new, |account| format!("{}.", account.name));
     let mut effects = lock(effects);
     effects.push(format!(
-        "{} {} {} {ids}",
+        "{} {account}{} {} {ids}",
         call.time, call.region, call.action
     ));
     effects.len() - 1

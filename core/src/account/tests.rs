@@ -46,7 +46,7 @@ fn held(id: &str, object: &str) -> Held {
     Held {
         place: Place::new("111122223333", "eu-west-1").into(),
         id: id.to_owned(),
-        gib: if id.starts_with("snap-") { 8 } else { 0 },
+        bytes: if id.starts_with("snap-") { 8 << 30 } else { 0 },
         tags: tags
             .map(|(key, value)| (key.to_owned(), value.to_owned()))
             .into_iter()
@@ -84,7 +84,7 @@ fn holding(held: impl IntoIterator<Item = Held>) -> Holdings {
 
 #[track_caller]
 fn departs(objects: &[MachineImage], held: Vec<Held>, (going, published): (usize, usize)) {
-    let departures = claims(objects).departures(&holding(held));
+    let departures = claims(objects).departures("default", &holding(held));
     assert_eq!(departures, Departures { going, published });
 }
 
@@ -153,7 +153,7 @@ fn what_was_retained_long_ago_does_not_make_departures_look_few() {
     let going = |number| held(&format!("ami-9{number}"), "prod/web").published();
     let all: Vec<_> = (0..500).map(retained).chain((0..21).map(going)).collect();
     departs(&[ending("web")], all.clone(), (21, 21));
-    let departures = claims(&[ending("web")]).departures(&holding(all));
+    let departures = claims(&[ending("web")]).departures("default", &holding(all));
     assert!(departures.are_too_many());
 }
 
@@ -303,7 +303,7 @@ fn what_an_object_that_cannot_be_read_claims_is_no_stray() {
 #[test]
 fn the_images_of_an_object_that_cannot_be_read_do_not_depart() {
     let all = [held("ami-1", "prod/web").published()];
-    let departures = unreadable("web").departures(&holding(all));
+    let departures = unreadable("web").departures("default", &holding(all));
     let none = Departures {
         going: 0,
         published: 1,

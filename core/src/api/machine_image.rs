@@ -31,7 +31,7 @@ use super::rules;
 pub use attributes::{Deprecation, DeregistrationProtection, ImdsSupport, SupersededImages};
 pub use follow::Follow;
 pub use publish::Publish;
-pub use region::{Encryption, RegionTarget};
+pub use region::{AccountTarget, Encryption, RegionTarget};
 pub use retention::Retention;
 pub use sharing::{Sharing, Visibility};
 pub use source::{
@@ -60,6 +60,8 @@ pub use words::{Architecture, BootMode, EnaSupport, PlatformDetails};
     validation = rules::publish_tags_are_not_tags(),
     validation = rules::source_is_another_image(),
     validation = rules::source_can_be_followed(),
+    validation = rules::accounts_are_others(),
+    validation = rules::shared_key_can_be_shared(),
     doc = "An Amazon Machine Image that Amity makes, copies to every region asked for, and \
            publishes once it is complete everywhere. It is made of revisions, as a Deployment is \
            of ReplicaSets: a change of spec.source or spec.rebuild builds a new revision beside \
@@ -160,6 +162,15 @@ pub struct MachineImageSpec {
         validation = rules::some_regions()
     )]
     pub regions: Vec<RegionTarget>,
+
+    /// Other accounts that shall have images of their own, at most 20. Each gets one copy of this
+    /// account's image, for which that one is shared with it for as long as the copy takes, and
+    /// copies from there to its other regions. In an account or region that is taken out the image
+    /// is deregistered (see deletionPolicy). Default: none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub accounts: Vec<AccountTarget>,
 
     /// Tags for the images and their snapshots, at most 30, from the moment they are made and
     /// kept as they are written here. Tags of others on the same images are left alone. Keys

@@ -17,12 +17,12 @@ pub use aws_account::{
     SourceOwnerGrant, Stray, Strays,
 };
 pub use machine_image::{
-    Architecture, BootMode, DeletionPolicy, Deprecation, DeregistrationProtection, EnaSupport,
-    Encryption, Follow, ImageSource, ImageUser, ImdsSupport, InstanceSource, InstanceVolumes,
-    MachineImage, MachineImageSpec, MachineImageStatus, NameTooLong, NextStep, PlatformDetails,
-    ProgressingRevision, Publish, PublishedRevision, Reboot, RegionProgress, RegionStatus,
-    RegionTarget, Retention, Sharing, SnapshotSource, SnapshotVolume, Source, SupersededImages,
-    Visibility,
+    AccountTarget, Architecture, BootMode, DeletionPolicy, Deprecation, DeregistrationProtection,
+    EnaSupport, Encryption, Follow, ImageSource, ImageUser, ImdsSupport, InstanceSource,
+    InstanceVolumes, MachineImage, MachineImageSpec, MachineImageStatus, NameTooLong, NextStep,
+    PlatformDetails, ProgressingRevision, Publish, PublishedRevision, Reboot, RegionProgress,
+    RegionStatus, RegionTarget, Retention, Sharing, SnapshotSource, SnapshotVolume, Source,
+    SupersededImages, Visibility,
 };
 pub use schema::crds;
 

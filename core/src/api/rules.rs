@@ -89,6 +89,22 @@ pub fn key_is_of_the_region() -> Rule {
     .message("encryption.kmsKeyId is the ARN of a key of another region: name one of this region")
 }
 
+/// A snapshot that is encrypted with the key that AWS manages can be given to nobody (EBS User Guide, "Share a
+/// snapshot").
+pub fn shared_key_can_be_shared() -> Rule {
+    Rule::new(
+        "!(has(self.spec.accounts) || (has(self.spec.sharing) && has(self.spec.sharing.accounts))) || \
+         self.spec.regions.all(region, !has(region.encryption) || \
+         !has(region.encryption.kmsKeyId) || \
+         !region.encryption.kmsKeyId.endsWith('alias/aws/ebs'))",
+    )
+    .message(
+        "name a KMS key of your own: what is encrypted with alias/aws/ebs cannot be shared with \
+         another account, nor copied by it",
+    )
+    .field_path(".spec.regions")
+}
+
 /// What Kubernetes takes for the name of a ConfigMap.
 pub fn config_map_name() -> Rule {
     Rule::new("self.matches('^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$')").message(
@@ -326,6 +342,16 @@ pub fn source_can_be_followed() -> Rule {
          can become another one; change rebuild to take the same source again",
     )
     .field_path(".spec.follow")
+}
+
+/// The home account's regions are written once.
+pub fn accounts_are_others() -> Rule {
+    Rule::new(
+        "!has(self.spec.accounts) || \
+         self.spec.accounts.all(account, account.name != self.spec.accountName)",
+    )
+    .message("write the regions of the account in accountName into regions, and only others here")
+    .field_path(".spec.accounts")
 }
 
 /// EC2 would look for a pattern.

@@ -3,13 +3,14 @@
 //! A refusal is part of what is desired, not an early return: grants gate making and exposing images,
 //! never cleaning up, so that a plan is made in any case.
 
+mod accounts;
 mod chain;
 mod follow;
 mod parameter;
 mod sharing;
 mod source;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
@@ -17,14 +18,17 @@ use kube::ResourceExt;
 use super::attributes::Protection;
 use super::encryption::{Encryption, VARIANT_SOURCE};
 use super::identity::{Identity, Place, Reference, Revision, tag};
+use super::money::Price;
 use super::observed::{Image, ImageState};
 use super::parameters::PublishedParameter;
 use super::permissions::Sharing;
 use super::plan::Finding;
-use crate::api::conditions::{self, Reason};
+use crate::api::conditions;
 use crate::api::{
-    AwsAccount, DeletionPolicy, Deprecation, Follow, MachineImage, MachineImageSpec,
-    MachineImageStatus,
+    AwsAccount, DeletionPolicy, Deprecation, Follow, MachineImage, MachineImageStatus,
+};
+pub use accounts::{
+    Account, AccountReference, annotation as accounts_annotation, named as named_accounts,
 };
 pub use chain::chain;
 pub use follow::{Lineage, Recorded};
@@ -40,6 +44,9 @@ pub const CAPTURED: &str = "amity.dev/captured";
 
 /// The annotation that records that an image was discarded: `REVISION PLATFORM-DETAILS`.
 pub const DISCARDED: &str = "amity.dev/discarded";
+
+/// The annotation that records in which `AwsAccount`s something was made, before it is: their names, with commas.
+pub const ACCOUNTS: &str = "amity.dev/accounts";
 
 /// The annotation by which a user says that images of a revision go although something uses them: `REVISION`.
 pub const DEREGISTER_IN_USE: &str = "amity.dev/deregister-in-use";
@@ -59,21 +66,30 @@ pub struct Installation {
     pub take_over_from: Option<String>,
     /// How long EC2's reads may lag behind its writes (`--consistency-window`).
     pub consistency_window: SignedDuration,
+    /// What a stored GiB costs in a month, where that is given (`--price-per-gib-month`).
+    pub price_per_gib_month: Option<Price>,
 }
 
 /// The part of the cluster that a spec refers to.
 #[derive(Clone, Copy, Debug)]
 pub struct References<'a> {
-    /// The `AwsAccount` of `spec.accountName`, if there is one that can be used.
-    pub account: Option<&'a AwsAccount>,
-    /// Why the `AwsAccount` of that name, which is there, cannot be used.
-    pub unusable: Option<&'a str>,
+    /// The `AwsAccount`s that the object names, by their names: those of [`named_accounts`].
+    pub accounts: &'a BTreeMap<String, AccountReference>,
     /// The labels of the object's namespace, which grants select by.
     pub namespace_labels: &'a BTreeMap<String, String>,
     /// The other objects that this one is made of, as [`chain()`] has them.
     pub machine_images: &'a [MachineImage],
-    /// The regions that the account was proven to have; `None` before it was reached.
-    pub account_regions: Option<&'a [String]>,
+}
+
+impl<'a> References<'a> {
+    /// The `AwsAccount` of that name, if there is one that can be used.
+    fn account(&self, name: &str) -> Option<&'a AwsAccount> {
+        self.accounts.get(name)?.account.as_ref()
+    }
+
+    fn id_of(&self, name: &str) -> Option<String> {
+        Some(self.account(name)?.spec.account_id.clone())
+    }
 }
 
 /// What one `MachineImage` asks for.
@@ -89,6 +105,11 @@ pub struct Desired {
     pub account_name: String,
     /// The account's id; `None` when there is no such `AwsAccount`.
     pub account_id: Option<String>,
+    /// The accounts that the object has images in, or may have, by their ids: those that the spec names, and those in
+    /// which something was made once.
+    pub accounts: BTreeMap<String, Account>,
+    /// The names of the `AwsAccount`s in which something was made once, besides `spec.accountName`.
+    pub recorded_accounts: BTreeSet<String>,
     /// The revision that the spec asks for.
     pub revision: Revision,
     /// What that revision is made from.
@@ -143,8 +164,6 @@ pub struct Desired {
     pub kept_for: SignedDuration,
     /// The revision whose images go although something uses them.
     pub deregister_in_use: Option<Revision>,
-    /// Until when any number of the account's images may go at once.
-    pub limit_lifted_until: Option<Timestamp>,
     /// What becomes of images that are no longer wanted.
     pub deletion_policy: DeletionPolicy,
     /// `spec.suspend`.
@@ -159,6 +178,8 @@ pub struct Desired {
     pub discarded: Option<Discarded>,
     /// How long EC2's reads may lag behind its writes.
     pub consistency_window: SignedDuration,
+    /// What a stored GiB costs in a month, where that is given.
+    pub price_per_gib_month: Option<Price>,
     /// Why nothing may be made at all: a missing account or grant, a region that is not the account's.
     pub refusals: Vec<Finding>,
     /// What to say while the object that the spec names as its source has published nothing.
@@ -193,14 +214,12 @@ impl Desired {
         references: References<'_>,
     ) -> Self {
         let spec = &image.spec;
-        let account_id = references
-            .account
-            .map(|account| account.spec.account_id.clone());
+        let account_id = references.id_of(&spec.account_name);
         let source = serde_json::to_value(&spec.source).unwrap_or_default();
         let lineage = Lineage::new(source, spec.rebuild.clone());
         let revision = lineage.first();
         let recorded = Recorded::of(image);
-        let mut refusals = refusals_of_references(image, references);
+        let mut refusals = accounts::refusals(image, references);
         refusals.extend(chain::refusal(image, references.machine_images));
         let image_name = image
             .image_name(revision.as_str())
@@ -212,7 +231,12 @@ impl Desired {
                 });
                 String::new()
             });
-        let place = |region: &str| Place::new(account_id.clone().unwrap_or_default(), region);
+        let accounts = accounts::accounts(image, references);
+        let wanted = || accounts::wanted(image, references);
+        let encryption = wanted().filter_map(|(place, asked)| {
+            let encryption = Encryption::of(asked.encryption.as_ref()?, &place);
+            Some((place, encryption))
+        });
         let annotation = |key: &str| image.annotations().get(key).map(String::as_str);
         Self {
             identity: Identity {
@@ -229,13 +253,15 @@ impl Desired {
             lineage,
             recorded,
             undecided: Vec::new(),
-            told: told(image, place),
+            told: told(image, &accounts),
             discarded: annotation(DISCARDED)
                 .and_then(Discarded::parse)
                 .filter(|discarded| discarded.revision == revision),
             revision,
-            places: spec.region_names().map(place).collect(),
-            encryption: encryption(spec, place),
+            places: wanted().map(|(place, _)| place).collect(),
+            encryption: encryption.collect(),
+            recorded_accounts: accounts::recorded(image).map(str::to_owned).collect(),
+            accounts,
             image_names: image.image_name("{revision}").unwrap_or_default(),
             image_name,
             description: spec.description.clone(),
@@ -251,19 +277,16 @@ impl Desired {
                 .publish
                 .as_ref()
                 .and_then(|publish| publish.ssm_parameter_name.as_ref())
-                .map(|name| parameter::parameter(name, image.namespace(), references)),
+                .map(|name| parameter::parameter(name, image, references)),
             publish_tags: spec.publish.clone().unwrap_or_default().tags,
             copy_minutes: spec.copy_minutes(),
             sharing: spec
                 .sharing
                 .as_ref()
-                .map(|asked| sharing::sharing(asked, image.namespace(), references)),
+                .map(|asked| sharing::sharing(asked, image, references)),
             was_in_sync: was_in_sync(image),
             kept_revisions: usize::try_from(spec.retention.revisions).unwrap_or_default(),
             kept_for: spec.retention.min_age(),
-            limit_lifted_until: references
-                .account
-                .and_then(|account| account.annotations().get(LIMIT_LIFTED_UNTIL)?.parse().ok()),
             deletion_policy: spec.deletion_policy,
             suspended: spec.suspend,
             deleted_since: image
@@ -280,10 +303,11 @@ impl Desired {
             captured: annotation(CAPTURED).and_then(Captured::parse),
             deregister_in_use: annotation(DEREGISTER_IN_USE).map(Revision::from),
             consistency_window: installation.consistency_window,
+            price_per_gib_month: installation.price_per_gib_month,
             refusals,
             awaited: chain::awaited(image, references.machine_images),
             grants: SourceGrants {
-                account: references.account.cloned(),
+                account: references.account(&spec.account_name).cloned(),
                 namespace: image.namespace().to_owned(),
                 labels: references.namespace_labels.clone(),
             },
@@ -321,6 +345,32 @@ impl Desired {
     pub fn variant(&self, place: &Place) -> &str {
         let asked = self.encryption.get(place);
         asked.map_or(VARIANT_SOURCE, |encryption| encryption.variant.as_str())
+    }
+
+    /// The name of the `AwsAccount` of a place.
+    pub fn account_name<'a>(&'a self, place: &'a Place) -> &'a str {
+        let known = self.accounts.get(&place.account);
+        let name = known.map(|account| account.name.as_str());
+        name.or_else(|| accounts::name_of_unknown(&place.account))
+            .unwrap_or(&self.account_name)
+    }
+
+    /// A place as the user reads it: its region, with the name of the account where that is not `spec.accountName`.
+    pub fn said(&self, place: &Place) -> String {
+        if self.is_at_home(place) {
+            return place.region.clone();
+        }
+        format!("{} of {}", place.region, self.account_name(place))
+    }
+
+    /// Whether it is a place of the account that the images come from.
+    pub fn is_at_home(&self, place: &Place) -> bool {
+        self.account_id.as_deref().unwrap_or_default() == place.account
+    }
+
+    /// Until when any number of an account's images may go at once.
+    pub fn limit_lifted_until(&self, account: &str) -> Option<Timestamp> {
+        self.accounts.get(account)?.limit_lifted_until
     }
 
     /// Whether the spec wants an image in `place`.
@@ -366,25 +416,16 @@ impl Discarded {
     }
 }
 
-fn encryption(
-    spec: &MachineImageSpec,
-    place: impl Fn(&str) -> Place,
-) -> BTreeMap<Place, Encryption> {
-    let asked = spec.regions.iter().filter_map(|region| {
-        let place = place(&region.name);
-        let encryption = Encryption::of(region.encryption.as_ref()?, &place);
-        Some((place, encryption))
-    });
-    asked.collect()
-}
-
-/// What the status names as published, of the account that the spec names.
-fn told(image: &MachineImage, place: impl Fn(&str) -> Place) -> BTreeMap<Place, String> {
+/// What the status names as published, of the accounts that are known.
+fn told(image: &MachineImage, accounts: &BTreeMap<String, Account>) -> BTreeMap<Place, String> {
     let regions = image.status.iter().flat_map(|status| &status.regions);
-    regions
-        .filter(|region| region.account_name == image.spec.account_name)
-        .filter_map(|region| Some((place(&region.name), region.published_image_id.clone()?)))
-        .collect()
+    let told = regions.filter_map(|region| {
+        let mut known = accounts.iter();
+        let (id, _) = known.find(|(_, account)| account.name == region.account_name)?;
+        let published = region.published_image_id.clone()?;
+        Some((Place::new(id.as_str(), region.name.as_str()), published))
+    });
+    told.collect()
 }
 
 fn was_in_sync(image: &MachineImage) -> bool {
@@ -394,59 +435,6 @@ fn was_in_sync(image: &MachineImage) -> bool {
             && conditions.any(|one| one.type_ == conditions::READY && one.status == "True")
     };
     image.status.as_ref().is_some_and(is_ready)
-}
-
-/// What of the spec's references forbids to make anything.
-fn refusals_of_references(image: &MachineImage, references: References<'_>) -> Vec<Finding> {
-    let refuse = |reason: Reason, message: String| {
-        vec![Finding {
-            reason,
-            place: None,
-            message,
-        }]
-    };
-    let name = &image.spec.account_name;
-    let Some(account) = references.account else {
-        if let Some(why) = references.unusable {
-            let message = format!("AwsAccount {name:?} cannot be used: {why}");
-            return refuse(conditions::ACCOUNT_NOT_READY, message);
-        }
-        return refuse(
-            conditions::ACCOUNT_NOT_FOUND,
-            format!(
-                "there is no AwsAccount {name:?}: create it, or name one that exists (kubectl get awsaccounts)"
-            ),
-        );
-    };
-    if account.metadata.deletion_timestamp.is_some() {
-        let message = format!(
-            "AwsAccount {name:?} is being deleted: nothing is made in it any more; delete this MachineImage, too, or \
-             create the AwsAccount anew"
-        );
-        return refuse(conditions::ACCOUNT_NOT_READY, message);
-    }
-    let outside: Vec<_> = image
-        .spec
-        .region_names()
-        .chain([image.spec.source.region()])
-        .filter(|region| {
-            !account.may_use(region)
-                || references
-                    .account_regions
-                    .is_some_and(|enabled| !enabled.iter().any(|name| name == region))
-        })
-        .collect();
-    if let Some(region) = outside.first() {
-        return refuse(
-            conditions::REGION_NOT_IN_ACCOUNT,
-            format!(
-                "{region} is not among the regions of AwsAccount {name:?}: take it out of spec.regions and spec.source, \
-                 add it to the AwsAccount's spec.regions, or enable it for account {}",
-                account.spec.account_id
-            ),
-        );
-    }
-    Vec::new()
 }
 
 #[cfg(test)]

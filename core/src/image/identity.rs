@@ -51,6 +51,8 @@ pub mod tag {
     pub const TAG_KEYS: &str = "amity.dev/tag-keys";
     /// The same of the keys of `spec.publish.tags`.
     pub const PUBLISH_TAG_KEYS: &str = "amity.dev/publish-tag-keys";
+    /// The ids of the accounts that may use the image, and its snapshots, only for as long as they copy it.
+    pub const LENT_TO: &str = "amity.dev/lent-to";
     /// A parameter of Systems Manager may be in the place that names one of the object's images, and what it was last
     /// called; from before it is made until it is proven gone.
     pub const PARAMETER: &str = "amity.dev/parameter";

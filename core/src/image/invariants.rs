@@ -332,6 +332,7 @@ fn a_seal_names_its_bearer_and_stays(facts: &Facts<'_>, _: &Place, step: &Step) 
                 tag::PARAMETER,
                 tag::TAG_KEYS,
                 tag::PUBLISH_TAG_KEYS,
+                tag::LENT_TO,
             ];
             let may_go =
                 |key: &&String| !key.starts_with(tag::PREFIX) || marks.contains(&key.as_str());
@@ -375,7 +376,11 @@ fn one_live_image_per_place(facts: &Facts<'_>, place: &Place, step: &Step) -> Op
         return None;
     }
     let variant = facts.desired.variant(place);
-    let is_alike = |image: &&Image| step.action.creates_origin() || variant_of(image) == variant;
+    // What was registered as something else than the spec says is no image of the revision.
+    let is_alike = |image: &&Image| {
+        step.action.creates_origin()
+            || variant_of(image) == variant && facts.desired.other_platform_of(image).is_none()
+    };
     let known = facts.observed.known_at(place)?;
     let mut siblings = known.images.iter().filter(|image| facts.is_sibling(image));
     let other = siblings.find(is_alike)?;
@@ -554,7 +559,17 @@ fn a_superseded_image_stays_as_long_as_it_is_kept(
             .max()
     };
     let own = since(going).filter(|_| !is_exempt)?;
-    let superseded = if facts.is_of_wanted_revision(going) {
+    // Another image of its revision is there in its stead, encrypted otherwise.
+    let is_former = || {
+        let known = facts.observed.known_at(place);
+        let mut others = known.into_iter().flat_map(|known| &known.images);
+        others.any(|other| {
+            other.tags.get(tag::REVISION) == going.tags.get(tag::REVISION)
+                && since(other).is_some_and(|later| later > own)
+        })
+    };
+    let goes_alone = facts.is_of_wanted_revision(going) || is_former();
+    let superseded = if goes_alone {
         own
     } else {
         of_revision(going.tags.get(tag::REVISION))?
@@ -562,7 +577,7 @@ fn a_superseded_image_stays_as_long_as_it_is_kept(
     if is_kept(superseded) {
         return Some("it was superseded less than spec.retention.minAge ago".to_owned());
     }
-    if facts.is_of_wanted_revision(going) {
+    if goes_alone {
         return None;
     }
     let revisions: BTreeSet<&str> = facts
@@ -593,7 +608,7 @@ fn not_too_many_published_images_go_at_once(
     let going = facts.deregistered(place, step)?;
     let is_lifted = facts
         .desired
-        .limit_lifted_until
+        .limit_lifted_until(&place.account)
         .is_some_and(|until| facts.now < until);
     let has_successor = facts.desired.wants(place) && !facts.desired.is_being_deleted();
     let may_be_missed = going.tags.contains_key(tag::PUBLISHED)
@@ -601,7 +616,7 @@ fn not_too_many_published_images_go_at_once(
     if is_lifted || !may_be_missed {
         return None;
     }
-    match facts.observed.departures {
+    match facts.observed.departures.get(&place.account) {
         None => Some("how many others would go was not counted".to_owned()),
         Some(departures) if departures.are_too_many() => Some(format!(
             "{} of {} published images would go",
@@ -770,6 +785,13 @@ fn only_published_images_are_shared_as_granted(
     if added.is_empty() && !is_public {
         return None;
     }
+    if !is_public
+        && added
+            .iter()
+            .all(|grantee| is_lent(facts, place, target, grantee))
+    {
+        return None;
+    }
     let Some(sharing) = &facts.desired.sharing else {
         return Some("spec.sharing does not say with whom it is shared".to_owned());
     };
@@ -789,6 +811,34 @@ fn only_published_images_are_shared_as_granted(
             && image.tags.contains_key(tag::PUBLISHED)
     });
     (!is_published).then(|| "it is not published".to_owned())
+}
+
+/// Whether the image, or the one of the snapshot, is ours and says that it is lent to that account, which the spec
+/// wants the image in and whose grants allow it.
+fn is_lent(facts: &Facts<'_>, place: &Place, target: &str, grantee: &Grantee) -> bool {
+    let Grantee::Account(id) = grantee else {
+        return false;
+    };
+    let is_wanted = facts.desired.places.iter().any(|one| one.account == *id);
+    let is_granted = |id| {
+        facts
+            .desired
+            .accounts
+            .get(id)
+            .is_some_and(|one| one.refusal.is_none())
+    };
+    let says_so = |image: &Image| {
+        let lent = image.tags.get(tag::LENT_TO).unwrap_or_default();
+        facts.standing(image) == Some(Standing::Ours) && lent.split(' ').any(|one| one == id)
+    };
+    let known = facts.observed.known_at(place);
+    let mut images = known.into_iter().flat_map(|known| &known.images);
+    is_wanted
+        && is_granted(id)
+        && images.any(|image| {
+            (image.id == target || image.snapshots.iter().any(|one| one == target))
+                && says_so(image)
+        })
 }
 
 /// The finalizer is what keeps an object until nothing of it is left; an unreadable place may hold something

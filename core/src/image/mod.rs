@@ -21,6 +21,7 @@ pub mod desired;
 pub mod encryption;
 pub mod identity;
 pub mod invariants;
+pub mod money;
 pub mod observed;
 pub mod parameters;
 pub mod permissions;

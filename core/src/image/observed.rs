@@ -31,8 +31,8 @@ pub struct Observed {
     pub permissions: BTreeMap<(Place, String), Permissions>,
     /// The object's parameters, as far as they were read when it was their turn.
     pub parameters: BTreeMap<Place, ParametersView>,
-    /// How much of the account is about to go, by what every object asks for, where that was asked.
-    pub departures: Option<Departures>,
+    /// How much of each account is about to go, by what every object asks for, where that was asked.
+    pub departures: BTreeMap<String, Departures>,
     /// The ConfigMaps of the object, once they are known.
     pub config_maps: Option<ConfigMaps>,
     /// What EC2 refused of late, by place and action: memory of this process only, and never a reason to create.
@@ -63,7 +63,7 @@ pub enum Usage {
 }
 
 /// How many of an account's images that are or were published are about to go at once, for whatever objects.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Departures {
     /// The published images that their object no longer asks for.
     pub going: usize,
@@ -234,8 +234,21 @@ pub struct Snapshot {
     pub used_by: Option<Vec<String>>,
     /// Gigabytes of its volume.
     pub size_gib: i32,
+    /// How many bytes of that are stored, where EC2 says it (`FullSnapshotSizeInBytes`).
+    pub full_bytes: Option<i64>,
     /// Every tag.
     pub tags: Tags,
+}
+
+impl Snapshot {
+    /// How many bytes it stores at most: all of its volume, where EC2 does not say it. Copies in one region may share
+    /// some.
+    pub fn stored_bytes(&self) -> u64 {
+        let whole = || u64::try_from(self.size_gib).unwrap_or_default() << 30;
+        let said = self.full_bytes.filter(|bytes| *bytes > 0);
+        said.and_then(|bytes| u64::try_from(bytes).ok())
+            .unwrap_or_else(whole)
+    }
 }
 
 /// What the spec names as its source, as EC2 shows it.

@@ -7,6 +7,7 @@
 //! | `seal` | marking as ours what EC2 proves to be |
 //! | `origin` | the capture or registration that everything is copied from |
 //! | `copies` | filling each place from any available image of the revision |
+//! | `lending` | letting other accounts copy an image, for as long as that takes |
 //! | `tagging` | bringing `spec.tags` into line |
 //! | `attributes` | the same with description, IMDS, deprecation and protection |
 //! | `publish` | when the revision becomes what users launch |
@@ -21,6 +22,7 @@ mod attributes;
 mod config_map;
 mod copies;
 mod delete;
+mod lending;
 mod origin;
 mod parameters;
 mod publish;
@@ -70,6 +72,7 @@ pub fn plan(desired: &Desired, observed: &Observed, now: Timestamp) -> Plan {
         seal::seal(&view, &mut plan);
         origin::make(&view, &mut plan);
         copies::fill(&view, &mut plan);
+        lending::take_back(&view, &mut plan);
         tagging::tag(&view, &mut plan);
         attributes::bring_into_line(&view, &mut plan);
         publish::publish(&view, &mut plan);
@@ -176,11 +179,7 @@ pub fn reads(desired: &Desired, observed: &Observed, plan: &Plan, now: Timestamp
     let view = View::new(desired, observed, now);
     Reads {
         usage: usage.collect(),
-        permissions: if desired.is_being_deleted() || desired.suspended {
-            BTreeMap::new()
-        } else {
-            sharing::reads(&view)
-        },
+        permissions: permissions(&view, plan),
         parameters: parameters::reads(&view, plan),
         copy_slots: steps
             .iter()
@@ -199,6 +198,22 @@ pub fn reads(desired: &Desired, observed: &Observed, plan: &Plan, now: Timestamp
             .then(|| anew(&desired.source))
             .flatten(),
     }
+}
+
+fn permissions(view: &View<'_>, plan: &Plan) -> BTreeMap<(Place, String), When> {
+    if view.desired.is_being_deleted() {
+        return if view.retains() {
+            lending::reads(view, plan)
+        } else {
+            BTreeMap::new()
+        };
+    }
+    if view.desired.suspended {
+        return BTreeMap::new();
+    }
+    let mut reads = sharing::reads(view);
+    reads.extend(lending::reads(view, plan));
+    reads
 }
 
 /// Whether EC2 matches the spec. A place that is not wanted and cannot be read, or whoever still uses an old

@@ -8,8 +8,9 @@ mod verdicts;
 use jiff::Timestamp;
 
 use super::desired::Desired;
-use super::identity::{Place, Revision, tag};
-use super::observed::{ImageState, Observed, Usage};
+use super::identity::{Place, Revision, is_sealed_snapshot, tag};
+use super::money::gib;
+use super::observed::{ImageState, Known, Observed, Snapshot, Usage};
 use super::plan::{Finding, Owned, Plan, Step, View, WaitsFor};
 use crate::api::conditions::{self, whole_seconds};
 use crate::api::{
@@ -57,6 +58,12 @@ pub fn report(
         .iter()
         .map(|place| region(&view, plan, &before, place))
         .collect();
+    let stored = view.unreadable().is_empty().then(|| {
+        observed
+            .known()
+            .map(|(_, known)| stored(&view, known))
+            .sum()
+    });
     let conditions = [
         Some(ready(&view, plan)),
         Some(available(&view, &before, &regions)),
@@ -64,7 +71,7 @@ pub fn report(
         reconciling(plan, &view),
         stalled(plan),
     ];
-    MachineImageStatus {
+    let status = MachineImageStatus {
         observed_generation: generation,
         conditions: conditions
             .into_iter()
@@ -75,9 +82,35 @@ pub fn report(
         source: Some(view.origin_text()),
         published,
         progressing,
-        next_steps: plan.steps.iter().take(SHOWN_STEPS).map(next_step).collect(),
+        // What cannot be read is not called nothing.
+        stored_gib: stored.map(gib).or(before.stored_gib),
+        cost_per_month: match (desired.price_per_gib_month, stored) {
+            (Some(price), Some(bytes)) => Some(price.of(bytes)),
+            (Some(_), None) => before.cost_per_month.clone(),
+            (None, _) => None,
+        },
+        next_steps: plan
+            .steps
+            .iter()
+            .take(SHOWN_STEPS)
+            .map(|step| next_step(desired, step))
+            .collect(),
         regions,
+    };
+    // EC2 tells later than anything else how much a snapshot holds, and that alone is not worth a write.
+    if before.stored_gib.is_some() && without_storage(&status) == without_storage(&before) {
+        return before;
     }
+    status
+}
+
+fn without_storage(status: &MachineImageStatus) -> MachineImageStatus {
+    let mut status = status.clone();
+    (status.stored_gib, status.cost_per_month) = (None, None);
+    for region in &mut status.regions {
+        region.stored_gib = None;
+    }
+    status
 }
 
 /// A process that has just started says nothing new of an object before it has read EC2: what the last one
@@ -104,7 +137,7 @@ fn without_progress(status: &MachineImageStatus) -> MachineImageStatus {
             .collect();
         *text = kept.join(", ");
     };
-    let mut status = status.clone();
+    let mut status = without_storage(status);
     status
         .conditions
         .iter_mut()
@@ -130,8 +163,13 @@ fn shortened(text: &str, longest: usize) -> String {
     }
 }
 
-fn next_step(step: &Step) -> NextStep {
+fn next_step(desired: &Desired, step: &Step) -> NextStep {
+    let elsewhere = step
+        .place
+        .as_ref()
+        .filter(|place| !desired.is_at_home(place));
     NextStep {
+        account_name: elsewhere.map(|place| desired.account_name(place).to_owned()),
         step: step.action.name().to_owned(),
         region: step.place.as_ref().map(|place| place.region.clone()),
         why: shortened(&step.why.to_string(), LONGEST_STEP),
@@ -226,8 +264,9 @@ fn region(
         .or_else(|| plan.notes.iter().find(here));
     let message = message.map(|finding| shortened(&finding.message, LONGEST_MESSAGE));
     let status = RegionStatus {
-        account_name: view.desired.account_name.clone(),
+        account_name: view.desired.account_name(place).to_owned(),
         name: place.region.clone(),
+        stored_gib: view.known(place).map(|known| gib(stored(view, known))),
         published_image_id: None,
         progressing: None,
         in_use_by: in_use_by(view, plan, place),
@@ -235,12 +274,10 @@ fn region(
     };
     if view.known(place).is_none() {
         // What cannot be read is not called gone: what stood there stays.
-        let stood = before
-            .regions
-            .iter()
-            .find(|old| old.account_name == status.account_name && old.name == status.name);
+        let stood = before.regions.iter().find(|old| old.is_of(&status));
         return RegionStatus {
             published_image_id: stood.and_then(|old| old.published_image_id.clone()),
+            stored_gib: stood.and_then(|old| old.stored_gib),
             ..status
         };
     }
@@ -286,6 +323,13 @@ fn region(
         progressing: progressing.filter(|_| !view.desired.is_being_deleted()),
         ..status
     }
+}
+
+/// How many bytes the snapshots of the object store here.
+fn stored(view: &View<'_>, known: &Known) -> u64 {
+    let snapshots = known.snapshots.iter();
+    let ours = snapshots.filter(|one| is_sealed_snapshot(one, &view.desired.identity));
+    ours.map(Snapshot::stored_bytes).sum()
 }
 
 /// What keeps images here that are no longer wanted.

@@ -8,7 +8,7 @@ mod world;
 use std::collections::BTreeMap;
 
 use amity_core::api::{AwsAccount, MachineImage};
-use amity_core::image::desired::{Desired, Installation, References};
+use amity_core::image::desired::{AccountReference, Desired, Installation, References};
 use amity_core::image::encryption::VARIANT_SOURCE;
 use amity_core::image::identity::{
     Identity, Place, Reference, Revision, Standing, TagKeys, standing, tag,
@@ -29,6 +29,7 @@ fn installation() -> Installation {
         cluster: "f47ac10b-58cc-4372-a567-0e02b2c3d479".to_owned(),
         take_over_from: None,
         consistency_window: SignedDuration::from_mins(10),
+        price_per_gib_month: None,
     }
 }
 
@@ -41,11 +42,9 @@ fn desired(image: &MachineImage) -> Desired {
     }});
     let account = AwsAccount::new("default", serde_json::from_value(account).expect("a spec"));
     let references = References {
-        account: Some(&account),
-        unusable: None,
+        accounts: &BTreeMap::from([AccountReference::to(account)]),
         namespace_labels: &BTreeMap::new(),
         machine_images: &[],
-        account_regions: None,
     };
     Desired::of(image, &installation(), references)
 }

@@ -163,6 +163,7 @@ fn known(desired: &Desired) -> impl Strategy<Value = Known> + use<> {
                     failure: None,
                     used_by: is_used.then(|| vec![image.id.clone()]),
                     size_gib: 8,
+                    full_bytes: None,
                     tags: {
                         let mut tags = image.tags.clone();
                         tags.remove(tag::SELF);
@@ -259,13 +260,18 @@ pub fn observed(desired: &Desired) -> impl Strategy<Value = Observed> + use<> {
                 let usage = used
                     .filter(|_| is_unused)
                     .map(|key| (key, Usage::By(Vec::new())));
+                let counted = Departures {
+                    going: 1,
+                    published: 2,
+                };
+                let accounts = places.iter().map(|place| place.account.clone());
                 Observed {
                     usage: usage.collect(),
+                    departures: accounts
+                        .filter(|_| is_counted)
+                        .map(|account| (account, counted))
+                        .collect(),
                     places: places.iter().cloned().zip(views).collect(),
-                    departures: is_counted.then_some(Departures {
-                        going: 1,
-                        published: 2,
-                    }),
                     source,
                     started,
                     last_creation,

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use amity_core::api::{AwsAccount, ImageUser, MachineImage, MachineImageStatus, conditions};
 use amity_core::image::attributes::Attributes;
 use amity_core::image::desired::{
-    CAPTURED, Captured, DISCARDED, Desired, Discarded, FINALIZER, Installation, References, Source,
+    AccountReference, CAPTURED, Captured, DISCARDED, Desired, Discarded, FINALIZER, Installation,
+    References, Source,
 };
 use amity_core::image::identity::{Place, Reference, Standing, is_sealed_snapshot, standing, tag};
 use amity_core::image::observed::{
@@ -140,14 +141,13 @@ impl Ec2 {
             cluster: CLUSTER.to_owned(),
             take_over_from: self.start.takes_over.then(|| PREDECESSOR.to_owned()),
             consistency_window: WINDOW,
+            price_per_gib_month: None,
         };
         let labels = BTreeMap::new();
         let references = References {
-            unusable: None,
-            account: Some(&self.account),
+            accounts: &BTreeMap::from([AccountReference::to(self.account.clone())]),
             namespace_labels: &labels,
             machine_images: &[],
-            account_regions: None,
         };
         Desired::of(&self.image(), &installation, references)
     }
@@ -187,10 +187,12 @@ impl Ec2 {
                 let usage = self.usage(id);
                 observed.usage.insert((place.clone(), id.clone()), usage);
             }
-            observed.departures = needed.departures.then_some(Departures {
+            let counted = Departures {
                 going: 1,
                 published: 10,
-            });
+            };
+            let counted = needed.departures.then(|| (ACCOUNT.to_owned(), counted));
+            observed.departures = counted.into_iter().collect();
         }
         observed
     }
@@ -632,6 +634,7 @@ pub fn snapshot(id: &str, tags: BTreeMap<String, String>) -> Snapshot {
         failure: None,
         used_by: None,
         size_gib: 8,
+        full_bytes: None,
         tags: tags.into(),
     }
 }

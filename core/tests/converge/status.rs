@@ -98,6 +98,7 @@ impl Said {
             let progress = |id: &String| RegionProgress::of(id, "pending", 50);
             RegionStatus {
                 account_name: "default".to_owned(),
+                stored_gib: None,
                 name: (*name).to_owned(),
                 published_image_id: published.clone(),
                 progressing: made.as_ref().map(progress),
@@ -109,6 +110,8 @@ impl Said {
             observed_generation: self.generation,
             conditions: self.conditions.iter().map(condition).collect(),
             regions_ready: Some("3/3".to_owned()),
+            stored_gib: None,
+            cost_per_month: None,
             source: self.published.map(|(_, source)| source.to_owned()),
             published: self.published.map(|(revision, source)| PublishedRevision {
                 revision: name(revision),

@@ -237,6 +237,7 @@ pub fn read(
                 failure: seen.snapshot.message.clone(),
                 used_by: (!is_used(&id)).then(|| users(&id)),
                 size_gib: 8,
+                full_bytes: None,
                 tags: seen.tags.into(),
                 id: id.clone(),
             };

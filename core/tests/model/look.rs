@@ -155,10 +155,12 @@ impl Look {
                 .iter()
                 .map(|asked| (asked.clone(), Usage::By(Vec::new())));
             observed.usage = usage.collect();
-            observed.departures = needed.departures.then_some(Departures {
+            let counted = Departures {
                 going: 1,
                 published: 10,
-            });
+            };
+            let counted = needed.departures.then(|| (ACCOUNT.to_owned(), counted));
+            observed.departures = counted.into_iter().collect();
         };
         let broken = violations(&plan, &desired, &observed, NOW);
         let next = next_steps(&plan, &desired, &observed);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use amity_core::api::{AwsAccount, MachineImage};
 use amity_core::image::desired::{
-    CAPTURED, Captured, Desired, FINALIZER, Installation, References,
+    AccountReference, CAPTURED, Captured, Desired, FINALIZER, Installation, References,
 };
 use amity_core::image::identity::Revision;
 use amity_core::image::plan::Action;
@@ -121,6 +121,7 @@ impl Object {
             cluster: "c1".to_owned(),
             take_over_from: None,
             consistency_window: WINDOW,
+            price_per_gib_month: None,
         };
         let everybody = json!({"all": true});
         let grants = json!({"accountId": ACCOUNT, "grants": {
@@ -133,11 +134,9 @@ impl Object {
             serde_json::from_value(grants).expect("an account"),
         );
         let references = References {
-            unusable: None,
-            account: Some(&account),
+            accounts: &BTreeMap::from([AccountReference::to(account)]),
             namespace_labels: &BTreeMap::new(),
             machine_images: &[],
-            account_regions: None,
         };
         Desired::of(&self.machine_image(), &installation, references)
     }

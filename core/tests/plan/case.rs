@@ -53,6 +53,9 @@ pub struct Case {
     pub config_maps_unread: bool,
     #[serde(default)]
     pub account: Account,
+    /// The other accounts, by their names, where they are not as they should be.
+    #[serde(default)]
+    pub other_accounts: BTreeMap<String, Account>,
     /// The other objects of the namespace.
     #[serde(default)]
     pub machine_images: BTreeMap<String, MachineImage>,
@@ -72,6 +75,12 @@ pub struct Desired {
     /// The key of each region that shall be encrypted, or `default`.
     #[serde(default)]
     pub encryption: BTreeMap<String, String>,
+    /// The regions of other accounts, by the names of those.
+    #[serde(default)]
+    pub accounts: BTreeMap<String, Vec<String>>,
+    /// The `AwsAccount`s in which something was made once, as the annotation has them.
+    #[serde(default)]
+    pub recorded_accounts: Option<String>,
     #[serde(default)]
     pub rebuild: Option<String>,
     /// `spec.follow.interval`
@@ -186,7 +195,7 @@ pub struct MachineImage {
     pub of: Option<String>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Account {
     #[serde(default)]
@@ -322,6 +331,9 @@ pub struct Image {
     /// The key that it was copied with, or `default`; by default it is as what it was made from.
     #[serde(default)]
     pub encrypted: Option<String>,
+    /// The accounts that it is lent to.
+    #[serde(default)]
+    pub lent_to: Option<String>,
     #[serde(default)]
     pub held_by: Option<String>,
     /// What it was made from: the spec's source in its region, else the first image of the revision there.

@@ -9,8 +9,8 @@ use amity_core::api::{
 };
 use amity_core::image::attributes::{Attributes, Protection, whole_minutes};
 use amity_core::image::desired::{
-    CAPTURED, DEREGISTER_IN_USE, DISCARDED, Desired, Discarded, FINALIZER, Installation,
-    LIMIT_LIFTED_UNTIL, References, Source, chain,
+    ACCOUNTS, AccountReference, CAPTURED, DEREGISTER_IN_USE, DISCARDED, Desired, Discarded,
+    FINALIZER, Installation, LIMIT_LIFTED_UNTIL, References, Source, chain,
 };
 use amity_core::image::encryption::{Encryption, VARIANT_SOURCE};
 use amity_core::image::identity::{Place, Reference, Revision, TagKeys, tag};
@@ -30,6 +30,9 @@ use crate::parameters;
 /// The account of every case.
 pub const ACCOUNT: &str = "111122223333";
 
+/// The other accounts, by the names of their `AwsAccount`s.
+const OTHERS: [(&str, &str); 2] = [("spoke", "222233334444"), ("lab", "333344445555")];
+
 /// The cluster of every case.
 const CLUSTER: &str = "c1";
 
@@ -44,26 +47,23 @@ pub struct Situation {
 /// The situation that a case describes.
 pub fn situation(case: &Case) -> Result<Situation, String> {
     let mut image = machine_image(case)?;
-    let account = (!case.account.missing)
-        .then(|| aws_account(case))
-        .transpose()?;
+    let accounts = account_references(case)?;
     let others = chain(&image, |name| {
         let other = case.machine_images.get(name)?;
         Some(another(name, other))
     });
     let of = |image: &MachineImage| {
         let references = References {
-            unusable: None,
-            account: account.as_ref(),
+            accounts: &accounts,
             namespace_labels: &BTreeMap::new(),
             machine_images: &others,
-            account_regions: case.account.enabled.as_deref(),
         };
         let installation = Installation {
             owner: "o1".to_owned(),
             cluster: CLUSTER.to_owned(),
             take_over_from: case.desired.take_over_from.clone(),
             consistency_window: SignedDuration::from_mins(10),
+            price_per_gib_month: None,
         };
         Desired::of(image, &installation, references)
     };
@@ -77,6 +77,9 @@ pub fn situation(case: &Case) -> Result<Situation, String> {
         let revision = Names(of(&image)).revision(&case.desired.discarded_revision);
         let annotation = Discarded::annotation(&revision, shown);
         annotate(&mut image, DISCARDED, annotation);
+    }
+    if let Some(recorded) = &case.desired.recorded_accounts {
+        annotate(&mut image, ACCOUNTS, recorded.clone());
     }
     if let Some(overridden) = &case.desired.deregister_in_use {
         annotate(&mut image, DEREGISTER_IN_USE, overridden.clone());
@@ -110,6 +113,43 @@ pub fn situation(case: &Case) -> Result<Situation, String> {
         observed,
         now: now(),
     })
+}
+
+/// The accounts that a case has, the home one as `default`.
+fn account_references(case: &Case) -> Result<BTreeMap<String, AccountReference>, String> {
+    let mut references = BTreeMap::new();
+    let home = [("default", &case.account)];
+    let named = OTHERS.iter().map(|(name, _)| {
+        let said = case.other_accounts.get(*name);
+        (*name, said.unwrap_or(&case.account))
+    });
+    for (name, said) in home.into_iter().chain(named) {
+        let reference = AccountReference {
+            account: (!said.missing)
+                .then(|| aws_account(case, name, said))
+                .transpose()?,
+            regions: said.enabled.clone(),
+            unusable: None,
+        };
+        references.insert(name.to_owned(), reference);
+    }
+    Ok(references)
+}
+
+/// `region` of the home account, or `account/region`.
+fn place(case: &Case, name: &str) -> Place {
+    match name.split_once('/') {
+        Some((account, region)) => Place::new(account_id(account), region),
+        None if case.account.missing => Place::new("", name),
+        None => Place::new(ACCOUNT, name),
+    }
+}
+
+fn account_id(name: &str) -> &str {
+    let mut others = OTHERS.iter();
+    others
+        .find(|(other, _)| *other == name)
+        .map_or(ACCOUNT, |(_, id)| id)
 }
 
 /// Another object of the namespace.
@@ -207,12 +247,20 @@ fn machine_image(case: &Case) -> Result<MachineImage, String> {
         .regions
         .iter()
         .map(
-            |name| json!({"name": name, "encryption": wanted.encryption.get(name).map(encryption)}),
+            |name| json!({"name": name, "encryption": wanted.encryption.get(name).map(|key| encryption_of(key))}),
         )
         .collect();
+    let accounts = wanted.accounts.iter().map(|(name, regions)| {
+        let regions = regions.iter().map(|region| {
+            let encryption = wanted.encryption.get(&format!("{name}/{region}"));
+            json!({"name": region, "encryption": encryption.map(|key| encryption_of(key))})
+        });
+        json!({"name": name, "regions": regions.collect::<Vec<_>>()})
+    });
     let mut spec = json!({
         "source": source,
         "regions": regions,
+        "accounts": accounts.collect::<Vec<_>>(),
         "tags": wanted.tags,
         "publish": {
             "configMapName": wanted.config_map_name,
@@ -262,8 +310,8 @@ fn machine_image(case: &Case) -> Result<MachineImage, String> {
 }
 
 /// As a user writes it.
-fn encryption(key: &String) -> serde_json::Value {
-    match key.as_str() {
+fn encryption_of(key: &str) -> serde_json::Value {
+    match key {
         "default" => json!({}),
         key => json!({"kmsKeyId": key}),
     }
@@ -291,6 +339,7 @@ fn status(before: &case::Before) -> MachineImageStatus {
     let ready = before.ready.map(|status| condition("Ready", status));
     let region = |(name, id): (&String, &String)| RegionStatus {
         account_name: "default".to_owned(),
+        stored_gib: None,
         name: name.clone(),
         published_image_id: Some(id.clone()),
         progressing: None,
@@ -308,24 +357,25 @@ fn status(before: &case::Before) -> MachineImageStatus {
     }
 }
 
-fn aws_account(case: &Case) -> Result<AwsAccount, String> {
+/// With the grants that are said, and that of images of the home account.
+fn aws_account(case: &Case, name: &str, said: &case::Account) -> Result<AwsAccount, String> {
     let everybody = json!({"all": true});
-    let capture = match case.account.grants {
+    let capture = match said.grants {
         Grants::All => json!([{"namespaces": everybody}]),
         Grants::TaggedInstances => {
             json!([{"namespaces": everybody, "instanceTags": {"amity-capture": "allowed"}}])
         }
         Grants::None => json!([]),
     };
-    let snapshots = match case.account.grants {
+    let snapshots = match said.grants {
         Grants::All => json!([{"namespaces": everybody}]),
         _ => json!([]),
     };
-    let owners = match case.account.grants {
+    let owners = match said.grants {
         Grants::None => json!([]),
-        _ => json!([{"namespaces": everybody, "owners": ["self", "amazon"]}]),
+        _ => json!([{"namespaces": everybody, "owners": ["self", "amazon", ACCOUNT]}]),
     };
-    let sharing = match (case.account.grants, &case.desired.sharing) {
+    let sharing = match (said.grants, &case.desired.sharing) {
         (Grants::All, Some(asked)) => {
             let mut grant = asked.clone();
             let fields = grant.as_object_mut().ok_or("sharing has fields")?;
@@ -335,7 +385,7 @@ fn aws_account(case: &Case) -> Result<AwsAccount, String> {
         }
         _ => json!([]),
     };
-    let public = match case.account.grants {
+    let public = match said.grants {
         Grants::All => json!([{"namespaces": everybody}]),
         _ => json!([]),
     };
@@ -344,8 +394,8 @@ fn aws_account(case: &Case) -> Result<AwsAccount, String> {
         _ => json!([]),
     };
     let spec = json!({
-        "accountId": ACCOUNT,
-        "regions": case.account.regions,
+        "accountId": account_id(name),
+        "regions": said.regions,
         "grants": {
             "capture": capture,
             "snapshots": snapshots,
@@ -356,11 +406,11 @@ fn aws_account(case: &Case) -> Result<AwsAccount, String> {
         },
     });
     let spec = serde_json::from_value(spec).map_err(|why| why.to_string())?;
-    let mut account = AwsAccount::new("default", spec);
-    account.metadata.deletion_timestamp = case.account.deleted.then(|| Time(now()));
-    let until = case.account.limit_lifted_until.as_deref().map(time);
+    let mut account = AwsAccount::new(name, spec);
+    account.metadata.deletion_timestamp = said.deleted.then(|| Time(now()));
+    let until = said.limit_lifted_until.as_deref().map(time);
     let until = until.transpose()?.map(|until| until.to_string());
-    if let Some(until) = until.or_else(|| case.account.limit_lifted_until_text.clone()) {
+    if let Some(until) = until.or_else(|| said.limit_lifted_until_text.clone()) {
         let annotation = (LIMIT_LIFTED_UNTIL.to_owned(), until);
         account.metadata.annotations = Some(BTreeMap::from([annotation]));
     }
@@ -495,35 +545,41 @@ fn observed(case: &Case, names: &Names) -> Result<Observed, String> {
         .regions
         .iter()
         .chain([&origin])
-        .filter(|region| !case.observed.contains_key(*region));
-    let account = if case.account.missing { "" } else { ACCOUNT };
+        .cloned()
+        .chain(case.desired.accounts.iter().flat_map(|(name, regions)| {
+            regions.iter().map(move |region| format!("{name}/{region}"))
+        }))
+        .filter(|region| !case.observed.contains_key(region));
+    let unnamed: Vec<_> = unnamed.collect();
     let mut observed = Observed::default();
-    for (region, place) in case
+    for (name, said) in case
         .observed
         .iter()
-        .chain(unnamed.map(|region| (region, &empty)))
+        .chain(unnamed.iter().map(|name| (name, &empty)))
     {
-        let here = Place::new(account, region.as_str());
-        let view = match &place.unreadable {
-            Some(message) => PlaceView::Unreadable(unreadable(message, place.reason.as_deref())?),
-            None => PlaceView::Known(known(case, names, region, place)?),
+        let here = place(case, name);
+        let view = match &said.unreadable {
+            Some(message) => PlaceView::Unreadable(unreadable(message, said.reason.as_deref())?),
+            None => PlaceView::Known(known(case, names, &here.region, said)?),
         };
-        for image in &place.images {
+        for image in &said.images {
             if let Some(usage) = usage(image)? {
                 let key = (here.clone(), image.id.clone());
                 observed.usage.insert(key, usage);
             }
-            if let Some(sharing) = &names.0.sharing
+            let asked = names.0.sharing.clone();
+            let asked = asked.or_else(|| image.shared_with.as_ref().map(|_| Sharing::default()));
+            if let Some(sharing) = asked
                 && let PlaceView::Known(known) = &view
             {
-                let permissions = permissions(image, sharing, known)?;
+                let permissions = permissions(image, &sharing, known)?;
                 let here = |(id, it)| ((here.clone(), id), it);
                 observed
                     .permissions
                     .extend(permissions.into_iter().map(here));
             }
         }
-        if let Some(parameters) = parameters::view(case, place, names)? {
+        if let Some(parameters) = parameters::view(case, said, names)? {
             observed.parameters.insert(here.clone(), parameters);
         }
         observed.places.insert(here, view);
@@ -533,11 +589,14 @@ fn observed(case: &Case, names: &Names) -> Result<Observed, String> {
         ours: case.config_maps.clone(),
         name_is_taken: Some(case.config_map_name_taken),
     });
-    observed.departures = (!case.departures_uncounted).then_some(Departures { going, published });
+    let counted = (ACCOUNT.to_owned(), Departures { going, published });
+    let others = OTHERS.map(|(_, id)| (id.to_owned(), Departures::default()));
+    let all = others.into_iter().chain([counted]);
+    observed.departures = all.filter(|_| !case.departures_uncounted).collect();
     for (region, refused) in &case.refused {
         let refusal = refusal(refused)?;
         let asked = Asked {
-            place: Place::new(account, region.as_str()),
+            place: place(case, region),
             action: refusal.action,
             target: None,
         };
@@ -755,9 +814,12 @@ fn image(case: &Case, names: &Names, region: &str, said: &case::Image) -> Result
         tags.insert(tag::SUPERSEDED.to_owned(), time(since)?.to_string());
     }
     if let Some(key) = &said.encrypted {
-        let asked = serde_json::from_value(encryption(key)).map_err(|why| why.to_string())?;
+        let asked = serde_json::from_value(encryption_of(key)).map_err(|why| why.to_string())?;
         let encrypted = Encryption::of(&asked, &Place::new(ACCOUNT, region));
         tags.insert(tag::VARIANT.to_owned(), encrypted.variant);
+    }
+    if let Some(who) = &said.lent_to {
+        tags.insert(tag::LENT_TO.to_owned(), who.clone());
     }
     if let Some(who) = &said.held_by {
         tags.insert(tag::HOLD.to_owned(), who.clone());
@@ -864,6 +926,7 @@ fn snapshot(names: &Names, region: &str, said: &case::Snapshot, images: &[Image]
         failure: said.failure.clone(),
         used_by: (!said.unread).then(|| users.chain(said.used_by.iter().cloned()).collect()),
         size_gib: 8,
+        full_bytes: None,
         tags: tags.into(),
     }
 }

@@ -28,8 +28,8 @@ pub fn outcome(desired: &Desired, plan: &Checked, status: &MachineImageStatus) -
         let is_next = next.iter().any(|one| std::ptr::eq(*one, step));
         writeln!(text, "  - {}", line(desired, step, is_next)).unwrap();
     }
-    findings(&mut text, "findings", &plan.findings);
-    findings(&mut text, "notes", &plan.notes);
+    findings(&mut text, "findings", desired, &plan.findings);
+    findings(&mut text, "notes", desired, &plan.notes);
     text.push_str("conditions:\n");
     let found: Vec<_> = plan
         .findings
@@ -57,7 +57,11 @@ pub fn outcome(desired: &Desired, plan: &Checked, status: &MachineImageStatus) -
     let standing = status.regions_ready.as_deref().unwrap_or_default();
     writeln!(text, "regions:  # {standing} ready").unwrap();
     for region in &status.regions {
-        writeln!(text, "  {}: {}", region.name, in_region(region)).unwrap();
+        let name = match region.account_name.as_str() {
+            "default" => region.name.clone(),
+            account => format!("{account}/{}", region.name),
+        };
+        writeln!(text, "  {name}: {}", in_region(region)).unwrap();
     }
     text.replace(desired.revision.as_str(), "current")
         .replace(desired.lineage.first().as_str(), "first")
@@ -76,8 +80,16 @@ fn line(desired: &Desired, step: &Step, is_next: bool) -> String {
     format!("{what}  # {}{when}", step.why)
 }
 
+/// A region of the home account by its name, one of another as `account/region`.
+fn said_place(desired: &Desired, place: &Place) -> String {
+    if desired.is_at_home(place) {
+        return place.region.clone();
+    }
+    format!("{}/{}", desired.account_name(place), place.region)
+}
+
 fn in_place(desired: &Desired, place: &Place, action: &Action) -> String {
-    let region = &place.region;
+    let region = &said_place(desired, place);
     match action {
         Action::CreateImage {
             instance,
@@ -211,7 +223,7 @@ fn said(tags: &BTreeMap<String, String>) -> String {
     }
 }
 
-fn findings(text: &mut String, title: &str, findings: &[Finding]) {
+fn findings(text: &mut String, title: &str, desired: &Desired, findings: &[Finding]) {
     if findings.is_empty() {
         return;
     }
@@ -220,7 +232,7 @@ fn findings(text: &mut String, title: &str, findings: &[Finding]) {
         let region = finding
             .place
             .as_ref()
-            .map(|place| format!(" in {}", place.region))
+            .map(|place| format!(" in {}", said_place(desired, place)))
             .unwrap_or_default();
         writeln!(
             text,

@@ -39,7 +39,7 @@ fn a_launch_by_a_parameter_that_is_not_there_is_refused() {
 fn a_template_may_name_a_parameter_which_each_launch_looks_up() {
     let mut ec2 = Ec2::calm();
     let template = [
-        ("LaunchTemplateName", "web"),
+        ("LaunchTemplateName", "golden"),
         ("LaunchTemplateData.ImageId", PARAMETER),
     ];
     let made = ec2.ok("CreateLaunchTemplate", &template);
@@ -49,13 +49,13 @@ fn a_template_may_name_a_parameter_which_each_launch_looks_up() {
         "InvalidLaunchTemplateName.AlreadyExistsException"
     );
     for by in [
-        ("LaunchTemplate.LaunchTemplateName", "web"),
+        ("LaunchTemplate.LaunchTemplateName", "golden"),
         ("LaunchTemplate.LaunchTemplateId", id.as_str()),
     ] {
         assert_eq!(launched(&mut ec2, &[by]), GOLDEN);
     }
     let shown = |ec2: &mut Ec2, resolve: &str| {
-        let versions = [("LaunchTemplateName", "web"), ("ResolveAlias", resolve)];
+        let versions = [("LaunchTemplateName", "golden"), ("ResolveAlias", resolve)];
         let body = ec2.ok("DescribeLaunchTemplateVersions", &versions);
         text(&body, "imageId").expect("an image")
     };

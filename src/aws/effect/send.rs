@@ -131,6 +131,7 @@ pub(super) async fn send(ec2: &Ec2, calls: &EC2Calls, action: &Action) -> Result
         Action::StoreFinalizer
         | Action::RecordCapture { .. }
         | Action::RecordDiscard { .. }
+        | Action::RecordAccounts { .. }
         | Action::WriteConfigMap { .. }
         | Action::DeleteConfigMap { .. }
         | Action::ReleaseFinalizer => {

@@ -218,13 +218,18 @@ impl Memory {
         Some(self.view_as_of(object, self.as_of?))
     }
 
+    /// Whether an image or snapshot of the object was listed, or is known to have been made.
+    pub(super) fn holds(&self, object: &str) -> bool {
+        self.objects.has(object)
+    }
+
     /// Everything that is known here, of whatever object.
     pub(super) fn held(&self, place: &Place) -> Vec<Held> {
         let place = Arc::new(place.clone());
-        let held = |id: &Arc<str>, gib, tags| Held {
+        let held = |id: &Arc<str>, bytes, tags| Held {
             place: Arc::clone(&place),
             id: id.to_string(),
-            gib,
+            bytes,
             tags,
         };
         let images = self
@@ -234,7 +239,7 @@ impl Memory {
         let snapshots = self
             .snapshots
             .iter()
-            .map(|(id, entry)| held(id, entry.item.size_gib, entry.tags()));
+            .map(|(id, entry)| held(id, entry.item.stored_bytes(), entry.tags()));
         images.chain(snapshots).collect()
     }
 

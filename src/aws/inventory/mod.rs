@@ -178,7 +178,7 @@ impl Inventory {
             usage,
             permissions,
             parameters,
-            departures: None,
+            departures: BTreeMap::new(),
             config_maps: None,
             refusals,
             started: state.started,
@@ -358,11 +358,19 @@ impl Inventory {
 }
 
 impl State {
-    /// Every place of the account that was ever read, and those that the spec names.
+    /// Every place of the object's accounts that was ever read, those of others that hold something of it, and those
+    /// that the spec names.
     fn places_of(&self, desired: &Desired) -> BTreeSet<Place> {
-        let account = desired.account_id.as_deref().unwrap_or_default();
-        let known = self.places.keys().filter(|place| place.account == account);
+        let object = &desired.identity.object;
+        let holds = |place: &Place, state: &PlaceState| {
+            desired.accounts.contains_key(&place.account) || state.memory.holds(object)
+        };
+        let known = self
+            .places
+            .iter()
+            .filter(|(place, state)| holds(place, state));
         known
+            .map(|(place, _)| place)
             .chain(&desired.places)
             .cloned()
             .chain([desired.source_place()])

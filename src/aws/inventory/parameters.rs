@@ -300,8 +300,8 @@ async fn names_of(
             .set_parameter_filters(Some(filters.clone()))
             .set_next_token(pages.token().map(str::to_owned));
         let page = calls::read(calls, BY_TAGS, || request.clone().send()).await?;
-        let named = page.parameters().iter().filter_map(|one| one.name());
-        names.extend(named.map(str::to_owned));
+        let shown = page.parameters().iter().filter_map(|one| one.name());
+        names.extend(shown.map(str::to_owned));
         if pages.is_last(page.next_token())? {
             return Ok(names);
         }

@@ -357,6 +357,7 @@ fn snapshot_of(snapshot: &types::Snapshot) -> Result<Snapshot, Failure> {
         }),
         used_by: None,
         size_gib: snapshot.volume_size().unwrap_or_default(),
+        full_bytes: snapshot.full_snapshot_size_in_bytes(),
         tags: tags_of(snapshot.tags()),
     })
 }

@@ -11,8 +11,9 @@ use crate::api::rules;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Publish {
-    /// A ConfigMap in this object's namespace that Amity writes and keeps: a key for each region,
-    /// and as its value the id of the image that is published there. It is written when the
+    /// A ConfigMap in this object's namespace that Amity writes and keeps: a key for each region, or
+    /// ACCOUNT.REGION for those of spec.accounts, and as its value the id of the image that is
+    /// published there. It is written when the
     /// revision is published everywhere, and deleted with this object. One of that name which is
     /// not this object's is left alone. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,9 +1,28 @@
-//! A region that shall have the image, and how it is encrypted there.
+//! The regions that shall have the image, of the home account and of others, and how it is encrypted there.
 
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::api::rules;
+
+/// Another account that shall have the image.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AccountTarget {
+    /// The AwsAccount. Its spec.grants.sourceOwners must let this namespace use images that the
+    /// account in accountName owns.
+    #[schemars(length(max = 63))]
+    #[x_kube(validation = rules::account_name())]
+    pub name: String,
+
+    /// The regions of that account that shall have the image, 1 to 40.
+    #[schemars(length(max = 40))]
+    #[x_kube(
+        merge_strategy = ListMerge::Map(vec!["name".into()]),
+        validation = rules::some_regions()
+    )]
+    pub regions: Vec<RegionTarget>,
+}
 
 /// A region that shall have the image.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]

@@ -48,6 +48,19 @@ pub struct MachineImageStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub progressing: Option<ProgressingRevision>,
 
+    /// How many GiB the snapshots that Amity made of this object store at most, in all regions of
+    /// all accounts. EC2 says of each how much it holds, but not what it shares with others of the
+    /// region. It stands as of the last change of this status. Absent until every region was read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub stored_gib: Option<i64>,
+
+    /// What that costs in a month at most, where Amity was told what a GiB costs
+    /// (--price-per-gib-month), for example "3.20".
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 32))]
+    pub cost_per_month: Option<String>,
+
     /// What Amity does next, in order, and what each step waits for; the first 5. Empty at rest.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 5))]
@@ -101,6 +114,11 @@ pub struct ProgressingRevision {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct NextStep {
+    /// The AwsAccount that it is done in, where that is not the one in spec.accountName.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 63))]
+    pub account_name: Option<String>,
+
     /// What is done: an EC2 call, for example CopyImage, or a write to this object.
     #[schemars(length(max = 64))]
     pub step: String,
@@ -132,6 +150,12 @@ pub struct RegionStatus {
     /// The region.
     #[schemars(length(max = 32))]
     pub name: String,
+
+    /// How many GiB the snapshots that Amity made of this object store here at most, those of
+    /// superseded revisions included. Absent until that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub stored_gib: Option<i64>,
 
     /// The image to use here. Absent until a revision is published that is available here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -196,6 +220,13 @@ pub struct RegionProgress {
     pub percent: i32,
 }
 
+impl RegionStatus {
+    /// Whether it is of the same region of the same account.
+    pub fn is_of(&self, other: &Self) -> bool {
+        (&self.account_name, &self.name) == (&other.account_name, &other.name)
+    }
+}
+
 impl RegionProgress {
     /// The [`state`](Self::state) of an image that was not asked for yet.
     pub const WAITING: &'static str = "waiting";
@@ -229,6 +260,8 @@ impl Default for MachineImageStatus {
             source: None,
             published: None,
             progressing: None,
+            stored_gib: None,
+            cost_per_month: None,
             next_steps: Vec::new(),
             regions: Vec::new(),
         }

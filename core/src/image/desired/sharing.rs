@@ -4,15 +4,16 @@ use std::collections::BTreeSet;
 
 use super::super::permissions::{Grantee, Sharing};
 use super::References;
-use crate::api::{self, Namespace, Visibility};
+use crate::api::{self, MachineImage, Namespace, Visibility};
 
 /// The account itself needs no permission.
 pub(super) fn sharing(
     asked: &api::Sharing,
-    namespace: &str,
+    image: &MachineImage,
     references: References<'_>,
 ) -> Sharing {
-    let own = references.account.map(|account| &account.spec.account_id);
+    let account = references.account(&image.spec.account_name);
+    let own = account.map(|account| &account.spec.account_id);
     let accounts = asked.accounts.iter().filter(|id| Some(*id) != own);
     let organizations = asked.organizations.iter();
     let units = asked.organizational_units.iter();
@@ -28,11 +29,11 @@ pub(super) fn sharing(
         public_is_granted: true,
         ..Sharing::default()
     };
-    let Some(account) = references.account else {
+    let Some(account) = account else {
         return sharing;
     };
     let namespace = Namespace {
-        name: namespace,
+        name: image.namespace(),
         labels: references.namespace_labels,
     };
     for grantee in &sharing.with {

@@ -18,13 +18,12 @@ fn desired(source: &serde_json::Value, annotation: (&str, &str)) -> Desired {
         cluster: "c1".to_owned(),
         take_over_from: None,
         consistency_window: SignedDuration::from_mins(10),
+        price_per_gib_month: None,
     };
     let references = References {
-        account: None,
-        unusable: None,
+        accounts: &BTreeMap::new(),
         namespace_labels: &BTreeMap::new(),
         machine_images: &[],
-        account_regions: None,
     };
     Desired::of(&image, &installation, references)
 }

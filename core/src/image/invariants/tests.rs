@@ -16,7 +16,8 @@ use super::*;
 use crate::api::{AwsAccount, ImageUser, MachineImage};
 use crate::image::attributes::{AttributeChange, Attributes, Protection};
 use crate::image::desired::{
-    Captured, ImageName, Installation, References, RegisteredVolume, Registration, Source,
+    AccountReference, Captured, ImageName, Installation, References, RegisteredVolume,
+    Registration, Source,
 };
 use crate::image::identity::Revision;
 use crate::image::observed::{
@@ -46,31 +47,31 @@ fn world() -> World {
     });
     let mut image = MachineImage::new("web", serde_json::from_value(spec).unwrap());
     image.metadata.namespace = Some("prod".to_owned());
-    let account = json!({"accountId": "111122223333"});
+    let account = json!({"accountId": ACCOUNT});
     let account = AwsAccount::new("default", serde_json::from_value(account).unwrap());
     let installation = Installation {
         owner: "o1".to_owned(),
         cluster: "c1".to_owned(),
         take_over_from: None,
         consistency_window: SignedDuration::from_mins(10),
+        price_per_gib_month: None,
     };
     let labels = BTreeMap::new();
     let references = References {
-        unusable: None,
-        account: Some(&account),
+        accounts: &BTreeMap::from([AccountReference::to(account)]),
         namespace_labels: &labels,
         machine_images: &[],
-        account_regions: None,
     };
     let desired = Desired::of(&image, &installation, references);
     let mut world = World {
         desired,
         observed: Observed::default(),
     };
-    world.observed.departures = Some(Departures {
+    let counted = Departures {
         going: 1,
         published: 2,
-    });
+    };
+    world.observed.departures = BTreeMap::from([(ACCOUNT.to_owned(), counted)]);
     world.observed.places = [HOME, AWAY]
         .map(|region| (place(region), PlaceView::Known(Known::default())))
         .into();
@@ -87,8 +88,10 @@ fn world() -> World {
     world
 }
 
+const ACCOUNT: &str = "111122223333";
+
 fn place(region: &str) -> Place {
-    Place::new("111122223333", region)
+    Place::new(ACCOUNT, region)
 }
 
 impl World {
@@ -145,6 +148,7 @@ impl World {
             failure: None,
             used_by: Some(Vec::new()),
             size_gib: 8,
+            full_bytes: None,
             tags: tags.into(),
         }
     }
@@ -165,6 +169,11 @@ impl World {
     fn unwanted(mut self, region: &str) -> Self {
         self.desired.places.retain(|place| place.region != region);
         self
+    }
+
+    fn lift_limit_until(&mut self, until: Timestamp) {
+        let account = self.desired.accounts.get_mut(ACCOUNT);
+        account.expect("home").limit_lifted_until = Some(until);
     }
 
     fn unreadable(mut self, region: &str) -> Self {

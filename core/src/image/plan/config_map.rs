@@ -4,6 +4,7 @@ use super::step::{Action, Finding, Plan, Step, WaitsFor, Why};
 use super::view::{Owned, View};
 use super::{parameters, sharing};
 use crate::api::conditions;
+use crate::image::identity::Place;
 use crate::image::observed::ConfigMaps;
 
 /// Writes the ConfigMap once the revision is published everywhere, shared, and in the parameters, and deletes those of
@@ -31,7 +32,7 @@ pub(crate) fn tell(view: &View<'_>, plan: &mut Plan) {
         .iter()
         .filter_map(|place| view.standing_in(place));
     let data = standing
-        .map(|owned| (owned.place.region.clone(), owned.image.id.clone()))
+        .map(|owned| (key_of(view, owned.place), owned.image.id.clone()))
         .collect();
     let step = |data| {
         let action = Action::WriteConfigMap {
@@ -60,6 +61,14 @@ pub(crate) fn tell(view: &View<'_>, plan: &mut Plan) {
             ),
         }),
     }
+}
+
+/// `region`, or `account.region` of another account than the home one.
+fn key_of(view: &View<'_>, place: &Place) -> String {
+    if view.desired.is_at_home(place) {
+        return place.region.clone();
+    }
+    format!("{}.{}", view.desired.account_name(place), place.region)
 }
 
 /// What has to happen before an image may go that a ConfigMap of ours may name.

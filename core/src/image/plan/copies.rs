@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::lending::{InTheWay, can_be_lent, lend};
 use super::step::{Action, Finding, Plan, Step, WaitsFor, Why};
 use super::tagging::Field;
 use super::view::{Owned, View};
@@ -60,24 +61,76 @@ pub(crate) fn fill(view: &View<'_>, plan: &mut Plan) {
             (Ok(step), None) if others > 0 => plan
                 .steps
                 .push(step.waiting_for(WaitsFor::Deletion(others))),
-            (Ok(step), None) => plan.steps.push(step),
+            (Ok(step), None) => copy_into_account(view, place, &source, step, plan),
             (Ok(step), Some(missing)) => plan.steps.push(step.waiting_for(missing)),
             (Err(finding), _) => plan.findings.push(finding),
         }
     }
 }
 
-/// What a copy is made from, and what has to happen before it can be.
-struct CopySource {
-    from: Reference,
-    waits_for: Option<WaitsFor>,
+/// The first copy into an account is noted on the object, and is of an image that is lent to that account.
+fn copy_into_account(
+    view: &View<'_>,
+    place: &Place,
+    source: &CopySource<'_, '_>,
+    step: Step,
+    plan: &mut Plan,
+) {
+    let desired = view.desired;
+    let name = desired.account_name(place);
+    if step.waits_for.is_some() || desired.is_at_home(place) {
+        plan.steps.push(step);
+        return;
+    }
+    if !desired.recorded_accounts.contains(name) {
+        let mut names = desired.recorded_accounts.clone();
+        names.insert(name.to_owned());
+        let action = Action::RecordAccounts { names };
+        plan.steps
+            .push(Step::on_object(action, Why::NothingMayBeLeftBehind));
+        return;
+    }
+    let lender = source.lender;
+    match lender.and_then(|owned| lend(view, owned, &place.account, plan)) {
+        None => plan.steps.push(step),
+        Some(InTheWay::Wait(waits_for)) => plan.steps.push(step.waiting_for(waits_for)),
+        Some(InTheWay::Finding(finding)) => plan.findings.push(finding),
+    }
 }
 
-impl CopySource {
+/// The place of an account that is filled from another account, of those that lack an image: one whose copies can serve
+/// all others, if there is one.
+fn entry<'a>(view: &View<'a>, account: &str) -> Option<&'a Place> {
+    let desired = view.desired;
+    let mut lacking: Vec<_> = desired
+        .places
+        .iter()
+        .filter(|place| place.account == account && view.known(place).is_some())
+        .filter(|place| view.keeper(place).is_none())
+        .collect();
+    lacking.sort_by_key(|place| {
+        (
+            desired.variant(place) != VARIANT_SOURCE,
+            place.region != desired.source.region(),
+        )
+    });
+    lacking.first().copied()
+}
+
+/// What a copy is made from, and what has to happen before it can be.
+struct CopySource<'v, 'a> {
+    from: Reference,
+    waits_for: Option<WaitsFor>,
+    /// The image, where it is in another account, which has to let this one copy it.
+    lender: Option<&'v Owned<'a>>,
+}
+
+impl CopySource<'_, '_> {
     fn ready(from: Reference) -> Self {
         Self {
             from,
             waits_for: None,
+            lender: None,
         }
     }
 
@@ -85,22 +138,31 @@ impl CopySource {
         Self {
             from,
             waits_for: Some(waits_for),
+            lender: None,
         }
     }
 }
 
-/// The image to copy to `place`: the spec's own if it is one and still there, else any available sibling, one that is
-/// not encrypted first, and the one in the source's region. What is to be as its source is copied from such a one only:
-/// what was encrypted once stays so. An error without a finding: nothing is to be copied yet (the capture comes first).
-fn readable_source(view: &View<'_>, place: &Place) -> Result<CopySource, Option<Finding>> {
+/// The image to copy to `place`: the spec's own if it is one and still there, else any available sibling of the account,
+/// one that is not encrypted first, and the one in the source's region. An account that has none gets one from another
+/// account, in one place. What is to be as its source is copied from such a one only: what was encrypted once stays so.
+/// An error without a finding: nothing is to be copied yet (the capture comes first).
+fn readable_source<'v, 'a>(
+    view: &'v View<'a>,
+    place: &Place,
+) -> Result<CopySource<'v, 'a>, Option<Finding>> {
     let desired = view.desired;
     let serves = |owned: &&Owned<'_>| {
         owned.variant() == VARIANT_SOURCE || desired.variant(place) != VARIANT_SOURCE
     };
+    let is_near = |owned: &&Owned<'_>| owned.place.account == place.account;
+    let can_be_copied =
+        |owned: &&Owned<'_>| owned.image.state == ImageState::Available && owned.is_sealed();
     let sibling = view
         .live_current()
         .filter(serves)
-        .filter(|owned| owned.image.state == ImageState::Available && owned.is_sealed())
+        .filter(is_near)
+        .filter(can_be_copied)
         .min_by_key(|owned| {
             (
                 owned.variant() != VARIANT_SOURCE,
@@ -110,7 +172,7 @@ fn readable_source(view: &View<'_>, place: &Place) -> Result<CopySource, Option<
             )
         });
     let mut complaint = None;
-    if desired.source.is_image() {
+    if desired.source.is_image() && desired.is_at_home(place) {
         match spec_image(view) {
             Ok(source) if source.waits_for.is_none() || sibling.is_none() => return Ok(source),
             Ok(_) => {}
@@ -121,13 +183,56 @@ fn readable_source(view: &View<'_>, place: &Place) -> Result<CopySource, Option<
     if let Some(sibling) = sibling {
         return Ok(CopySource::ready(sibling.reference()));
     }
-    if let Some(owned) = view
+    if let Some(coming) = coming(view, |owned| serves(owned) && is_near(owned)) {
+        return coming;
+    }
+    let refusal = desired.accounts.get(&place.account);
+    if let Some(refusal) = refusal.and_then(|account| account.refusal.clone()) {
+        return Err(Some(refusal));
+    }
+    let lender = view
         .live_current()
         .filter(serves)
-        .min_by_key(|owned| nearness(owned.image.state))
-    {
+        .filter(can_be_copied)
+        .min_by_key(|owned| {
+            (
+                !can_be_lent(view, owned),
+                // EC2 copies from no region that is not enabled for the account that copies.
+                !has_region(view, &place.account, &owned.place.region),
+                owned.variant() != VARIANT_SOURCE,
+                owned.place.region != place.region,
+                owned.place,
+                &owned.image.id,
+            )
+        });
+    match (lender, entry(view, &place.account)) {
+        (Some(lender), Some(entry)) if entry != place => Ok(CopySource::waiting(
+            lender.reference(),
+            WaitsFor::Standing(vec![desired.said(entry)]),
+        )),
+        (Some(lender), _) => Ok(CopySource {
+            lender: Some(lender),
+            ..CopySource::ready(lender.reference())
+        }),
+        (None, _) => coming(view, serves)
+            .unwrap_or_else(|| Err(complaint.or_else(|| only_encrypted(view, place)))),
+    }
+}
+
+fn has_region(view: &View<'_>, account: &str, region: &str) -> bool {
+    let place = Place::new(account, region);
+    view.observed.places.contains_key(&place)
+}
+
+/// The sibling that is nearest to being one that can be copied, among some, and what it waits for.
+fn coming<'v, 'a>(
+    view: &'v View<'a>,
+    is_meant: impl Fn(&&'v Owned<'a>) -> bool,
+) -> Option<Result<CopySource<'v, 'a>, Option<Finding>>> {
+    let live = view.live_current().filter(&is_meant);
+    if let Some(owned) = live.min_by_key(|owned| nearness(owned.image.state)) {
         let waits_for = match owned.image.state {
-            ImageState::Disabled => return Err(disabled(owned)),
+            ImageState::Disabled => return Some(Err(disabled(owned))),
             ImageState::Missing { since } => missing_until(view, owned, since),
             ImageState::Available => WaitsFor::Proof(owned.image.id.clone()),
             _ => WaitsFor::Available {
@@ -135,15 +240,11 @@ fn readable_source(view: &View<'_>, place: &Place) -> Result<CopySource, Option<
                 progress: owned.image.progress,
             },
         };
-        return Ok(CopySource::waiting(owned.reference(), waits_for));
+        return Some(Ok(CopySource::waiting(owned.reference(), waits_for)));
     }
-    if let Some(unproven) = view.unproven_current().next() {
-        return Ok(CopySource::waiting(
-            unproven.reference(),
-            WaitsFor::Proof(unproven.image.id.clone()),
-        ));
-    }
-    Err(complaint.or_else(|| only_encrypted(view, place)))
+    let unproven = view.unproven_current().find(is_meant)?;
+    let waits_for = WaitsFor::Proof(unproven.image.id.clone());
+    Some(Ok(CopySource::waiting(unproven.reference(), waits_for)))
 }
 
 /// Every image that is left of the revision is encrypted, and one is wanted that is not.
@@ -187,7 +288,7 @@ fn disabled(owned: &Owned<'_>) -> Option<Finding> {
 
 /// The image that the spec names, if it may be copied. A name is resolved once: the status has the answer before
 /// the first copy is asked for (design: "Pinning").
-fn spec_image(view: &View<'_>) -> Result<CopySource, Finding> {
+fn spec_image<'v, 'a>(view: &View<'_>) -> Result<CopySource<'v, 'a>, Finding> {
     let desired = view.desired;
     let finding = |reason, message| {
         Err(Finding {
@@ -321,7 +422,7 @@ fn copy_to(
     view: &View<'_>,
     place: &Place,
     known: &Known,
-    source: &CopySource,
+    source: &CopySource<'_, '_>,
 ) -> Result<Step, Finding> {
     let desired = view.desired;
     let Attempt { number, not_before } = attempt(view, place, known)?;
@@ -346,7 +447,12 @@ fn copy_to(
             .copy_token(&desired.revision, variant, place, number),
         tags,
     };
-    let step = Step::at(place, action, Why::WantedByRegions);
+    let why = if desired.is_at_home(place) {
+        Why::WantedByRegions
+    } else {
+        Why::WantedBy("spec.accounts")
+    };
+    let step = Step::at(place, action, why);
     let too_early = not_before.filter(|until| view.now < *until);
     let waits_for = source
         .waits_for
@@ -412,11 +518,14 @@ fn attempt(view: &View<'_>, place: &Place, known: &Known) -> Result<Attempt, Fin
         place: Some(place.clone()),
         message: format!(
             "{how_many} to {} failed: {words}; mend that and change {what_to_change}",
-            place.region
+            view.desired.said(place)
         ),
     };
     match words {
-        Some(words) if is_about_a_key(&words) => Err(finding("a copy".to_owned(), &words)),
+        Some(words) if is_about_a_key(&words) => {
+            let words = format!("{words}; {}", statement_for(place));
+            Err(finding("a copy".to_owned(), &words))
+        }
         Some(words) if failed.len() >= MOST_FAILURES => {
             Err(finding(format!("{MOST_FAILURES} copies"), &words))
         }
@@ -463,6 +572,26 @@ fn is_about_a_key(words: &str) -> bool {
     .any(|said| words.contains(said))
 }
 
+/// What the policy of a key has to say so that `place` can copy with it. The keys are their owner's: Amity changes none
+/// (EC2 User Guide, "Copy an AMI"; AWS KMS Developer Guide, "Allowing users in other accounts to use a KMS key").
+fn statement_for(place: &Place) -> String {
+    let partition = match place.region.split('-').next() {
+        Some("cn") => "aws-cn",
+        _ if place.region.starts_with("us-gov-") => "aws-us-gov",
+        _ => "aws",
+    };
+    let statement = serde_json::json!({
+        "Effect": "Allow",
+        "Principal": {"AWS": format!("arn:{partition}:iam::{}:root", place.account)},
+        "Action": [
+            "kms:DescribeKey", "kms:CreateGrant", "kms:Decrypt", "kms:ReEncrypt*",
+            "kms:GenerateDataKeyWithoutPlaintext",
+        ],
+        "Resource": "*",
+    });
+    format!("the policies of the keys that encrypt the source and the copy have to say {statement}")
+}
+
 /// An image that an object of this name left behind when it was deleted. Its token is used up: EC2 would
 /// answer with this very image again, for ever. The seal tells it from a stranger's copy of its tags.
 fn has_been_retained(owned: &Owned<'_>) -> bool {
@@ -474,10 +603,15 @@ fn has_been_retained(owned: &Owned<'_>) -> bool {
 /// but may be yet, and a copy of the copy would be a second one (invariant 3). A token is no help, since what was
 /// captured or registered has none.
 fn unlisted_original(view: &View<'_>, place: &Place, known: &Known) -> Option<WaitsFor> {
+    // It may be of another account.
     let is_known = |id: &str| {
-        let listed = known.images.iter().map(|image| &image.id);
-        let dead = known.dead.iter().map(|dead| &dead.id);
-        listed.chain(dead).any(|known| known == id)
+        let there = view.observed.known();
+        let mut there = there.filter(|(other, _)| other.region == place.region);
+        there.any(|(_, known)| {
+            let listed = known.images.iter().map(|image| &image.id);
+            let dead = known.dead.iter().map(|dead| &dead.id);
+            listed.chain(dead).any(|known| known == id)
+        })
     };
     let is_unlisted = |owned: &Owned<'_>| {
         let source = owned.image.tags.get(tag::SOURCE);

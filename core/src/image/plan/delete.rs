@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::lending::{lent_to, take_back};
 use super::parameters;
 use super::retire::{delete_snapshots, deregister};
 use super::seal::seal;
@@ -38,29 +39,31 @@ pub(crate) fn delete(view: &View<'_>, plan: &mut Plan) {
         .ours()
         .filter(|owned| !view.is_the_users(owned.place, &owned.image.id))
     {
-        plan.steps.push(match owned.image.state {
-            ImageState::Missing { since } => {
-                let action = Action::DeregisterImage {
-                    id: owned.image.id.clone(),
-                };
-                let until = since + view.desired.consistency_window;
-                Step::at(owned.place, action, Why::ObjectIsDeleted).waiting_for(WaitsFor::Missing {
-                    id: owned.image.id.clone(),
-                    until,
-                })
-            }
-            _ => {
-                let step = deregister(view, owned, Why::ObjectIsDeleted);
-                match parameters::nobody_reads_it(view, owned) {
-                    Ok(()) => step,
-                    Err(waits_for) => step.waiting_for(waits_for),
-                }
-            }
-        });
+        plan.steps.push(end_of(view, owned));
     }
     delete_snapshots(view, &Why::ObjectIsDeleted, plan);
     plan.steps.push(release(view));
     plan.findings.extend(way_out(view));
+}
+
+/// The deregistration of an image, which waits until lists show it again or it is certainly gone, and until no parameter
+/// names it.
+fn end_of(view: &View<'_>, owned: &Owned<'_>) -> Step {
+    if let ImageState::Missing { since } = owned.image.state {
+        let id = owned.image.id.clone();
+        let until = since + view.desired.consistency_window;
+        let waits_for = WaitsFor::Missing {
+            id: id.clone(),
+            until,
+        };
+        let action = Action::DeregisterImage { id };
+        return Step::at(owned.place, action, Why::ObjectIsDeleted).waiting_for(waits_for);
+    }
+    let step = deregister(view, owned, Why::ObjectIsDeleted);
+    match parameters::nobody_reads_it(view, owned) {
+        Ok(()) => step,
+        Err(waits_for) => step.waiting_for(waits_for),
+    }
 }
 
 /// Marks what stays, so that nothing takes it for its own later; then lets the object go.
@@ -85,10 +88,12 @@ fn retain(view: &View<'_>, plan: &mut Plan) {
     let may_mark = view.now < since + MARKING_TIME;
     if may_mark {
         seal(view, plan);
+        take_back(view, plan);
         parameters::mark_retained(view, &time, plan);
         let images = view
             .ours()
-            .filter(|owned| !matches!(owned.image.state, ImageState::Missing { .. }));
+            .filter(|owned| !matches!(owned.image.state, ImageState::Missing { .. }))
+            .filter(|owned| lent_to(owned).is_empty());
         // Whose tags say that a parameter may be there is marked after it.
         let steps = images.map(|owned| {
             let step = mark(owned.place, &owned.image.id);
@@ -123,7 +128,7 @@ fn retain(view: &View<'_>, plan: &mut Plan) {
 fn not_read_yet(view: &View<'_>) -> Vec<Place> {
     let waiting = view.observed.unreadable().filter(|(place, unreadable)| {
         unreadable.reason == conditions::WAITING_FOR_INVENTORY
-            && view.desired.account_id.as_ref() == Some(&place.account)
+            && view.desired.accounts.contains_key(&place.account)
     });
     waiting.map(|(place, _)| place.clone()).collect()
 }

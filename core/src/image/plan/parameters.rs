@@ -362,7 +362,7 @@ fn remove(view: &View<'_>, place: &Place, plan: &mut Plan) {
 /// that cannot be read, or lacks the image still, keeps no other from it.
 fn is_rolled_out(view: &View<'_>) -> bool {
     let desired = view.desired;
-    let is_old = |owned: &Owned<'_>| owned.is_published() && !owned.is_of(&desired.revision);
+    let is_old = |owned: &Owned<'_>| owned.is_published() && view.has_successor(owned);
     let mut standing = desired
         .places
         .iter()

@@ -57,7 +57,10 @@ fn publish_image(view: &View<'_>, owned: &Owned<'_>) -> Step {
         return step;
     }
     step.waiting_for(WaitsFor::Standing(
-        missing.iter().map(|place| place.region.clone()).collect(),
+        missing
+            .iter()
+            .map(|place| view.desired.said(place))
+            .collect(),
     ))
 }
 

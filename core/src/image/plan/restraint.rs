@@ -26,9 +26,11 @@ fn hold_back_deregistrations(view: &View<'_>, plan: &mut Plan) {
         let Some(owned) = deregistered(view, step) else {
             continue;
         };
+        // What parameters say is read at the last moment, and not again and again while something uses the image.
+        let is_next = matches!(step.waits_for, None | Some(WaitsFor::Parameters(_)));
         let kept = held(view, owned)
             .or_else(|| too_many(view, owned))
-            .or_else(|| in_use(view, owned).filter(|_| step.waits_for.is_none()));
+            .or_else(|| in_use(view, owned).filter(|_| is_next));
         let Some(kept) = kept.or_else(|| protected(view, owned, step)) else {
             continue;
         };
@@ -127,7 +129,7 @@ fn protected(view: &View<'_>, owned: &Owned<'_>, step: &mut Step) -> Option<Kept
 fn too_many(view: &View<'_>, owned: &Owned<'_>) -> Option<Kept> {
     let is_lifted = view
         .desired
-        .limit_lifted_until
+        .limit_lifted_until(&owned.place.account)
         .is_some_and(|until| view.now < until);
     // What lost the tag because its region is no longer wanted has no successor there.
     let has_successor = view.desired.wants(owned.place) && !view.desired.is_being_deleted();
@@ -135,7 +137,8 @@ fn too_many(view: &View<'_>, owned: &Owned<'_>) -> Option<Kept> {
     if !may_be_missed || is_lifted {
         return None;
     }
-    let Some(Departures { going, published }) = view.observed.departures else {
+    let counted = view.observed.departures.get(&owned.place.account).copied();
+    let Some(Departures { going, published }) = counted else {
         return Some(Kept {
             waits_for: WaitsFor::Departures,
             finding: None,
@@ -150,7 +153,7 @@ fn too_many(view: &View<'_>, owned: &Owned<'_>) -> Option<Kept> {
          2026-03-01T12:00:00Z), else put back what was deleted or changed",
         owned.place.account,
         Departures::FEW,
-        view.desired.account_name
+        view.desired.account_name(owned.place)
     );
     Some(Kept {
         waits_for: WaitsFor::Acknowledgement,

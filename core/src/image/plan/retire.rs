@@ -86,8 +86,10 @@ fn no_longer_needed(view: &View<'_>, owned: &Owned<'_>) -> Option<Why> {
         let intermediate = *owned.place == desired.source_place() && !owned.was_published();
         return Some(if intermediate {
             Why::IntermediateNoLongerNeeded
-        } else {
+        } else if desired.is_at_home(owned.place) {
             Why::RegionNoLongerWanted
+        } else {
+            Why::NoLongerIn("spec.accounts")
         });
     }
     let keeper = view.standing_in(owned.place)?;
@@ -116,9 +118,17 @@ fn is_kept_for_a_revert(view: &View<'_>, owned: &Owned<'_>) -> bool {
         desired.wants(owned.place) && owned.image.state == ImageState::Available
     };
     let superseded = |owned: &Owned<'_>| Some((owned.superseded_at()?, owned.revision()?));
-    let (Some((_, revision)), true) = (superseded(owned), is_kept_kind(&owned)) else {
+    let (Some((at, revision)), true) = (superseded(owned), is_kept_kind(&owned)) else {
         return false;
     };
+    // Of two that are encrypted otherwise, the one that was published last is what a revert publishes.
+    let is_former = view.ours().any(|other| {
+        let is_later = other.superseded_at().is_some_and(|later| later > at);
+        other.place == owned.place && is_later && other.is_of(&revision) && is_kept_kind(&other)
+    });
+    if is_former {
+        return is_younger_than(at, desired.kept_for, view.now);
+    }
     let mut latest: BTreeMap<Revision, Timestamp> = BTreeMap::new();
     let others = view.ours().filter(|other| !other.is_of(&desired.revision));
     for (at, revision) in others.filter(is_kept_kind).filter_map(superseded) {

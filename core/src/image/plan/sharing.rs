@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::When;
+use super::lending::{lent_to, may_be_copying};
 use super::step::{Action, Finding, Plan, Step, WaitsFor, Why};
 use super::view::{Owned, View};
 use crate::api::conditions;
@@ -141,7 +142,13 @@ fn change(
 ) -> PermissionChange {
     let is_image = id == owned.image.id;
     let may = |grantee: &Grantee| is_image || grantee.is_account();
-    sharing.change(seen, may, may_be_shared(view, owned))
+    let mut change = sharing.change(seen, may, may_be_shared(view, owned));
+    // What is lent is taken back elsewhere, and nothing from whoever is copying it.
+    let lent = lent_to(owned);
+    change.remove.retain(|grantee| {
+        !lent.contains(grantee.id()) && !may_be_copying(view, owned, grantee.id())
+    });
+    change
 }
 
 /// Whether everybody may launch it, which lists show.

@@ -1,6 +1,6 @@
 //! What a plan is made of: steps that are one call each, with why, and what they wait for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use jiff::Timestamp;
@@ -117,6 +117,11 @@ pub enum Action {
         revision: Revision,
         /// What EC2 shows.
         platform_details: String,
+    },
+    /// Note on the object in which accounts it may have images besides its home.
+    RecordAccounts {
+        /// The names of the `AwsAccount`s.
+        names: BTreeSet<String>,
     },
     /// Write the ConfigMap that names the published images.
     WriteConfigMap {
@@ -244,6 +249,7 @@ impl Action {
             Self::StoreFinalizer => "StoreFinalizer",
             Self::RecordCapture { .. } => "RecordCapture",
             Self::RecordDiscard { .. } => "RecordDiscard",
+            Self::RecordAccounts { .. } => "RecordAccounts",
             Self::WriteConfigMap { .. } => "WriteConfigMap",
             Self::DeleteConfigMap { .. } => "DeleteConfigMap",
             Self::ReleaseFinalizer => "ReleaseFinalizer",
@@ -315,12 +321,18 @@ impl fmt::Display for Action {
             Self::RecordCapture { revision } | Self::RecordDiscard { revision, .. } => {
                 write!(f, " {revision}")
             }
+            Self::RecordAccounts { names } => {
+                let mut names = names.iter();
+                names.try_for_each(|name| write!(f, " {name}"))
+            }
             Self::WriteConfigMap { name, data } => {
                 write!(f, " {name}")?;
                 data.iter()
                     .try_for_each(|(region, id)| write!(f, " {region}={id}"))
             }
-            Self::DeleteConfigMap { name } => write!(f, " {name}"),
+            Self::DeleteConfigMap { name } | Self::DeleteParameter { name } => {
+                write!(f, " {name}")
+            }
             Self::RegisterImage { registration, .. } => write!(f, " {}", registration.snapshot),
             Self::CreateImage { instance, .. } => write!(f, " {instance}"),
             Self::CopyImage {
@@ -342,7 +354,6 @@ impl fmt::Display for Action {
                 let how = if tags.is_empty() { " overwriting" } else { "" };
                 write!(f, " {name}={image}{how}")
             }
-            Self::DeleteParameter { name } => write!(f, " {name}"),
             Self::TagParameter { name, tags } => {
                 write!(f, " {name}")?;
                 tags.iter()
@@ -386,6 +397,10 @@ pub enum Why {
     RegionNoLongerWanted,
     /// Every wanted place stands, and no wanted place uses it.
     IntermediateNoLongerNeeded,
+    /// The account copies it.
+    CopiedBy(String),
+    /// The account has its copy.
+    NoLongerCopiedBy(String),
     /// Its place has another of the same revision, encrypted as the spec says.
     EncryptedOtherwise,
     /// It failed, and its place has another.
@@ -433,6 +448,8 @@ impl fmt::Display for Why {
             Self::NoLongerIn(field) => write!(f, "no longer in {field}"),
             Self::RegionNoLongerWanted => f.write_str("the region is no longer in spec.regions"),
             Self::IntermediateNoLongerNeeded => f.write_str("every region stands and none uses it"),
+            Self::CopiedBy(account) => write!(f, "account {account} copies it"),
+            Self::NoLongerCopiedBy(account) => write!(f, "account {account} no longer copies it"),
             Self::EncryptedOtherwise => {
                 f.write_str("its region has another that is encrypted as spec.regions says")
             }

@@ -62,7 +62,12 @@ pub(super) fn ready(view: &View<'_>, plan: &Plan) -> Verdict {
         return Verdict::new(type_, status, gravest.reason, messages(plan));
     }
     if view.desired.is_being_deleted() {
-        return Verdict::new(type_, "False", conditions::DELETING, what_is_next(plan));
+        return Verdict::new(
+            type_,
+            "False",
+            conditions::DELETING,
+            what_is_next(view, plan),
+        );
     }
     if is_in_sync(view, plan) {
         let regions = view.desired.places.len();
@@ -75,7 +80,13 @@ pub(super) fn ready(view: &View<'_>, plan: &Plan) -> Verdict {
             plan.steps
                 .iter()
                 .find(|step| matches!(step.waits_for, Some(WaitsFor::Readable(_))))
-                .map(|_| format!("{} ({})", what_is_next(plan), what_cannot_be_read(view))),
+                .map(|_| {
+                    format!(
+                        "{} ({})",
+                        what_is_next(view, plan),
+                        what_cannot_be_read(view)
+                    )
+                }),
         );
         said.extend(plan.notes.iter().map(|note| note.message.clone()));
         let told = [conditions::RETAINED, conditions::IN_USE];
@@ -84,7 +95,12 @@ pub(super) fn ready(view: &View<'_>, plan: &Plan) -> Verdict {
         let reason = reason.unwrap_or(conditions::IN_SYNC);
         return Verdict::new(type_, "True", reason, said.join("; "));
     }
-    Verdict::new(type_, "False", conditions::PROGRESSING, what_is_next(plan))
+    Verdict::new(
+        type_,
+        "False",
+        conditions::PROGRESSING,
+        what_is_next(view, plan),
+    )
 }
 
 fn what_cannot_be_read(view: &View<'_>) -> String {
@@ -104,22 +120,17 @@ pub(super) fn available(
     regions: &[RegionStatus],
 ) -> Verdict {
     let type_ = conditions::AVAILABLE;
-    let is_read = |name: &str| {
-        view.desired
-            .places
-            .iter()
-            .any(|place| place.region == name && view.known(place).is_some())
-    };
-    let (read, unread): (Vec<_>, Vec<_>) = regions.iter().partition(|region| is_read(&region.name));
-    let unread: Vec<_> = unread
-        .into_iter()
-        .map(|region| region.name.as_str())
-        .collect();
+    let places = view.desired.places.iter().zip(regions);
+    let (read, unread): (Vec<_>, Vec<_>) =
+        places.partition(|(place, _)| view.known(place).is_some());
     let lacking: Vec<_> = read
-        .iter()
-        .filter(|region| region.published_image_id.is_none())
-        .map(|region| region.name.as_str())
+        .into_iter()
+        .filter(|(_, region)| region.published_image_id.is_none())
         .collect();
+    let said = |some: &[(&Place, &RegionStatus)]| {
+        let names = some.iter().map(|(place, _)| view.desired.said(place));
+        names.collect::<Vec<_>>().join(", ")
+    };
     if lacking.is_empty() && unread.is_empty() {
         let message = format!(
             "an image is published in {}",
@@ -132,27 +143,25 @@ pub(super) fn available(
         .iter()
         .find(|old| old.type_ == type_)
         .map(|old| old.status.as_str());
-    let lost = |name: &&str| {
-        before
-            .regions
-            .iter()
-            .any(|region| region.name == **name && region.published_image_id.is_some())
+    let lost = |(_, lacks): &(&Place, &RegionStatus)| {
+        let mut before = before.regions.iter();
+        before.any(|region| region.is_of(lacks) && region.published_image_id.is_some())
     };
     let stays = was == Some("True") && !lacking.iter().any(lost);
     if !unread.is_empty() && (stays || lacking.is_empty()) {
         let status = if stays { "True" } else { "Unknown" };
-        let message = format!("{} cannot be read", unread.join(", "));
+        let message = format!("{} cannot be read", said(&unread));
         return Verdict::new(type_, status, conditions::REGION_UNREADABLE, message);
     }
     if stays && lacking.len() < regions.len() {
-        let message = format!("published, and on its way to {}", lacking.join(", "));
+        let message = format!("published, and on its way to {}", said(&lacking));
         return Verdict::new(type_, "True", conditions::PUBLISHED, message);
     }
     Verdict::new(
         type_,
         "False",
         conditions::PROGRESSING,
-        format!("no image is published in {}", lacking.join(", ")),
+        format!("no image is published in {}", said(&lacking)),
     )
 }
 
@@ -210,7 +219,7 @@ pub(super) fn reconciling(plan: &Plan, view: &View<'_>) -> Option<Verdict> {
         conditions::RECONCILING,
         "True",
         reason,
-        what_is_next(plan),
+        what_is_next(view, plan),
     ))
 }
 
@@ -248,7 +257,7 @@ fn messages(plan: &Plan) -> String {
     said.join("; ")
 }
 
-fn what_is_next(plan: &Plan) -> String {
+fn what_is_next(view: &View<'_>, plan: &Plan) -> String {
     let Some(step) = plan.steps.iter().min_by_key(|step| remoteness(step)) else {
         return if plan.findings.is_empty() {
             "nothing is left to do".to_owned()
@@ -257,17 +266,18 @@ fn what_is_next(plan: &Plan) -> String {
         };
     };
     match &step.waits_for {
-        None => format!("{}: {}", what_is_done(step), step.why),
-        Some(waits_for) => format!("{} waits for {waits_for}", what_is_done(step)),
+        None => format!("{}: {}", what_is_done(view, step), step.why),
+        Some(waits_for) => format!("{} waits for {waits_for}", what_is_done(view, step)),
     }
 }
 
 /// The call with what it is about and where.
-fn what_is_done(step: &Step) -> String {
+fn what_is_done(view: &View<'_>, step: &Step) -> String {
     let name = step.action.name();
-    let Some(Place { region, .. }) = &step.place else {
+    let Some(place) = &step.place else {
         return name.to_owned();
     };
+    let region = view.desired.said(place);
     match &step.action {
         Action::CreateImage { instance, .. } => format!("{name} of {instance} in {region}"),
         Action::RegisterImage { registration, .. } => {

@@ -132,6 +132,7 @@ mod tests {
             failure: None,
             used_by: None,
             size_gib: 8,
+            full_bytes: None,
             tags: tags(object, source).into(),
         }
     }

@@ -41,6 +41,7 @@ fn snapshot(id: &str, pending: bool) -> Snapshot {
         failure: None,
         used_by: None,
         size_gib: 8,
+        full_bytes: None,
         tags: tags().into(),
     }
 }
@@ -536,11 +537,13 @@ fn an_image_is_as_far_as_its_snapshots() {
     let mut memory = memory();
     let big = Snapshot {
         size_gib: 30,
+        full_bytes: None,
         progress: Some(40),
         ..snapshot(SNAP, true)
     };
     let small = Snapshot {
         size_gib: 10,
+        full_bytes: None,
         ..snapshot("snap-00000001", false)
     };
     memory.absorb(with_snapshots(

@@ -220,7 +220,8 @@ fn not_too_many_published_images_go_at_once() {
     let step = || deregister(AWAY, "ami-away");
     let going = |going, published| {
         let mut world = world().unwanted(AWAY);
-        world.observed.departures = Some(Departures { going, published });
+        let counted = Departures { going, published };
+        world.observed.departures = BTreeMap::from([(ACCOUNT.to_owned(), counted)]);
         world
     };
     going(20, 25).allows(step());
@@ -228,9 +229,9 @@ fn not_too_many_published_images_go_at_once() {
     going(21, 25).refuses(step(), 9, "21 of 25 published images would go");
     going(21, 25).deleted().refuses(step(), 9, "21 of 25");
     let mut lifted = going(21, 25);
-    lifted.desired.limit_lifted_until = Some(NOW + SignedDuration::from_secs(1));
+    lifted.lift_limit_until(NOW + SignedDuration::from_secs(1));
     lifted.allows(step());
-    lifted.desired.limit_lifted_until = Some(NOW);
+    lifted.lift_limit_until(NOW);
     lifted.refuses(step(), 9, "21 of 25");
     let mut unpublished = going(21, 25);
     unpublished.known(AWAY).images[0]
@@ -242,7 +243,7 @@ fn not_too_many_published_images_go_at_once() {
 #[test]
 fn what_else_would_go_is_counted_first() {
     let mut world = world().unwanted(AWAY);
-    world.observed.departures = None;
+    world.observed.departures.clear();
     world.refuses(deregister(AWAY, "ami-away"), 9, "was not counted");
     world.known(AWAY).images[0].tags.remove(tag::PUBLISHED);
     world.allows(deregister(AWAY, "ami-away"));
