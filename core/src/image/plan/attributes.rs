@@ -80,13 +80,14 @@ fn deprecation_of(
 
 /// Deprecates an image now, unless it is or is about to be.
 fn at_once(view: &View<'_>, owned: &Owned<'_>) -> Option<AttributeChange> {
-    let soon = view.now + AT_ONCE;
+    // Rounded as it is written, or what was written up would be written again until its time came near.
+    let soon = whole_minutes(view.now + AT_ONCE);
     let is_deprecated = owned
         .image
         .attributes
         .deprecation
         .is_some_and(|at| at <= soon);
-    (!is_deprecated).then(|| AttributeChange::Deprecation(Some(whole_minutes(soon))))
+    (!is_deprecated).then(|| AttributeChange::Deprecation(Some(soon)))
 }
 
 /// A superseded image that is kept names its successor, and then is deprecated, where that is asked for.
