@@ -148,8 +148,7 @@ impl Claims {
             images.filter(|held| {
                 held.is_image()
                     && held.is_sealed()
-                    && (held.tags.contains_key(tag::PUBLISHED)
-                        || held.tags.contains_key(tag::SUPERSEDED))
+                    && held.tags.tell_of_publication()
                     && !held.tags.contains_key(tag::RETAINED)
             })
         };

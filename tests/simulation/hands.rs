@@ -171,10 +171,21 @@ fn call(
     action: &str,
     parameters: &[(&str, &str)],
 ) -> Vec<String> {
-    universe.note(&format!("by hand: {action} {parameters:?} in {region}"));
     let caller = Caller::ec2(account.access_key, region);
+    call_as(universe, &caller, action, parameters)
+}
+
+/// The same, of any service.
+pub fn call_as(
+    universe: &Universe,
+    caller: &Caller,
+    action: &str,
+    parameters: &[(&str, &str)],
+) -> Vec<String> {
+    let region = &caller.region;
+    universe.note(&format!("by hand: {action} {parameters:?} in {region}"));
     let request = Request::new(action, parameters);
-    let answer = lock(&universe.world).call(universe.clock.now(), &caller, &request);
+    let answer = lock(&universe.world).call(universe.clock.now(), caller, &request);
     assert_eq!(answer.error, None, "{action}: {}", answer.body);
     answer.made
 }

@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ec2sim::{CallSummary, Caller, Request};
+use ec2sim::{CallSummary, Caller};
 use serde_json::{Value, json};
 
 use crate::cast::{Account, Key};
 use crate::expected::wanted;
+use crate::hands::call_as;
 use crate::process::lock;
 use crate::universe::Universe;
 
@@ -121,31 +122,13 @@ pub fn write(universe: &Universe, account: &Account, region: &str, name: &str) {
 
 /// Somebody deletes the parameter.
 pub fn delete(universe: &Universe, account: &Account, region: &str, name: &str) {
-    call(
-        universe,
-        account,
-        region,
-        "DeleteParameter",
-        &[("Name", name)],
-    );
+    let caller = Caller::ssm(account.access_key, region);
+    call_as(universe, &caller, "DeleteParameter", &[("Name", name)]);
 }
 
 /// Somebody has a parameter of the name.
 pub fn take(universe: &Universe, account: &Account, region: &str, name: &str) {
     let theirs = [("Name", name), ("Value", "theirs"), ("Type", "String")];
-    call(universe, account, region, "PutParameter", &theirs);
-}
-
-fn call(
-    universe: &Universe,
-    account: &Account,
-    region: &str,
-    action: &str,
-    parameters: &[(&str, &str)],
-) {
-    universe.note(&format!("by hand: {action} {parameters:?} in {region}"));
     let caller = Caller::ssm(account.access_key, region);
-    let request = Request::new(action, parameters);
-    let answer = lock(&universe.world).call(universe.clock.now(), &caller, &request);
-    assert_eq!(answer.error, None, "{action}: {}", answer.body);
+    call_as(universe, &caller, "PutParameter", &theirs);
 }

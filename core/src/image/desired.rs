@@ -330,11 +330,8 @@ impl Desired {
             return None;
         };
         let source = image.tags.get(tag::SOURCE)?.parse::<Reference>().ok()?;
-        let was_published = [tag::PUBLISHED, tag::SUPERSEDED]
-            .iter()
-            .any(|key| image.tags.contains_key(key));
         let is_registered = source.is_snapshot()
-            && !was_published
+            && !image.tags.tell_of_publication()
             && image.state == ImageState::Available
             && image.tags.get(tag::REVISION) == Some(self.revision.as_str());
         let shown = image.platform_details.as_deref().unwrap_or_default();

@@ -393,10 +393,7 @@ fn a_second_image_that_may_be_used_stays(
     step: &Step,
 ) -> Option<String> {
     let going = facts.deregistered(place, step)?;
-    let was_published = [tag::PUBLISHED, tag::SUPERSEDED]
-        .iter()
-        .any(|key| going.tags.contains_key(key));
-    let may_be_used = was_published || going.last_launched.is_some();
+    let may_be_used = going.tags.tell_of_publication() || going.last_launched.is_some();
     let is_wanted = facts.is_of_wanted_revision(going)
         && facts.desired.wants(place)
         && variant_of(going) == facts.desired.variant(place);
@@ -474,9 +471,7 @@ fn an_image_that_a_parameter_names_stays(
     step: &Step,
 ) -> Option<String> {
     let going = facts.deregistered(place, step)?;
-    let was_published = [tag::PUBLISHED, tag::SUPERSEDED]
-        .iter()
-        .any(|key| going.tags.contains_key(key));
+    let was_published = going.tags.tell_of_publication();
     let mut here = facts.observed.known_at(place)?.images.iter();
     let may_be_there = here.any(|image| {
         facts.standing(image) == Some(Standing::Ours) && image.tags.contains_key(tag::PARAMETER)

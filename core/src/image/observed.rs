@@ -12,7 +12,7 @@ use super::permissions::Permissions;
 use super::plan::Action;
 use super::tags::Tags;
 use crate::api::ImageUser;
-use crate::api::conditions::Reason;
+use crate::api::conditions::{self, Reason};
 
 /// What is known of everything that one `MachineImage` could own or need.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -138,6 +138,13 @@ pub struct Unreadable {
     pub reason: Reason,
     /// A sentence naming the region and what to do.
     pub message: String,
+}
+
+impl Unreadable {
+    /// Whether it does not pass by itself: somebody has to give a right or credentials.
+    pub fn lasts(&self) -> bool {
+        [conditions::ACCESS_DENIED, conditions::NO_CREDENTIALS].contains(&self.reason)
+    }
 }
 
 /// An image, in some 400 bytes of ours.

@@ -61,6 +61,11 @@ impl Tags {
         std::iter::from_fn(move || Some((spelled(next()?), next()?)))
     }
 
+    /// Whether they say that somebody may have been told to use the image that carries them.
+    pub fn tell_of_publication(&self) -> bool {
+        self.contains_key(tag::PUBLISHED) || self.contains_key(tag::SUPERSEDED)
+    }
+
     /// Puts a tag in, in place of one with the same key.
     pub fn insert(&mut self, key: &str, value: &str) {
         self.extend([(key.to_owned(), value.to_owned())]);

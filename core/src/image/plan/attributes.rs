@@ -87,7 +87,7 @@ fn at_once(view: &View<'_>, owned: &Owned<'_>) -> Option<AttributeChange> {
         .attributes
         .deprecation
         .is_some_and(|at| at <= soon);
-    (!is_deprecated).then(|| AttributeChange::Deprecation(Some(soon)))
+    (!is_deprecated).then_some(AttributeChange::Deprecation(Some(soon)))
 }
 
 /// A superseded image that is kept names its successor, and then is deprecated, where that is asked for.

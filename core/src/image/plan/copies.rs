@@ -35,26 +35,31 @@ pub(crate) fn fill(view: &View<'_>, plan: &mut Plan) {
             .iter()
             .filter_map(|place| disabled(view.keeper(place)?)),
     );
-    let lacks_it = |place: &&Place| view.keeper(place).is_none();
-    for place in view.desired.places.iter().filter(lacks_it) {
-        let finding = readable_source(view, place).err().flatten();
-        plan.findings
-            .extend(finding.filter(|finding| !plan.findings.contains(finding)));
-    }
     for place in &view.desired.places {
+        let keeper = view.keeper(place);
+        let missing_since = match keeper.map(|owned| (owned, owned.image.state)) {
+            None => None,
+            Some((owned, ImageState::Missing { since })) => Some((owned, since)),
+            Some(_) => continue,
+        };
+        let source = match readable_source(view, place) {
+            Ok(source) => source,
+            Err(finding) => {
+                let finding = finding.filter(|_| keeper.is_none());
+                plan.findings
+                    .extend(finding.filter(|finding| !plan.findings.contains(finding)));
+                continue;
+            }
+        };
         let Some(known) = view.known(place) else {
             continue;
         };
         if view.unproven_current().any(|owned| owned.place == place) {
             continue;
         }
-        let missing = match view.keeper(place).map(|owned| (owned, owned.image.state)) {
+        let missing = match missing_since {
             None => unlisted_original(view, place, known),
-            Some((owned, ImageState::Missing { since })) => Some(missing_until(view, owned, since)),
-            Some(_) => continue,
-        };
-        let Ok(source) = readable_source(view, place) else {
-            continue;
+            Some((owned, since)) => Some(missing_until(view, owned, since)),
         };
         let others = view.of_another_origin_in(place).count();
         match (copy_to(view, place, known, &source), missing) {

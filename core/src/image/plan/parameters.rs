@@ -487,9 +487,7 @@ fn cannot_be_read(view: &View<'_>, place: &Place, is_awaited: bool, plan: &mut P
     let Some(ParametersView::Unknown(unreadable)) = view.observed.parameters.get(place) else {
         return;
     };
-    let stays =
-        [conditions::ACCESS_DENIED, conditions::NO_CREDENTIALS].contains(&unreadable.reason);
-    if !stays && !is_awaited {
+    if !unreadable.lasts() && !is_awaited {
         return;
     }
     let message = if view.desired.is_being_deleted() {

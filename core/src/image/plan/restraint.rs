@@ -197,9 +197,7 @@ fn in_use(view: &View<'_>, owned: &Owned<'_>) -> Option<Kept> {
                 owned.place.region, unreadable.message
             );
             // What passes by itself is no matter of an object that is as it should be.
-            let matters = view.desired.is_being_deleted()
-                || [conditions::ACCESS_DENIED, conditions::NO_CREDENTIALS]
-                    .contains(&unreadable.reason);
+            let matters = view.desired.is_being_deleted() || unreadable.lasts();
             return Some(Kept {
                 finding: matters.then(|| Finding {
                     reason: unreadable.reason,

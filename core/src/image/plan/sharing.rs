@@ -7,7 +7,6 @@ use super::When;
 use super::lending::{lent_to, may_be_copying};
 use super::step::{Action, Finding, Plan, Step, WaitsFor, Why};
 use super::view::{Owned, View};
-use crate::api::conditions;
 use crate::image::attributes::AttributeChange;
 use crate::image::identity::{Place, is_sealed_snapshot};
 use crate::image::observed::ImageState;
@@ -117,7 +116,7 @@ fn bring_into_line(
         return;
     }
     if let Some(Permissions::Unknown(unreadable)) = seen
-        && [conditions::ACCESS_DENIED, conditions::NO_CREDENTIALS].contains(&unreadable.reason)
+        && unreadable.lasts()
     {
         plan.findings.push(Finding {
             reason: unreadable.reason,

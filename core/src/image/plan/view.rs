@@ -295,7 +295,7 @@ impl Owned<'_> {
 
     /// Whether somebody may have been told to use it.
     pub fn was_published(&self) -> bool {
-        self.is_published() || self.image.tags.contains_key(tag::SUPERSEDED)
+        self.image.tags.tell_of_publication()
     }
 
     /// When it was published, if it is.
