@@ -162,11 +162,12 @@ async fn a_registered_image_is_proven_as_soon_as_its_root_snapshot_is_listed() {
     );
     lab.pass(120).await;
     let known = lab.known(&desired, REGION).await;
-    assert_eq!(known.images[0].root_snapshot.as_deref(), Some(ROOT));
-    assert_eq!(
-        known.images[0].platform_details.as_deref(),
-        Some("Linux/UNIX")
-    );
+    let registered = known.images[0]
+        .registered
+        .as_ref()
+        .expect("it shows no source");
+    assert_eq!(registered.root_snapshot.as_deref(), Some(ROOT));
+    assert_eq!(registered.platform_details.as_deref(), Some("Linux/UNIX"));
     assert_eq!(
         standing(&known.images[0], &desired.identity),
         Standing::Newborn

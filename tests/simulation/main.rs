@@ -77,7 +77,7 @@ fn number(variable: &str) -> Option<u64> {
 /// Runs to the end while nobody waits for a clock.
 fn virtual_time<T>(story: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
+        .enable_time()
         .start_paused(true)
         .build()
         .expect("a runtime");

@@ -41,7 +41,12 @@ const RESTS_FOR: Duration = Duration::from_mins(20);
 
 /// How long it is watched at rest after the last one: a day in one story of fifty, else an hour.
 fn rests_long(seed: u64) -> Duration {
-    Duration::from_hours(if seed.is_multiple_of(50) { 24 } else { 1 })
+    Duration::from_hours(if rests_for_a_day(seed) { 24 } else { 1 })
+}
+
+/// Whether a story is one of the fifty.
+pub fn rests_for_a_day(seed: u64) -> bool {
+    seed.is_multiple_of(50)
 }
 
 /// Something that may be left out of a story.

@@ -13,6 +13,7 @@ use ec2sim::state::ImageState;
 use ec2sim::{CallSummary, Fault, InProcess, World};
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::Client;
 use kube::client::Body;
@@ -30,6 +31,7 @@ use crate::parameters;
 use crate::process::{invariants_broken, lock};
 use crate::replica;
 use crate::sabotage::Sabotage;
+use crate::tale;
 
 /// How often the cluster may be written to in ten minutes, for each object and replica: a roll-out in which everything
 /// goes wrong takes a third of it.
@@ -42,7 +44,8 @@ pub struct Pace {
     pub consistency_window: Duration,
     /// How often a place is read in which nothing goes on.
     pub rest_interval: Duration,
-    /// How long a replica is waited for that fell silent. Most of what is asked of the cluster is its renewal.
+    /// How long a replica is waited for that fell silent. Most of what is asked of the cluster is its renewal, so that a
+    /// minute is seldom, and not where a whole day is waited for.
     pub lease_duration: Duration,
 }
 
@@ -64,7 +67,11 @@ impl Pace {
         Self {
             consistency_window: minutes(&[3, 3, 10]),
             rest_interval: minutes(&[5, 5, 15]),
-            lease_duration: minutes(&[1, 10, 10, 10, 10, 10]),
+            lease_duration: if tale::rests_for_a_day(seed) {
+                Duration::from_mins(10)
+            } else {
+                minutes(&[1, 10, 10, 10, 10, 10, 10, 10])
+            },
         }
     }
 }
@@ -124,6 +131,8 @@ pub struct Universe {
     pub sabotage: Mutex<Option<Sabotage>>,
     /// Images that came back beside what replaced them.
     pub restored: Mutex<BTreeSet<String>>,
+    /// When the cluster was last restored from a backup.
+    put_back: Mutex<Option<Timestamp>>,
     /// The first time that something was wrong which must never be, even for a moment.
     wrong: Mutex<Option<String>>,
     something_is_wrong: Notify,
@@ -169,6 +178,7 @@ impl Universe {
             objects: (0..objects).map(Key::of_many).collect(),
             sabotage: Mutex::default(),
             restored: Mutex::default(),
+            put_back: Mutex::default(),
             wrong: Mutex::default(),
             something_is_wrong: Notify::new(),
             troubles: Mutex::default(),
@@ -239,6 +249,7 @@ impl Universe {
     pub fn restore(&self, backup: &kubesim::Snapshot) {
         self.note("the cluster is restored from a backup");
         lock(&self.kubernetes).restore(backup);
+        *lock(&self.put_back) = Some(self.clock.now());
     }
 
     /// The user deletes a namespace with all that is in it.
@@ -478,6 +489,14 @@ impl Universe {
                 "{} {:?} in {} is deregistered while parameter {name} names it",
                 call.time, call.ids, call.region
             ));
+        }
+        // The statuses of a backup name what was published then, and a leader does not know yet that it is none.
+        let now = self.clock.now();
+        let put_back = *lock(&self.put_back);
+        if put_back
+            .is_some_and(|at| now.duration_since(at).unsigned_abs() < self.pace.lease_duration)
+        {
+            return;
         }
         for object in self.objects.iter().filter_map(|key| self.object(key)) {
             let spec = serde_json::to_value(&object.spec).expect("a spec");

@@ -334,7 +334,9 @@ impl Desired {
             && !image.tags.tell_of_publication()
             && image.state == ImageState::Available
             && image.tags.get(tag::REVISION) == Some(self.revision.as_str());
-        let shown = image.platform_details.as_deref().unwrap_or_default();
+        let registered = image.registered.as_ref();
+        let shown = registered.and_then(|registered| registered.platform_details.as_deref());
+        let shown = shown.unwrap_or_default();
         (is_registered && shown != registration.platform_details).then_some(shown)
     }
 

@@ -162,8 +162,6 @@ pub struct Image {
     pub progress: Option<u8>,
     /// When EC2 made it; absent while only our own call's answer tells of it.
     pub created: Option<Timestamp>,
-    /// The account that owns it, twelve digits.
-    pub owner: String,
     /// `SourceInstanceId`: the instance that it was captured from.
     pub source_instance: Option<String>,
     /// `SourceImageRegion` and `SourceImageId`.
@@ -172,17 +170,39 @@ pub struct Image {
     pub last_launched: Option<Timestamp>,
     /// The ids of the snapshots in its block device mapping.
     pub snapshots: Vec<String>,
-    /// The one among them that the root device is made from.
-    pub root_snapshot: Option<String>,
-    /// EC2's `PlatformDetails`: what it bills instances of the image for, such as `Windows`.
-    pub platform_details: Option<String>,
+    /// What there is to know of an image that shows neither of its sources, as one that was registered of snapshots.
+    pub registered: Option<Box<Registered>>,
     /// What may change of it besides its tags.
     pub attributes: Attributes,
     /// Every tag.
     pub tags: Tags,
 }
 
+/// What tells an image that was registered of snapshots.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Registered {
+    /// The snapshot that the root device is made from.
+    pub root_snapshot: Option<String>,
+    /// EC2's `PlatformDetails`: what it bills instances of the image for, such as `Windows`.
+    pub platform_details: Option<String>,
+}
+
+impl Registered {
+    /// Of this root snapshot.
+    pub fn of(root_snapshot: impl Into<String>) -> Option<Box<Self>> {
+        Some(Box::new(Self {
+            root_snapshot: Some(root_snapshot.into()),
+            platform_details: None,
+        }))
+    }
+}
+
 impl Image {
+    /// The snapshot that the root device is made from, of an image that shows nothing else that it was made from.
+    pub fn root_snapshot(&self) -> Option<&str> {
+        self.registered.as_ref()?.root_snapshot.as_deref()
+    }
+
     /// Whether it is being copied from `source`, by what its tags say or what EC2 shows. `SourceImageId` of
     /// an image with a `SourceInstanceId` is only what the instance was launched from.
     pub fn is_being_copied_from(&self, source: &Reference) -> bool {

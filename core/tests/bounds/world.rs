@@ -9,8 +9,8 @@ use amity_core::image::desired::Desired;
 use amity_core::image::encryption::VARIANT_SOURCE;
 use amity_core::image::identity::{Place, Reference, Revision, tag};
 use amity_core::image::observed::{
-    Dead, Departures, Image, ImageState, Known, Observed, PlaceView, Snapshot, SourceImage,
-    SourceInstance, SourceSnapshot, SourceView, Unreadable, Usage,
+    Dead, Departures, Image, ImageState, Known, Observed, PlaceView, Registered, Snapshot,
+    SourceImage, SourceInstance, SourceSnapshot, SourceView, Unreadable, Usage,
 };
 use jiff::Timestamp;
 use proptest::collection::vec;
@@ -30,13 +30,11 @@ pub fn image(id: &str, tags: BTreeMap<String, String>) -> Image {
         state_reason: None,
         progress: None,
         created: None,
-        owner: "111122223333".to_owned(),
         source_instance: None,
         source_image: None,
         last_launched: None,
         snapshots: Vec::new(),
-        root_snapshot: None,
-        platform_details: None,
+        registered: None,
         attributes: Attributes::default(),
         tags: tags.into(),
     }
@@ -129,7 +127,7 @@ fn one_image(desired: &Desired) -> impl Strategy<Value = Image> + use<> {
                     source_instance: Some(from.id.clone())
                         .filter(|_| is_shown && from.is_instance()),
                     source_image: Some(from.clone()).filter(|_| is_shown && from.is_image()),
-                    root_snapshot: Some(from.id.clone()).filter(|_| is_shown && from.is_snapshot()),
+                    registered: Registered::of(&from.id).filter(|_| is_shown && from.is_snapshot()),
                     snapshots: has_snapshot
                         .then(|| format!("snap-{number}"))
                         .into_iter()

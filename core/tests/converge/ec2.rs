@@ -10,8 +10,8 @@ use amity_core::image::desired::{
 };
 use amity_core::image::identity::{Place, Reference, Standing, is_sealed_snapshot, standing, tag};
 use amity_core::image::observed::{
-    Dead, Departures, Image, ImageState, Known, Observed, PlaceView, Snapshot, SourceImage,
-    SourceInstance, SourceSnapshot, SourceView, Unreadable, Usage,
+    Dead, Departures, Image, ImageState, Known, Observed, PlaceView, Registered, Snapshot,
+    SourceImage, SourceInstance, SourceSnapshot, SourceView, Unreadable, Usage,
 };
 use amity_core::image::plan::step::{Action, Step};
 use amity_core::image::plan::{Reads, SourceQuery, plan, reads};
@@ -266,8 +266,10 @@ impl Ec2 {
                 known.snapshots.retain(|one| one.id != theirs);
                 let bills = platform(self.start.bills_otherwise);
                 let image = self.image_mut(place, &id);
-                image.platform_details = Some(bills);
-                image.root_snapshot = Some(registration.snapshot.clone());
+                image.registered = Some(Box::new(Registered {
+                    root_snapshot: Some(registration.snapshot.clone()),
+                    platform_details: Some(bills),
+                }));
                 image.snapshots = registration.snapshots().map(str::to_owned).collect();
             }
             Action::CopyImage {
@@ -382,13 +384,14 @@ impl Ec2 {
             state_reason: None,
             progress: Some(0),
             created: Some(self.now),
-            owner: ACCOUNT.to_owned(),
             source_instance: None,
             source_image: None,
             last_launched: None,
             snapshots: Vec::new(),
-            root_snapshot: None,
-            platform_details: Some("Linux/UNIX".to_owned()),
+            registered: Some(Box::new(Registered {
+                root_snapshot: None,
+                platform_details: Some("Linux/UNIX".to_owned()),
+            })),
             attributes: Attributes::default(),
             tags: tags.into(),
         });
@@ -644,7 +647,8 @@ pub fn show(image: &mut Image, made_from: Reference) {
     if made_from.is_instance() {
         image.source_instance = Some(made_from.id);
     } else if made_from.is_snapshot() {
-        image.root_snapshot = Some(made_from.id);
+        let registered = image.registered.get_or_insert_default();
+        registered.root_snapshot = Some(made_from.id);
     } else {
         image.source_image = Some(made_from);
     }

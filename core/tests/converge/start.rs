@@ -13,7 +13,7 @@ use amity_core::image::desired::Desired;
 use amity_core::image::encryption::VARIANT_SOURCE;
 use amity_core::image::identity::{Place, Reference, Revision, TagKeys, tag};
 use amity_core::image::observed::{
-    Asked, Image, ImageState, Observed, PlaceView, Refusal, Snapshot, Unreadable,
+    Asked, Image, ImageState, Observed, PlaceView, Refusal, Registered, Snapshot, Unreadable,
 };
 use jiff::{SignedDuration, Timestamp};
 use proptest::collection::{btree_map, vec};
@@ -576,13 +576,14 @@ impl Seed {
             state_reason: None,
             progress: None,
             created: Some(now - SignedDuration::from_mins(age)),
-            owner: ACCOUNT.to_owned(),
             source_instance: None,
             source_image: None,
             last_launched: self.launched.then_some(now),
             snapshots: Vec::new(),
-            root_snapshot: None,
-            platform_details: Some(platform(self.of_another_platform)),
+            registered: Some(Box::new(Registered {
+                root_snapshot: None,
+                platform_details: Some(platform(self.of_another_platform)),
+            })),
             attributes: Attributes::default(),
             tags: image_tags.into(),
         };

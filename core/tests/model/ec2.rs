@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use amity_core::image::attributes::Attributes;
 use amity_core::image::identity::{Reference, tag};
-use amity_core::image::observed::{Image, ImageState, Snapshot};
+use amity_core::image::observed::{Image, ImageState, Registered, Snapshot};
 use amity_core::image::plan::Action;
 use ec2sim::state::{self, SnapshotState};
 use ec2sim::{Answer as Ec2Answer, Caller, ImageSeen, Knobs, Request, World};
@@ -277,13 +277,14 @@ fn image(seen: ImageSeen<'_>) -> Option<Image> {
         state_reason: image.reason.as_ref().map(|reason| reason.message.clone()),
         progress: None,
         created: Some(image.created),
-        owner: image.owner.clone(),
         source_instance: image.source_instance.clone().filter(|_| seen.shows_source),
         source_image: source_image.map(|(region, id)| Reference::new(region.as_str(), id.as_str())),
         last_launched: None,
         snapshots: image.snapshot_ids().map(str::to_owned).collect(),
-        root_snapshot: root.and_then(|device| device.ebs.as_ref()?.snapshot.clone()),
-        platform_details: image.machine.billed_as.map(|platform| platform.to_string()),
+        registered: Some(Box::new(Registered {
+            root_snapshot: root.and_then(|device| device.ebs.as_ref()?.snapshot.clone()),
+            platform_details: image.machine.billed_as.map(|platform| platform.to_string()),
+        })),
         attributes: Attributes::default(),
         tags: seen.tags.into(),
     })

@@ -10,7 +10,7 @@ use amity_core::image::plan::Action;
 use amity_core::image::tags::Tags;
 use jiff::Timestamp;
 
-use crate::ec2::{ACCOUNT, Answer, Reading};
+use crate::ec2::{Answer, Reading};
 use crate::time::{NOW, Steps, WINDOW};
 
 /// What is known of one region.
@@ -456,13 +456,11 @@ fn newborn(id: &str, name: &str, tags: &BTreeMap<String, String>) -> Image {
         state_reason: None,
         progress: None,
         created: None,
-        owner: ACCOUNT.to_owned(),
         source_instance: None,
         source_image: None,
         last_launched: None,
         snapshots: Vec::new(),
-        root_snapshot: None,
-        platform_details: None,
+        registered: None,
         attributes: Attributes::default(),
         tags: tags.into(),
     }

@@ -16,7 +16,8 @@ use amity_core::image::encryption::{Encryption, VARIANT_SOURCE};
 use amity_core::image::identity::{Place, Reference, Revision, TagKeys, tag};
 use amity_core::image::observed::{
     Asked, ConfigMaps, Dead, Departures, Image, ImageState, Known, Observed, PlaceView, Refusal,
-    Snapshot, SourceImage, SourceInstance, SourceSnapshot, SourceView, Unreadable, Usage,
+    Registered, Snapshot, SourceImage, SourceInstance, SourceSnapshot, SourceView, Unreadable,
+    Usage,
 };
 use amity_core::image::permissions::{Grantee, Permissions, Sharing};
 use amity_core::image::plan::{SourceQuery, plan, reads};
@@ -723,7 +724,7 @@ fn known(case: &Case, names: &Names, region: &str, place: &case::Place) -> Resul
             .snapshots
             .iter()
             .filter(|id| place.snapshots.iter().all(|one| one.id != **id))
-            .filter(|id| image.root_snapshot.as_ref() != Some(*id))
+            .filter(|id| image.root_snapshot() != Some(id.as_str()))
         {
             let settled = case::Snapshot {
                 id: id.clone(),
@@ -852,17 +853,18 @@ fn image(case: &Case, names: &Names, region: &str, said: &case::Image) -> Result
         state_reason: said.state_reason.clone(),
         progress: said.progress,
         created: Some(created),
-        owner: ACCOUNT.to_owned(),
         source_instance: instance,
         source_image: made_from,
         last_launched: said.launched.as_deref().map(time).transpose()?,
         snapshots: said.snapshots.clone().unwrap_or(one),
-        root_snapshot: root,
-        platform_details: Some(
-            said.platform
-                .clone()
-                .unwrap_or_else(|| "Linux/UNIX".to_owned()),
-        ),
+        registered: Some(Box::new(Registered {
+            root_snapshot: root,
+            platform_details: Some(
+                said.platform
+                    .clone()
+                    .unwrap_or_else(|| "Linux/UNIX".to_owned()),
+            ),
+        })),
         attributes: match &said.attributes {
             Some(said) => attributes(said)?,
             None => as_asked(&names.0, created, said.published),

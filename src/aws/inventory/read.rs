@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use amity_core::image::attributes::{Attributes, Protection};
 use amity_core::image::identity::{Reference, tag};
-use amity_core::image::observed::{Image, ImageState, Snapshot};
+use amity_core::image::observed::{Image, ImageState, Registered, Snapshot};
 use amity_core::image::tags::Tags;
 use aws_sdk_ec2::Client as Ec2;
 use aws_sdk_ec2::types;
@@ -271,15 +271,13 @@ pub(super) fn image_of(image: &types::Image, state: ImageState) -> Result<Image,
             .and_then(|reason| late::explained(reason.code(), reason.message())),
         progress: None,
         created: image.creation_date().and_then(|text| text.parse().ok()),
-        owner: image.owner_id().unwrap_or_default().to_owned(),
         source_instance: image.source_instance_id().map(str::to_owned),
         source_image: source_image.map(|(region, id)| Reference::new(region, id)),
         last_launched: image
             .last_launched_time()
             .and_then(|text| text.parse::<Timestamp>().ok()),
         snapshots: snapshots_of(image),
-        root_snapshot: root_snapshot(image),
-        platform_details: image.platform_details().map(str::to_owned),
+        registered: registered(image),
         attributes: attributes_of(image),
         tags: tags_of(image.tags()),
     })
@@ -316,6 +314,17 @@ fn snapshots_of(image: &types::Image) -> Vec<String> {
     let mut ids: Vec<String> = ids.map(str::to_owned).collect();
     ids.shrink_to_fit();
     ids
+}
+
+/// What is kept of an image that was registered of snapshots, as far as can be seen.
+fn registered(image: &types::Image) -> Option<Box<Registered>> {
+    let shows_a_source = image.source_instance_id().is_some() || image.source_image_id().is_some();
+    (!shows_a_source).then(|| {
+        Box::new(Registered {
+            root_snapshot: root_snapshot(image),
+            platform_details: image.platform_details().map(str::to_owned),
+        })
+    })
 }
 
 /// The snapshot of the root device.

@@ -77,13 +77,10 @@ fn heap_of(image: &Image) -> usize {
     let texts = [
         Some(&image.id),
         Some(&image.name),
-        Some(&image.owner),
         image.state_reason.as_ref(),
         image.source_instance.as_ref(),
         image.source_image.as_ref().map(|source| &source.id),
         image.source_image.as_ref().map(|source| &source.region),
-        image.root_snapshot.as_ref(),
-        image.platform_details.as_ref(),
     ];
     let snapshots = image.snapshots.capacity() * size_of::<String>()
         + image.snapshots.iter().map(String::capacity).sum::<usize>();

@@ -142,7 +142,7 @@ impl Inventory {
         }
         let known = state.places.get(place);
         match known.and_then(|known| known.memory.view(&published.object)) {
-            Some(known) => published.among(&known.images, &desired.identity),
+            Some(known) => published.among(&known.images, &desired.identity, &place.account),
             None => SourceView::Unreadable(not_read_yet(place)),
         }
     }

@@ -231,8 +231,8 @@ impl fmt::Display for Parameter {
 
 impl Published {
     /// The one among the other object's images in the region that is published; of two, as in the midst of a
-    /// publication, the one that was published last. `identity` is that of whoever asks.
-    pub fn among(&self, images: &[Image], identity: &Identity) -> SourceView {
+    /// publication, the one that was published last. `identity` is that of whoever asks, and `account` has the images.
+    pub fn among(&self, images: &[Image], identity: &Identity, account: &str) -> SourceView {
         let theirs = Identity {
             object: self.object.clone(),
             ..identity.clone()
@@ -253,7 +253,7 @@ impl Published {
                 name: image.name.clone(),
                 architecture: String::new(),
                 state: image.state,
-                owner: image.owner.clone(),
+                owner: account.to_owned(),
                 owner_alias: None,
                 object: Some(self.object.clone()),
             })

@@ -79,8 +79,8 @@ fn newborn_standing(image: &Image, source: &Reference) -> Standing {
     let proven = match (&image.source_instance, &image.source_image) {
         (Some(instance), _) => *instance == source.id,
         (None, Some(made_from)) => made_from == source,
-        (None, None) => match &image.root_snapshot {
-            Some(root) if source.is_snapshot() => *root == source.id,
+        (None, None) => match image.root_snapshot() {
+            Some(root) if source.is_snapshot() => root == source.id,
             _ => return Standing::Unproven,
         },
     };

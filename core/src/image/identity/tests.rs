@@ -5,7 +5,7 @@ use serde_json::json;
 use super::*;
 use crate::image::attributes::Attributes;
 use crate::image::encryption::VARIANT_SOURCE;
-use crate::image::observed::{Image, ImageState};
+use crate::image::observed::{Image, ImageState, Registered};
 use crate::image::tags::Tags;
 
 #[test]
@@ -327,13 +327,11 @@ fn newborn(source: &str) -> Image {
         state_reason: None,
         progress: None,
         created: None,
-        owner: "111122223333".into(),
         source_instance: None,
         source_image: None,
         last_launched: None,
         snapshots: Vec::new(),
-        root_snapshot: None,
-        platform_details: None,
+        registered: None,
         attributes: Attributes::default(),
         tags: identity()
             .birth_tags(&Revision::from("r"), VARIANT_SOURCE, &source, &source)
@@ -376,11 +374,11 @@ fn a_copy_is_proven_by_its_image_while_there_is_no_instance() {
 fn a_registered_image_is_proven_by_its_root_while_there_is_neither() {
     let mut image = newborn("us-east-1/snap-1");
     assert_eq!(stands(&image), Standing::Unproven);
-    image.root_snapshot = Some("snap-1".into());
+    image.registered = Registered::of("snap-1");
     assert_eq!(stands(&image), Standing::Newborn);
-    image.root_snapshot = Some("snap-2".into());
+    image.registered = Registered::of("snap-2");
     assert_eq!(stands(&image), FOREIGN);
-    image.root_snapshot = Some("snap-1".into());
+    image.registered = Registered::of("snap-1");
     image.source_image = Some(Reference::new("us-east-1", "ami-0"));
     assert_eq!(stands(&image), FOREIGN);
     image.source_image = None;
@@ -392,7 +390,7 @@ fn a_registered_image_is_proven_by_its_root_while_there_is_neither() {
 fn a_root_snapshot_proves_no_capture_and_no_copy() {
     for source in ["us-east-1/i-1", "us-east-1/ami-0"] {
         let mut image = newborn(source);
-        image.root_snapshot = Some("snap-1".into());
+        image.registered = Registered::of("snap-1");
         assert_eq!(stands(&image), Standing::Unproven, "{source}");
     }
 }

@@ -21,7 +21,7 @@ use crate::image::desired::{
 };
 use crate::image::identity::Revision;
 use crate::image::observed::{
-    Dead, Departures, SourceImage, SourceInstance, SourceSnapshot, Unreadable,
+    Dead, Departures, Registered, SourceImage, SourceInstance, SourceSnapshot, Unreadable,
 };
 use crate::image::plan::{WaitsFor, Why};
 
@@ -127,13 +127,14 @@ impl World {
             state_reason: None,
             progress: None,
             created: None,
-            owner: "111122223333".to_owned(),
             source_instance: Some("i-1".to_owned()),
             source_image: None,
             last_launched: None,
             snapshots: vec![id.replace("ami", "snap")],
-            root_snapshot: None,
-            platform_details: Some("Linux/UNIX".to_owned()),
+            registered: Some(Box::new(Registered {
+                root_snapshot: None,
+                platform_details: Some("Linux/UNIX".to_owned()),
+            })),
             attributes: Attributes::default(),
             tags: self.tags(more).into(),
         }

@@ -257,7 +257,10 @@ fn an_image_of_another_platform_is_none_of_the_revision() {
     image.tags.insert(tag::SOURCE, &source);
     image.tags.remove(tag::PUBLISHED);
     world.refuses(deregister(HOME, "ami-home"), 5, "the last available image");
-    world.known(HOME).images[0].platform_details = Some("Windows".to_owned());
+    world.known(HOME).images[0].registered = Some(Box::new(Registered {
+        root_snapshot: None,
+        platform_details: Some("Windows".to_owned()),
+    }));
     world.allows(deregister(HOME, "ami-home"));
 }
 
