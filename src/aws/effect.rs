@@ -262,6 +262,7 @@ fn guard(action: &Action) -> Result<(), Failure> {
         | Action::RegisterImage { tags, .. }
         | Action::CopyImage { tags, .. }
         | Action::CreateTags { tags, .. }
+        | Action::Adopt { tags, .. }
             if tags.is_empty() =>
         {
             complain("tags")
@@ -270,6 +271,7 @@ fn guard(action: &Action) -> Result<(), Failure> {
             complain("keys")
         }
         Action::CreateTags { id, .. }
+        | Action::Adopt { id, .. }
         | Action::DeleteTags { id, .. }
         | Action::ChangePermissions { id, .. }
             if !is_id("ami-", id) && !is_id("snap-", id) =>

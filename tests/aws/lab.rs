@@ -63,12 +63,20 @@ impl Lab {
 
     /// A calm world in which EC2 asks this policy, with the owner of the lab, whether each of its calls may be made.
     pub fn under_policy(policy: &str) -> Self {
-        let policy = Policy::parse("controller", &policy.replace("OWNER_ID", OWNER));
+        Self::under_policies(&[policy])
+    }
+
+    /// The same of several.
+    pub fn under_policies(policies: &[&str]) -> Self {
+        let policies = policies.iter().map(|policy| {
+            let policy = Policy::parse("attached", &policy.replace("OWNER_ID", OWNER));
+            policy.expect("a policy")
+        });
         let mut world = World::example()
             .expect("the example is a world")
             .with_knobs(Knobs::calm());
         world
-            .set_policies(ACCESS_KEY, vec![policy.expect("a policy")])
+            .set_policies(ACCESS_KEY, policies.collect())
             .expect("the key is known");
         Self::over(world, |ec2| ec2)
     }

@@ -1,5 +1,6 @@
 //! Sessions, inventory and effects against ec2sim: the real SDK, no network, time that passes in a moment.
 
+mod adoption;
 mod answers;
 mod asked;
 mod effects;

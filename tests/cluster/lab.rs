@@ -36,6 +36,7 @@ spec:
         accounts: ["222233334444"]
         organizations: ["arn:aws:organizations::111122223333:organization/o-0123456789"]
     public: [{namespaces: {matchLabels: {grants: all}}}]
+    adopt: [{namespaces: {matchLabels: {grants: all}}}]
     parameters: [{namespaces: {matchLabels: {grants: all}}, paths: [/published/]}]
 "#;
 
@@ -219,8 +220,18 @@ impl Lab {
 
     /// What a user of the account with this key does in us-east-1, and EC2's answer.
     pub fn user_does(&self, key: &str, action: &str, parameters: &[(&str, &str)]) -> String {
-        let answer = self.ec2.call(key, "us-east-1", action, parameters);
-        answer.unwrap()
+        self.user_does_in("us-east-1", key, action, parameters)
+    }
+
+    /// The same in another region.
+    pub fn user_does_in(
+        &self,
+        region: &str,
+        key: &str,
+        action: &str,
+        parameters: &[(&str, &str)],
+    ) -> String {
+        self.ec2.call(key, region, action, parameters).unwrap()
     }
 
     /// Launches an instance, and gives its id.

@@ -21,6 +21,7 @@
 //! | [`conversation`] | kubesim, on which the simulations stand, answers as the real API server does |
 
 mod accounts;
+mod adopting;
 mod attributes;
 mod conversation;
 mod fleet;

@@ -119,6 +119,18 @@ impl Plot {
         }
     }
 
+    /// Whether an object with this spec can take back what it left: where it is, as it is, and for the same revision.
+    pub fn can_be_taken_back(&self) -> bool {
+        let spec = &self.spec;
+        let is_left_out = |field: &Value| field.is_null() || *field == json!([]);
+        self.kind() != Kind::Upstream
+            && is_left_out(&spec["follow"])
+            && is_left_out(&spec["accounts"])
+            && is_left_out(&spec["regions"][0]["encryption"])
+            && is_left_out(&spec["publish"]["ssmParameterName"])
+            && is_left_out(&spec["publish"]["configMapName"])
+    }
+
     /// There is no such source any more; the user makes it of another one.
     pub fn source_is_gone(&mut self, kind: Kind, chance: &Chance) {
         self.sources.retain(|other| *other != kind);

@@ -488,6 +488,7 @@ enum Hand {
     Suspends,
     TakesGrants,
     DeletesNamespace,
+    RetainsAndTakesBack,
     RemovesSource,
     TakesName,
     TakesParameterName,
@@ -546,6 +547,9 @@ impl Tale<'_> {
             hands.extend([Hand::WritesParameter, Hand::DeletesParameter]);
         }
         hands.push(Hand::TakesParameterName);
+        if plot.can_be_taken_back() {
+            hands.push(Hand::RetainsAndTakesBack);
+        }
         let hand = *self.chance.pick(&hands);
         let image = || self.chance.pick(&ours).clone();
         let what = format!("{hand:?}");
@@ -580,6 +584,7 @@ impl Tale<'_> {
             Hand::Suspends => return self.suspended(somebody).await,
             Hand::TakesGrants => return self.without_grants(somebody).await,
             Hand::DeletesNamespace => return self.made_anew_in_another_namespace(somebody).await,
+            Hand::RetainsAndTakesBack => return self.retained_and_taken_back(somebody).await,
             Hand::RemovesSource => return self.without_source(somebody).await,
             Hand::TakesName => return self.name_taken(somebody).await,
             Hand::TakesParameterName => return self.parameter_taken(somebody).await,
@@ -673,6 +678,54 @@ impl Tale<'_> {
             .map(|(at, _)| at)
             .collect();
         self.chapter("made anew", &again).await
+    }
+
+    /// The object goes and leaves its images; another of the same name takes them back once somebody says that it shall,
+    /// and nothing is made.
+    async fn retained_and_taken_back(&mut self, at: usize) -> Result<(), String> {
+        let universe = self.universe;
+        self.nobody_uses_an_image();
+        // What else is kept for a revert would stay for good.
+        self.actors[at].plot.spec["retention"] = json!({"revisions": 0});
+        self.chapter("nothing is kept for a revert", &[at]).await?;
+        let Actor { key, plot, .. } = &mut self.actors[at];
+        let (key, mut spec) = (key.clone(), plot.spec.clone());
+        let left = hands::published(universe, &key);
+        spec["deletionPolicy"] = "Retain".into();
+        universe.apply(&key, &spec);
+        universe.delete(&key);
+        self.trouble();
+        self.settle("gone, and its images left", |universe, other| {
+            *other != key || universe.object(other).is_none()
+        })
+        .await?;
+        let listed = left
+            .iter()
+            .map(|(region, id)| json!({"region": region, "imageId": id}));
+        spec["deletionPolicy"] = "Delete".into();
+        spec["adopt"] = listed.collect();
+        let effects = lock(&universe.effects).len();
+        universe.apply(&key, &spec);
+        self.trouble();
+        self.settle("told what would be taken over", |universe, other| {
+            *other != key || oracles::is_stalled(universe, other, "Adopting")
+        })
+        .await?;
+        let done = lock(&universe.effects)[effects..].to_vec();
+        if !done.is_empty() {
+            return Err(format!("done before it was agreed to: {done:?}"));
+        }
+        universe.agree_to_adopt(&key)?;
+        self.trouble();
+        self.becomes_true("taken back").await?;
+        let regions = left.iter().map(|(region, _)| region.clone()).collect();
+        nothing_is_made_twice(&lock(&universe.effects)[effects..], &regions)
+            .map_err(|error| format!("taken back: {error}"))?;
+        let back = hands::published(universe, &key);
+        if back != left {
+            return Err(format!("{back:?} instead of {left:?} was taken back"));
+        }
+        Ok(())
     }
 
     /// What an image was made from is gone: that harms no image, and the next one is made from something else.

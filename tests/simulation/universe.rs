@@ -312,6 +312,23 @@ impl Universe {
         self.apply_manifest(&key.manifest(spec));
     }
 
+    /// Somebody reads what would be taken over, and says that it is meant.
+    pub fn agree_to_adopt(&self, key: &Key) -> Result<(), String> {
+        let object = self.object(key).ok_or("it is gone")?;
+        let status = object.status.unwrap_or_default();
+        let mut conditions = status.conditions.iter();
+        let said = conditions.find_map(|one| one.message.split_once("amity.dev/adopt="));
+        let (_, said) = said.ok_or("it does not say what would be taken over")?;
+        let (revision, _) = said
+            .split_once(':')
+            .ok_or("it does not say of which revision")?;
+        self.note(&format!("{key} may take over images for {revision}"));
+        let mut manifest = key.manifest(&serde_json::to_value(&object.spec).expect("a spec"));
+        manifest["metadata"]["annotations"] = json!({"amity.dev/adopt": revision});
+        self.apply_manifest(&manifest);
+        Ok(())
+    }
+
     fn apply_manifest(&self, manifest: &Value) {
         let applied = lock(&self.kubernetes).apply(manifest);
         applied.unwrap_or_else(|refusal| panic!("{refusal:?}: {manifest}"));

@@ -148,6 +148,13 @@ pub struct Grants {
     #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub public: Vec<PublicGrant>,
 
+    /// Who may take over images of this account that others made (spec.adopt), at most 32 entries;
+    /// one that fits is enough. Whoever takes an image over may deregister it. Default: nobody.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    pub adopt: Vec<AdoptionGrant>,
+
     /// Who may write which parameters of Systems Manager (spec.publish.ssmParameterName), at most
     /// 32 entries; one that fits is enough. Whoever writes a parameter decides what is launched by
     /// it. Default: nobody.
@@ -155,6 +162,21 @@ pub struct Grants {
     #[schemars(length(max = 32))]
     #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub parameters: Vec<ParameterGrant>,
+}
+
+/// These namespaces may take over these images.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AdoptionGrant {
+    /// The namespaces: exactly one of matchNames, matchLabels, all.
+    pub namespaces: NamespaceSelector,
+
+    /// The tags that an image must have, all of them, at most 16, for example
+    /// `amity-adopt: allowed`. Default: none written, that is, any image that the account owns.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("maxProperties" = 16, "additionalProperties" = {"type": "string", "maxLength": 256}))]
+    #[x_kube(validation = rules::some_image_tags())]
+    pub image_tags: Option<BTreeMap<String, String>>,
 }
 
 /// These namespaces may write these parameters.
@@ -510,6 +532,40 @@ impl AwsAccount {
         )))
     }
 
+    /// Whether `namespace` may take over an image that has the tags `image_tags`.
+    ///
+    /// # Errors
+    /// No entry of `spec.grants.adopt` fits; the error names what is missing.
+    pub fn grants_adoption(
+        &self,
+        namespace: Namespace<'_>,
+        image_tags: &BTreeMap<String, String>,
+    ) -> Result<(), NotGranted> {
+        let mut of_namespace = self
+            .spec
+            .grants
+            .adopt
+            .iter()
+            .filter(|grant| grant.namespaces.selects(namespace))
+            .peekable();
+        let account = self.name();
+        if of_namespace.peek().is_none() {
+            return Err(NotGranted(format!(
+                "AwsAccount {account:?} does not let namespace {:?} take over images: add an entry \
+                 for it to spec.grants.adopt",
+                namespace.name
+            )));
+        }
+        if of_namespace.any(|grant| has_tags(image_tags, grant.image_tags.as_ref())) {
+            return Ok(());
+        }
+        Err(NotGranted(format!(
+            "AwsAccount {account:?} lets namespace {:?} take over only images with other tags: give \
+             the image the tags of an entry of spec.grants.adopt, or add an entry",
+            namespace.name
+        )))
+    }
+
     /// Whether `namespace` may write the parameter `name`.
     ///
     /// # Errors
@@ -804,7 +860,13 @@ mod tests {
 
     #[test]
     fn a_grant_with_a_field_of_a_later_version_is_an_error_and_no_wider_grant() {
-        for kind in ["capture", "snapshots", "sourceOwners", "parameters"] {
+        for kind in [
+            "capture",
+            "snapshots",
+            "sourceOwners",
+            "parameters",
+            "adopt",
+        ] {
             let grant = json!({"namespaces": {"all": true}, "onlyOn": "Sundays"});
             let grants = serde_json::from_value::<Grants>(json!({kind: [grant]}));
             let error = grants.unwrap_err().to_string();

@@ -196,7 +196,7 @@ reasons! {
         "The spec asks for something that no region can have, and that only shows when it is all put together, for example a name too long for EC2.",
         "Change the spec as the message says.";
     NOT_GRANTED "NotGranted" [READY, AVAILABLE, SOURCE_RESOLVED, STALLED]
-        "The AwsAccount does not let this namespace use this source, share with whom spec.sharing names, or write the parameter of spec.publish.ssmParameterName.",
+        "The AwsAccount does not let this namespace use this source, share with whom spec.sharing names, take over what spec.adopt lists, or write the parameter of spec.publish.ssmParameterName.",
         "Ask whoever keeps the AwsAccount for the grant that the message names, or use another source or parameter.";
     ACCOUNT_NOT_FOUND "AccountNotFound" [READY, AVAILABLE, SOURCE_RESOLVED, STALLED]
         "There is no AwsAccount of the name in spec.accountName.",
@@ -247,6 +247,14 @@ reasons! {
     REFUSED "Refused" [READY, AVAILABLE, SOURCE_RESOLVED, STALLED]
         "EC2 refused a call for good; the message has its code and words.",
         "Mend what the message says. It is tried again after a change of the spec, and now and then by itself.";
+
+    // What others made and shall be Amity's.
+    ADOPTING "Adopting" [READY, AVAILABLE, STALLED]
+        "spec.adopt lists images that would be taken over; the message says what would change. Nothing is changed, made or copied before somebody says that it is meant.",
+        "If it is, annotate the MachineImage with amity.dev/adopt and the revision that the message names; else take the images out of spec.adopt.";
+    ADOPTION_IMPOSSIBLE "AdoptionImpossible" [READY, AVAILABLE, STALLED]
+        "An image that spec.adopt lists is not there, cannot be launched, or is another MachineImage's.",
+        "Correct or remove what the message names in spec.adopt.";
 
     // What is not Amity's to touch.
     NAME_TAKEN "NameTaken" [READY, AVAILABLE, STALLED]

@@ -9,6 +9,7 @@
     reason = "every printcolumn has a type and a path of its own"
 )]
 
+mod adopt;
 mod attributes;
 mod duration;
 mod follow;
@@ -28,6 +29,7 @@ use serde::{Deserialize, Serialize};
 
 use super::rules;
 
+pub use adopt::AdoptedImage;
 pub use attributes::{Deprecation, DeregistrationProtection, ImdsSupport, SupersededImages};
 pub use follow::Follow;
 pub use publish::Publish;
@@ -62,6 +64,8 @@ pub use words::{Architecture, BootMode, EnaSupport, PlatformDetails};
     validation = rules::source_can_be_followed(),
     validation = rules::accounts_are_others(),
     validation = rules::shared_key_can_be_shared(),
+    validation = rules::adopted_regions_are_wanted(),
+    validation = rules::adopted_image_is_not_the_source(),
     doc = "An Amazon Machine Image that Amity makes, copies to every region asked for, and \
            publishes once it is complete everywhere. It is made of revisions, as a Deployment is \
            of ReplicaSets: a change of spec.source or spec.rebuild builds a new revision beside \
@@ -171,6 +175,19 @@ pub struct MachineImageSpec {
     #[schemars(length(max = 20))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub accounts: Vec<AccountTarget>,
+
+    /// Images of the account that stand for the wanted revision in their regions as if they had been
+    /// made for this object, at most one for each region: what Packer or a person made, or what
+    /// deletionPolicy: Retain left. At first it is only reported what would change, and nothing is
+    /// made or copied. Once the annotation amity.dev/adopt has the revision that the report names,
+    /// the images and their snapshots get this object's tags, and from then on are published,
+    /// kept and deregistered as all others. What is listed for another revision than that is left
+    /// alone. The AwsAccount must grant it (grants.adopt), except for what this namespace's own
+    /// MachineImages retained. Default: none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 40))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["region".into()]))]
+    pub adopt: Vec<AdoptedImage>,
 
     /// Tags for the images and their snapshots, at most 30, from the moment they are made and
     /// kept as they are written here. Tags of others on the same images are left alone. Keys

@@ -12,17 +12,17 @@ mod rules;
 mod schema;
 
 pub use aws_account::{
-    AssumeRole, AwsAccount, AwsAccountSpec, AwsAccountStatus, CaptureGrant, Grants, Namespace,
-    NamespaceSelector, NotGranted, ParameterGrant, PublicGrant, SharingGrant, SnapshotGrant,
-    SourceOwnerGrant, Stray, Strays,
+    AdoptionGrant, AssumeRole, AwsAccount, AwsAccountSpec, AwsAccountStatus, CaptureGrant, Grants,
+    Namespace, NamespaceSelector, NotGranted, ParameterGrant, PublicGrant, SharingGrant,
+    SnapshotGrant, SourceOwnerGrant, Stray, Strays,
 };
 pub use machine_image::{
-    AccountTarget, Architecture, BootMode, DeletionPolicy, Deprecation, DeregistrationProtection,
-    EnaSupport, Encryption, Follow, ImageSource, ImageUser, ImdsSupport, InstanceSource,
-    InstanceVolumes, MachineImage, MachineImageSpec, MachineImageStatus, NameTooLong, NextStep,
-    PlatformDetails, ProgressingRevision, Publish, PublishedRevision, Reboot, RegionProgress,
-    RegionStatus, RegionTarget, Retention, Sharing, SnapshotSource, SnapshotVolume, Source,
-    SupersededImages, Visibility,
+    AccountTarget, AdoptedImage, Architecture, BootMode, DeletionPolicy, Deprecation,
+    DeregistrationProtection, EnaSupport, Encryption, Follow, ImageSource, ImageUser, ImdsSupport,
+    InstanceSource, InstanceVolumes, MachineImage, MachineImageSpec, MachineImageStatus,
+    NameTooLong, NextStep, PlatformDetails, ProgressingRevision, Publish, PublishedRevision,
+    Reboot, RegionProgress, RegionStatus, RegionTarget, Retention, Sharing, SnapshotSource,
+    SnapshotVolume, Source, SupersededImages, Visibility,
 };
 pub use schema::crds;
 

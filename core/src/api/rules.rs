@@ -441,6 +441,33 @@ pub fn image_name_fits() -> Rule {
     .field_path(".spec.nameTemplate")
 }
 
+/// Elsewhere it would be deregistered at once, and it cannot be encrypted otherwise than it is.
+pub fn adopted_regions_are_wanted() -> Rule {
+    Rule::new(
+        "!has(self.spec.adopt) || self.spec.adopt.all(adopted, self.spec.regions.exists(region, \
+         region.name == adopted.region && !has(region.encryption)))",
+    )
+    .message(
+        "write the region of each image in adopt in regions, too, and without encryption: an image \
+         that is taken over stays encrypted as it is, and where it is not wanted it would go",
+    )
+    .field_path(".spec.adopt")
+}
+
+/// What an image is made from stays whoever's it is.
+pub fn adopted_image_is_not_the_source() -> Rule {
+    Rule::new(
+        "!has(self.spec.adopt) || !has(self.spec.source.image) || \
+         !has(self.spec.source.image.imageId) || self.spec.adopt.all(adopted, \
+         adopted.imageId != self.spec.source.image.imageId)",
+    )
+    .message(
+        "write either in source or in adopt that image: the source is copied and never changed, an \
+         image that is taken over becomes this object's",
+    )
+    .field_path(".spec.adopt")
+}
+
 /// At least one region.
 pub fn some_regions() -> Rule {
     Rule::new("size(self) > 0").message("write at least one region, for example - name: us-east-1")
@@ -450,6 +477,11 @@ pub fn some_regions() -> Rule {
 pub fn some_instance_tags() -> Rule {
     Rule::new("size(self) > 0")
         .message("write at least one tag; for any instance leave instanceTags out")
+}
+
+/// As for instances.
+pub fn some_image_tags() -> Rule {
+    Rule::new("size(self) > 0").message("write at least one tag; for any image leave imageTags out")
 }
 
 /// As for instances.

@@ -51,6 +51,9 @@ pub const ACCOUNTS: &str = "amity.dev/accounts";
 /// The annotation by which a user says that images of a revision go although something uses them: `REVISION`.
 pub const DEREGISTER_IN_USE: &str = "amity.dev/deregister-in-use";
 
+/// The annotation by which a user says that what `spec.adopt` lists is to be taken over: `REVISION`.
+pub const ADOPT: &str = "amity.dev/adopt";
+
 /// The annotation of an `AwsAccount` by which its keeper says until when any number of images may go: a time of
 /// RFC 3339.
 pub const LIMIT_LIFTED_UNTIL: &str = "amity.dev/deregistration-limit-lifted-until";
@@ -130,6 +133,11 @@ pub struct Desired {
     pub told: BTreeMap<Place, String>,
     /// The places that shall have the image, in the spec's order.
     pub places: Vec<Place>,
+    /// The images that stand for the revision as if they had been made for the object; none, if what is listed is meant
+    /// for another one.
+    pub adopt: BTreeMap<Place, String>,
+    /// Whether somebody says that they are to be taken over.
+    pub adoption_is_meant: bool,
     /// How the images are encrypted where the spec says that; elsewhere as what they are made from.
     pub encryption: BTreeMap<Place, Encryption>,
     /// The AMI name of that revision.
@@ -238,7 +246,16 @@ impl Desired {
             Some((place, encryption))
         });
         let annotation = |key: &str| image.annotations().get(key).map(String::as_str);
+        let adoption = annotation(ADOPT);
+        let listed = spec.adopt.iter().map(|listed| {
+            let account = account_id.clone().unwrap_or_default();
+            (Place::new(account, &listed.region), listed.image_id.clone())
+        });
         Self {
+            adopt: listed
+                .filter(|_| adoption.is_none_or(|said| said == revision.as_str()))
+                .collect(),
+            adoption_is_meant: adoption == Some(revision.as_str()),
             identity: Identity {
                 owner: installation.owner.clone(),
                 cluster: installation.cluster.clone(),
@@ -323,7 +340,7 @@ impl Desired {
         )
     }
 
-    /// What EC2 bills for an image of the wanted revision that was registered, where that is not what the spec
+    /// What EC2 bills for an image of the wanted revision that Amity registered, where that is not what the spec
     /// says: its billing code is missing or another's (EC2 API, `RegisterImage`).
     pub fn other_platform_of<'a>(&self, image: &'a Image) -> Option<&'a str> {
         let Source::Snapshot { registration, .. } = &self.source else {
@@ -332,6 +349,7 @@ impl Desired {
         let source = image.tags.get(tag::SOURCE)?.parse::<Reference>().ok()?;
         let is_registered = source.is_snapshot()
             && !image.tags.tell_of_publication()
+            && !image.tags.contains_key(tag::ADOPTED)
             && image.state == ImageState::Available
             && image.tags.get(tag::REVISION) == Some(self.revision.as_str());
         let registered = image.registered.as_ref();

@@ -58,6 +58,8 @@ pub mod tag {
     pub const PARAMETER: &str = "amity.dev/parameter";
     /// Somebody holds the image: it is not deregistered while it has this tag, whatever the value.
     pub const HOLD: &str = "amity.dev/hold";
+    /// When somebody else's image was taken over (`spec.adopt`): its snapshots are the object's, too.
+    pub const ADOPTED: &str = "amity.dev/adopted";
     /// The object was deleted with `deletionPolicy: Retain`; such an image is nobody's any more.
     pub const RETAINED: &str = "amity.dev/retained";
 }

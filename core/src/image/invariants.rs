@@ -4,6 +4,8 @@
 //! The numbers are those of the design. A plan that breaks one has no steps left: that is a bug of ours, and
 //! shall never be an accident of the user's.
 
+mod adopting;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::Deref;
@@ -19,6 +21,7 @@ use super::parameters::{Parameters, ParametersView};
 use super::permissions::Grantee;
 use super::plan::{Action, Finding, Plan, Step};
 use crate::api::{DeletionPolicy, conditions};
+use adopting::{is_freeing, only_what_is_listed_is_taken_over};
 
 /// A step that must not be taken, and which invariant forbids it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +52,7 @@ type Rule = fn(&Facts<'_>, &Place, &Step) -> Option<String>;
 /// The rules, by the number they have in the design.
 const RULES: &[(u8, Rule)] = &[
     (1, only_what_is_proven_ours),
+    (1, only_what_is_listed_is_taken_over),
     (1, only_a_parameter_that_is_proven_ours),
     (1, a_seal_names_its_bearer_and_stays),
     (2, nothing_in_an_unreadable_place),
@@ -275,6 +279,9 @@ fn only_what_is_proven_ours(facts: &Facts<'_>, place: &Place, step: &Step) -> Op
     let identity = &facts.desired.identity;
     let target = step.action.target()?;
     let known = facts.observed.known_at(place)?;
+    if matches!(step.action, Action::Adopt { .. }) || is_freeing(facts, place, &step.action) {
+        return None;
+    }
     let allowed = if target.starts_with("snap-") {
         let used_by_ours = || {
             known.images.iter().any(|image| {
@@ -305,9 +312,13 @@ fn only_what_is_proven_ours(facts: &Facts<'_>, place: &Place, step: &Step) -> Op
     (!allowed).then(|| format!("{target} is not proven to be this object's"))
 }
 
-fn a_seal_names_its_bearer_and_stays(facts: &Facts<'_>, _: &Place, step: &Step) -> Option<String> {
+fn a_seal_names_its_bearer_and_stays(
+    facts: &Facts<'_>,
+    place: &Place,
+    step: &Step,
+) -> Option<String> {
     match &step.action {
-        Action::CreateTags { id, tags } => {
+        Action::CreateTags { id, tags } | Action::Adopt { id, tags, .. } => {
             let other_seal = tags.get(tag::SELF).filter(|seal| *seal != id);
             let other_cluster = tags
                 .get(tag::CLUSTER)
@@ -334,8 +345,12 @@ fn a_seal_names_its_bearer_and_stays(facts: &Facts<'_>, _: &Place, step: &Step) 
                 tag::PUBLISH_TAG_KEYS,
                 tag::LENT_TO,
             ];
-            let may_go =
-                |key: &&String| !key.starts_with(tag::PREFIX) || marks.contains(&key.as_str());
+            let is_freeing = is_freeing(facts, place, &step.action);
+            let may_go = |key: &&String| {
+                !key.starts_with(tag::PREFIX)
+                    || marks.contains(&key.as_str())
+                    || is_freeing && *key == tag::RETAINED
+            };
             keys.iter()
                 .find(|key| !may_go(key))
                 .map(|key| format!("{key} is part of whose it is"))
@@ -372,7 +387,7 @@ fn nothing_retired_or_captured_while_a_place_is_unknown(
 }
 
 fn one_live_image_per_place(facts: &Facts<'_>, place: &Place, step: &Step) -> Option<String> {
-    if !step.action.creates() {
+    if !step.action.adds_image() {
         return None;
     }
     let variant = facts.desired.variant(place);

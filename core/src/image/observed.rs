@@ -29,6 +29,8 @@ pub struct Observed {
     pub usage: BTreeMap<(Place, String), Usage>,
     /// Who else may use images and snapshots, as far as that was read when it was its turn, by place and id.
     pub permissions: BTreeMap<(Place, String), Permissions>,
+    /// The images that the spec lists to be taken over, as far as they are needed and were read, by place and id.
+    pub adoptions: BTreeMap<(Place, String), AdoptionView>,
     /// The object's parameters, as far as they were read when it was their turn.
     pub parameters: BTreeMap<Place, ParametersView>,
     /// How much of each account is about to go, by what every object asks for, where that was asked.
@@ -58,6 +60,17 @@ pub struct ConfigMaps {
 pub enum Usage {
     /// These instances, launch templates, parameters and recipes; none, if it is empty.
     By(Vec<ImageUser>),
+    /// It could not be read.
+    Unknown(Unreadable),
+}
+
+/// An image that is to be taken over, as EC2 shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AdoptionView {
+    /// The account's image.
+    Image(Box<Image>),
+    /// The account has none of that id there.
+    Missing,
     /// It could not be read.
     Unknown(Unreadable),
 }
@@ -268,6 +281,20 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    /// One with these tags, of which nothing else is known yet.
+    pub fn told(id: &str, tags: &BTreeMap<String, String>) -> Self {
+        Self {
+            id: id.to_owned(),
+            pending: false,
+            progress: None,
+            failure: None,
+            used_by: None,
+            size_gib: 0,
+            full_bytes: None,
+            tags: tags.into(),
+        }
+    }
+
     /// How many bytes it stores at most: all of its volume, where EC2 does not say it. Copies in one region may share
     /// some.
     pub fn stored_bytes(&self) -> u64 {

@@ -5,6 +5,7 @@
 //! | [`step`] | what a plan is made of |
 //! | `view` | whose each image is, and what stands where |
 //! | `seal` | marking as ours what EC2 proves to be |
+//! | `adopt` | taking over what others made |
 //! | `origin` | the capture or registration that everything is copied from |
 //! | `copies` | filling each place from any available image of the revision |
 //! | `lending` | letting other accounts copy an image, for as long as that takes |
@@ -18,6 +19,7 @@
 //! | `restraint` | what is put off: held, used, too much at once, or refused of late |
 //! | `delete` | the end of the object |
 
+mod adopt;
 mod attributes;
 mod config_map;
 mod copies;
@@ -70,8 +72,11 @@ pub fn plan(desired: &Desired, observed: &Observed, now: Timestamp) -> Plan {
     } else {
         plan.findings.extend(desired.refusals.iter().cloned());
         seal::seal(&view, &mut plan);
-        origin::make(&view, &mut plan);
-        copies::fill(&view, &mut plan);
+        adopt::adopt_snapshots(&view, &mut plan);
+        if adopt::adopt(&view, &mut plan) {
+            origin::make(&view, &mut plan);
+            copies::fill(&view, &mut plan);
+        }
         lending::take_back(&view, &mut plan);
         tagging::tag(&view, &mut plan);
         attributes::bring_into_line(&view, &mut plan);
@@ -92,6 +97,8 @@ pub fn plan(desired: &Desired, observed: &Observed, now: Timestamp) -> Plan {
 pub struct Reads {
     /// The source.
     pub source: Option<SourceQuery>,
+    /// The images that are to be taken over.
+    pub adoptions: BTreeSet<(Place, String)>,
     /// What the source leads to now, once in an interval.
     pub follow: Option<SourceQuery>,
     /// Who uses these images.
@@ -114,6 +121,7 @@ impl Reads {
         let before = self.clone();
         self.source = more.source.or(self.source.take());
         self.follow = more.follow.or(self.follow.take());
+        self.adoptions.extend(more.adoptions);
         self.usage.extend(more.usage);
         self.permissions.extend(more.permissions);
         self.parameters.extend(more.parameters);
@@ -178,6 +186,7 @@ pub fn reads(desired: &Desired, observed: &Observed, plan: &Plan, now: Timestamp
         });
     let view = View::new(desired, observed, now);
     Reads {
+        adoptions: adopt::reads(&view),
         usage: usage.collect(),
         permissions: permissions(&view, plan),
         parameters: parameters::reads(&view, plan),
@@ -367,6 +376,7 @@ fn notes(view: &View<'_>) -> Vec<Finding> {
             _ => None,
         });
     foreign
+        .chain(adopt::not_needed(view))
         .chain(view.desired.cannot_follow(view.observed))
         .chain(
             view.observed

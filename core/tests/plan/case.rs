@@ -140,6 +140,12 @@ pub struct Desired {
     pub deregister_in_use: Option<String>,
     #[serde(default)]
     pub take_over_from: Option<String>,
+    /// The image of each region that is to be taken over.
+    #[serde(default)]
+    pub adopt: BTreeMap<String, String>,
+    /// The revision for which somebody says that it is meant.
+    #[serde(default)]
+    pub adoption_meant_for: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -238,6 +244,12 @@ pub struct Place {
     /// Besides those of the images, which need not be written.
     #[serde(default)]
     pub snapshots: Vec<Snapshot>,
+    /// The images that are to be taken over, as EC2 shows them; of those that are not here there are none.
+    #[serde(default)]
+    pub to_adopt: Vec<Image>,
+    /// Whether they were not read.
+    #[serde(default)]
+    pub to_adopt_unread: bool,
     #[serde(default)]
     pub dead: Vec<Dead>,
     /// Who has the wanted image name that EC2 said is taken.
@@ -334,6 +346,12 @@ pub struct Image {
     /// The accounts that it is lent to.
     #[serde(default)]
     pub lent_to: Option<String>,
+    /// It was taken over; its snapshots are not ours yet, unless the case says so.
+    #[serde(default)]
+    pub adopted: bool,
+    /// Of another object, as its tag says.
+    #[serde(default)]
+    pub object: Option<String>,
     #[serde(default)]
     pub held_by: Option<String>,
     /// What it was made from: the spec's source in its region, else the first image of the revision there.
@@ -451,6 +469,9 @@ pub struct Snapshot {
     pub pending: bool,
     #[serde(default)]
     pub retained: bool,
+    /// It was taken over with its image.
+    #[serde(default)]
+    pub adopted: bool,
     /// EC2's words where it could not be made.
     #[serde(default)]
     pub failure: Option<String>,

@@ -9,15 +9,15 @@ use amity_core::api::{
 };
 use amity_core::image::attributes::{Attributes, Protection, whole_minutes};
 use amity_core::image::desired::{
-    ACCOUNTS, AccountReference, CAPTURED, DEREGISTER_IN_USE, DISCARDED, Desired, Discarded,
+    ACCOUNTS, ADOPT, AccountReference, CAPTURED, DEREGISTER_IN_USE, DISCARDED, Desired, Discarded,
     FINALIZER, Installation, LIMIT_LIFTED_UNTIL, References, Source, chain,
 };
 use amity_core::image::encryption::{Encryption, VARIANT_SOURCE};
 use amity_core::image::identity::{Place, Reference, Revision, TagKeys, tag};
 use amity_core::image::observed::{
-    Asked, ConfigMaps, Dead, Departures, Image, ImageState, Known, Observed, PlaceView, Refusal,
-    Registered, Snapshot, SourceImage, SourceInstance, SourceSnapshot, SourceView, Unreadable,
-    Usage,
+    AdoptionView, Asked, ConfigMaps, Dead, Departures, Image, ImageState, Known, Observed,
+    PlaceView, Refusal, Registered, Snapshot, SourceImage, SourceInstance, SourceSnapshot,
+    SourceView, Unreadable, Usage,
 };
 use amity_core::image::permissions::{Grantee, Permissions, Sharing};
 use amity_core::image::plan::{SourceQuery, plan, reads};
@@ -81,6 +81,10 @@ pub fn situation(case: &Case) -> Result<Situation, String> {
     }
     if let Some(recorded) = &case.desired.recorded_accounts {
         annotate(&mut image, ACCOUNTS, recorded.clone());
+    }
+    if let Some(meant) = &case.desired.adoption_meant_for {
+        let revision = Names(of(&image)).revision(meant);
+        annotate(&mut image, ADOPT, revision.to_string());
     }
     if let Some(overridden) = &case.desired.deregister_in_use {
         annotate(&mut image, DEREGISTER_IN_USE, overridden.clone());
@@ -268,6 +272,7 @@ fn machine_image(case: &Case) -> Result<MachineImage, String> {
             "tags": wanted.publish_tags,
             "ssmParameterName": wanted.ssm_parameter_name,
         },
+        "adopt": wanted.adopt.iter().map(|(region, id)| json!({"region": region, "imageId": id})).collect::<Vec<_>>(),
         "suspend": wanted.suspend,
         "follow": wanted.follow.as_ref().map(|interval| json!({"interval": interval})),
         "retention": {
@@ -368,6 +373,10 @@ fn aws_account(case: &Case, name: &str, said: &case::Account) -> Result<AwsAccou
         }
         Grants::None => json!([]),
     };
+    let adopt = match said.grants {
+        Grants::All => json!([{"namespaces": everybody}]),
+        _ => json!([]),
+    };
     let snapshots = match said.grants {
         Grants::All => json!([{"namespaces": everybody}]),
         _ => json!([]),
@@ -404,6 +413,7 @@ fn aws_account(case: &Case, name: &str, said: &case::Account) -> Result<AwsAccou
             "sharing": sharing,
             "public": public,
             "parameters": parameters,
+            "adopt": adopt,
         },
     });
     let spec = serde_json::from_value(spec).map_err(|why| why.to_string())?;
@@ -580,6 +590,21 @@ fn observed(case: &Case, names: &Names) -> Result<Observed, String> {
                     .extend(permissions.into_iter().map(here));
             }
         }
+        if let Some(id) = case
+            .desired
+            .adopt
+            .get(name)
+            .filter(|_| !said.to_adopt_unread)
+        {
+            let shown = said.to_adopt.iter().find(|image| image.id == *id);
+            let shown = shown
+                .map(|one| image(case, names, &here.region, one))
+                .transpose()?;
+            let shown = shown.map_or(AdoptionView::Missing, |image| {
+                AdoptionView::Image(Box::new(image))
+            });
+            observed.adoptions.insert((here.clone(), id.clone()), shown);
+        }
         if let Some(parameters) = parameters::view(case, said, names)? {
             observed.parameters.insert(here.clone(), parameters);
         }
@@ -718,7 +743,7 @@ fn known(case: &Case, names: &Names, region: &str, place: &case::Place) -> Resul
         .images
         .iter()
         .zip(&images)
-        .filter(|(said, _)| said.whose != Whose::Stranger)
+        .filter(|(said, _)| said.whose != Whose::Stranger && !said.adopted)
     {
         for id in image
             .snapshots
@@ -735,6 +760,7 @@ fn known(case: &Case, names: &Names, region: &str, place: &case::Place) -> Resul
                 unread: false,
                 pending: image.state == ImageState::Pending,
                 retained: said.whose == Whose::Retained,
+                adopted: false,
                 failure: None,
                 cluster: said.cluster.clone(),
                 tags: said.tags.clone(),
@@ -821,6 +847,12 @@ fn image(case: &Case, names: &Names, region: &str, said: &case::Image) -> Result
     }
     if let Some(who) = &said.lent_to {
         tags.insert(tag::LENT_TO.to_owned(), who.clone());
+    }
+    if said.adopted {
+        tags.insert(tag::ADOPTED.to_owned(), time("-1h")?.to_string());
+    }
+    if let Some(object) = &said.object {
+        tags.insert(tag::OBJECT.to_owned(), object.clone());
     }
     if let Some(who) = &said.held_by {
         tags.insert(tag::HOLD.to_owned(), who.clone());
@@ -913,6 +945,9 @@ fn snapshot(names: &Names, region: &str, said: &case::Snapshot, images: &[Image]
     }
     if let Some(cluster) = &said.cluster {
         tags.insert(tag::CLUSTER.to_owned(), cluster.clone());
+    }
+    if said.adopted {
+        tags.insert(tag::ADOPTED.to_owned(), now().to_string());
     }
     if said.retained {
         tags.insert(tag::RETAINED.to_owned(), now().to_string());

@@ -89,7 +89,7 @@ pub(super) async fn send(ec2: &Ec2, calls: &EC2Calls, action: &Action) -> Result
                 calls::send(calls, name, request.send()).await?.image_id(),
             )
         }
-        Action::CreateTags { id, tags } => {
+        Action::CreateTags { id, tags } | Action::Adopt { id, tags, .. } => {
             let request = ec2
                 .create_tags()
                 .resources(id)

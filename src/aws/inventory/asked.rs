@@ -1,4 +1,5 @@
-//! What is read for one object (its source, who uses its images and who else may, its parameters) is read beside the reconcile
+//! What is read for one object (its source, who uses its images and who else may, its parameters, what it is to take over) is
+//! read beside the reconcile
 //! that asks for it: one that waited for a region in trouble would keep other objects from their turn.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -7,7 +8,7 @@ use std::time::Duration;
 
 use amity_core::image::desired::Desired;
 use amity_core::image::identity::Place;
-use amity_core::image::observed::{SourceView, Usage};
+use amity_core::image::observed::{AdoptionView, SourceView, Usage};
 use amity_core::image::parameters::ParametersView;
 use amity_core::image::permissions::Permissions;
 use amity_core::image::plan::{SourceQuery, When};
@@ -26,6 +27,8 @@ const A_MOMENT: Duration = Duration::from_millis(500);
 pub(super) enum Question {
     /// What a source looks like.
     Source(Place, SourceQuery),
+    /// An image that is to be taken over.
+    Adoption(Place, String),
     /// Who uses these images.
     Usage(Place, Vec<String>),
     /// Who else may use an image or snapshot.
@@ -69,6 +72,26 @@ impl Inventory {
         self.asked.wait_a_moment(question, object).await;
         self.remembered_source(place, query)
             .unwrap_or(SourceView::NotRead)
+    }
+
+    /// The images that are to be taken over, as far as EC2 tells of them within a moment; the object is woken by the rest.
+    pub(super) async fn adoptions_in_a_moment(
+        &self,
+        images: &BTreeSet<(Place, String)>,
+        object: &str,
+    ) -> BTreeMap<(Place, String), AdoptionView> {
+        let unknown = images
+            .iter()
+            .filter(|key| self.known_adoption(key, object).is_none());
+        let questions = unknown.map(|(place, id)| {
+            let question = Question::Adoption(place.clone(), id.clone());
+            self.asked.wait_a_moment(question, object)
+        });
+        futures::future::join_all(questions).await;
+        images
+            .iter()
+            .filter_map(|key| Some((key.clone(), self.known_adoption(key, object)?)))
+            .collect()
     }
 
     /// Who uses these images, as far as EC2 tells within a moment; the object is woken by the rest. A place that
@@ -166,6 +189,7 @@ impl Inventory {
     async fn read_answer(&self, question: &Question) {
         match question {
             Question::Source(place, query) => self.read_source(place, query).await,
+            Question::Adoption(place, id) => self.read_adoption(place, id).await,
             Question::Usage(place, ids) => self.read_usage(place, ids).await,
             Question::Permissions(place, id) => self.read_permissions(place, id).await,
             Question::Parameters(query) => self.read_parameters(query).await,

@@ -164,7 +164,6 @@ impl Memory {
     pub(super) fn wrote(
         &mut self,
         object: &str,
-        account: &str,
         action: &Action,
         result: &Result<Answer, Failure>,
         now: Timestamp,
@@ -177,7 +176,7 @@ impl Memory {
                 | Action::CopyImage { name, tags, .. },
                 Ok(Answer::Made(id)),
             ) => {
-                self.made(object, id, newborn(id, name, account, tags), now);
+                self.made(object, id, newborn(id, name, tags), now);
             }
             (
                 Action::CreateImage { name, .. } | Action::RegisterImage { name, .. },
@@ -187,6 +186,9 @@ impl Memory {
             }
             (Action::CopyImage { token, tags, .. }, Ok(Answer::AlreadyMade)) => {
                 self.attempts.was_made(token, tags, now);
+            }
+            (Action::Adopt { id, image, tags }, Ok(_)) => {
+                self.adopted(object, id, image.as_deref(), tags, now);
             }
             (Action::CreateTags { id, tags }, Ok(_)) => {
                 let written: Vec<_> = tags
@@ -325,6 +327,34 @@ impl Memory {
         }
     }
 
+    /// It is the object's from now on, which lists show later.
+    fn adopted(
+        &mut self,
+        object: &str,
+        id: &str,
+        image: Option<&Image>,
+        tags: &BTreeMap<String, String>,
+        now: Timestamp,
+    ) {
+        self.objects.insert(object, id);
+        let Some(image) = image else {
+            let mut snapshot = Snapshot::told(id, tags);
+            // What it carried before is not known: until lists show it, it may be the mark of whoever retained it, which
+            // would keep it from being deleted.
+            snapshot.tags.insert(tag::RETAINED, "");
+            self.snapshots
+                .insert(id.into(), Box::new(Entry::told(snapshot, now)));
+            return;
+        };
+        let mut image = image.clone();
+        image.tags.extend(tags.clone());
+        for snapshot in &image.snapshots {
+            self.users.insert(snapshot, id);
+        }
+        self.images
+            .insert(id.into(), Box::new(Entry::told(image, now)));
+    }
+
     /// Counts anew from an answer that comes a window after the first: lists may lag behind it again.
     fn name_is_taken(&mut self, object: &str, name: &str, now: Timestamp) {
         let asked = self.names.entry(object.to_owned()).or_default();
@@ -364,15 +394,21 @@ impl Memory {
         let of_snapshots = self.snapshots.iter();
         let of_snapshots =
             of_snapshots.filter_map(|(id, snapshot)| Some((snapshot.tag(tag::OBJECT)?, id)));
-        self.objects = Index::of(of_images.chain(of_snapshots));
-        self.users = Index::of(self.images.iter().flat_map(|(id, image)| {
+        self.objects = Index::of(of_images.chain(of_snapshots), |_| None);
+        let used = self.images.iter().flat_map(|(id, image)| {
             let snapshots = image.item.snapshots.iter();
             snapshots.map(move |snapshot| (snapshot.as_str(), id))
-        }));
+        });
+        let of_snapshots = |id: &str| {
+            self.snapshots
+                .get_key_value(id)
+                .map(|(id, _)| Arc::clone(id))
+        };
+        self.users = Index::of(used, of_snapshots);
         let pending = self.images.iter();
         let pending = pending.filter(|(_, image)| image.item.state == ImageState::Pending);
-        self.readers =
-            Index::of(pending.filter_map(|(id, image)| Some((image.tag(tag::SOURCE)?, id))));
+        let pending = pending.filter_map(|(id, image)| Some((image.tag(tag::SOURCE)?, id)));
+        self.readers = Index::of(pending, |_| None);
     }
 
     /// An image is available when all of its snapshots are complete (EC2 User Guide, "Create an Amazon EBS-backed
@@ -542,7 +578,7 @@ fn absorb_list<T: Clone + super::entry::Tagged>(
 }
 
 /// An image of which only our own call's answer tells.
-fn newborn(id: &str, name: &str, account: &str, tags: &BTreeMap<String, String>) -> Image {
+fn newborn(id: &str, name: &str, tags: &BTreeMap<String, String>) -> Image {
     Image {
         id: id.to_owned(),
         name: name.to_owned(),

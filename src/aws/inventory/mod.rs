@@ -6,6 +6,7 @@
 //! the object is woken ([`Inventory::differences`]).
 
 mod accounts;
+mod adoption;
 mod asked;
 mod changes;
 mod entry;
@@ -42,6 +43,7 @@ use super::effect::Answer;
 use super::error::Failure;
 use super::session::{Access, Sessions};
 use crate::clock::Clock;
+use adoption::Adoptions;
 use asked::Asked;
 use changes::Changes;
 use parameters::ParametersRead;
@@ -67,6 +69,7 @@ pub struct Inventory {
     usages: Usages,
     permissions: PermissionsRead,
     parameters: ParametersRead,
+    adoptions: Adoptions,
     asked: Asked,
 }
 
@@ -118,6 +121,7 @@ impl Inventory {
             usages: Usages::default(),
             permissions: PermissionsRead::default(),
             parameters: ParametersRead::default(),
+            adoptions: Adoptions::default(),
             asked: Asked::default(),
         })
     }
@@ -148,6 +152,7 @@ impl Inventory {
             (Some(query), Some(interval)) => Some(self.followed(desired, query, interval).await),
             _ => None,
         };
+        let adoptions = self.adoptions_in_a_moment(&reads.adoptions, object).await;
         let usage = self.usage_in_a_moment(&reads.usage, object).await;
         let permissions = self
             .permissions_in_a_moment(&reads.permissions, object)
@@ -175,6 +180,7 @@ impl Inventory {
             places,
             source,
             followed,
+            adoptions,
             usage,
             permissions,
             parameters,
@@ -315,9 +321,10 @@ impl Inventory {
             state.creations.insert(identity.object.clone(), now);
         }
         if let Some(state) = state.places.get_mut(place) {
-            state
-                .memory
-                .wrote(&identity.object, &place.account, action, result, now);
+            state.memory.wrote(&identity.object, action, result, now);
+            if matches!(action, Action::Adopt { image: None, .. }) {
+                state.watch_snapshots();
+            }
             match action {
                 // What they are is known: that lists agree is awaited with what else goes on.
                 // Neither does any list show who else may use something.

@@ -161,7 +161,7 @@ async fn list_images(
 }
 
 /// The images that fit and are not deregistered.
-async fn list_shown(
+pub(super) async fn list_shown(
     ec2: &Ec2,
     calls: &EC2Calls,
     filter: types::Filter,

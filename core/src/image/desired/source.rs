@@ -315,7 +315,7 @@ impl Registration {
 /// The grants of the account that concern the source, for the object's namespace.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SourceGrants {
-    pub(super) account: Option<AwsAccount>,
+    pub(crate) account: Option<AwsAccount>,
     pub(super) namespace: String,
     pub(super) labels: BTreeMap<String, String>,
 }
@@ -340,6 +340,22 @@ impl SourceGrants {
         self.check(|account, namespace| {
             account.grants_source_owner(namespace, &image.owner, image.owner_alias.as_deref())
         })
+    }
+
+    /// Whether the object's namespace may take over this image: one that an object of its own retained is its anyway.
+    pub fn check_adoption(&self, image: &Image, owner: &str) -> Result<(), Finding> {
+        let object = image.tags.get(tag::OBJECT).unwrap_or_default();
+        let is_of_namespace = object
+            .split_once('/')
+            .is_some_and(|(namespace, _)| namespace == self.namespace);
+        let is_its_own = is_of_namespace
+            && image.tags.get(tag::OWNER) == Some(owner)
+            && image.tags.get(tag::SELF) == Some(image.id.as_str());
+        if is_its_own {
+            return Ok(());
+        }
+        let tags = image.tags.to_map();
+        self.check(|account, namespace| account.grants_adoption(namespace, &tags))
     }
 
     fn check(

@@ -1,5 +1,6 @@
 //! Each rule catches a plan that was made by hand to break it, and lets its harmless twin pass.
 
+mod adopting;
 mod making;
 mod parameters;
 mod places;

@@ -123,7 +123,7 @@ fn entry<'a>(view: &View<'a>, account: &str) -> Option<&'a Place> {
 }
 
 /// What a copy is made from, and what has to happen before it can be.
-struct CopySource<'v, 'a> {
+pub(super) struct CopySource<'v, 'a> {
     from: Reference,
     waits_for: Option<WaitsFor>,
     /// The image, where it is in another account, which has to let this one copy it.
@@ -293,7 +293,7 @@ fn disabled(owned: &Owned<'_>) -> Option<Finding> {
 
 /// The image that the spec names, if it may be copied. A name is resolved once: the status has the answer before
 /// the first copy is asked for (design: "Pinning").
-fn spec_image<'v, 'a>(view: &View<'_>) -> Result<CopySource<'v, 'a>, Finding> {
+pub(super) fn spec_image<'v, 'a>(view: &View<'_>) -> Result<CopySource<'v, 'a>, Finding> {
     let desired = view.desired;
     let finding = |reason, message| {
         Err(Finding {

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::adopt::adopt_snapshots;
 use super::lending::{lent_to, take_back};
 use super::parameters;
 use super::retire::{delete_snapshots, deregister};
@@ -34,6 +35,7 @@ pub(crate) fn delete(view: &View<'_>, plan: &mut Plan) {
         return;
     }
     seal(view, plan);
+    adopt_snapshots(view, plan);
     parameters::remove_all(view, plan);
     for owned in view
         .ours()

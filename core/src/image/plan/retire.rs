@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::adopt;
 use super::config_map::nobody_reads_it;
 use super::origin::is_young;
 use super::parameters;
@@ -261,6 +262,9 @@ fn locks_a_capture_until(view: &View<'_>, owned: &Owned<'_>) -> Option<Timestamp
 /// Whether each snapshot of the image is sealed, or not ours to delete: with the seal of another, or
 /// certainly without our tags.
 fn snapshots_are_settled(view: &View<'_>, owned: &Owned<'_>) -> bool {
+    if adopt::snapshots_of(view, owned).next().is_some() {
+        return false;
+    }
     let shown_for_long = owned
         .image
         .created

@@ -11,6 +11,7 @@ use crate::image::attributes::AttributeChange;
 use crate::image::desired::Registration;
 use crate::image::encryption::Encryption;
 use crate::image::identity::{Place, Reference, Revision};
+use crate::image::observed::Image;
 use crate::image::permissions::PermissionChange;
 
 /// What is to be done, in order. Waiting is data here, not an error.
@@ -180,6 +181,15 @@ pub enum Action {
         /// The tags of image and snapshots alike.
         tags: BTreeMap<String, String>,
     },
+    /// `CreateTags` on an image or snapshot of somebody else's, which is the object's from then on.
+    Adopt {
+        /// The image's or snapshot's id.
+        id: String,
+        /// What it was before, if it is an image.
+        image: Option<Box<Image>>,
+        /// All that says whose it is.
+        tags: BTreeMap<String, String>,
+    },
     /// `CreateTags` on one image or snapshot.
     CreateTags {
         /// The image's or snapshot's id.
@@ -256,7 +266,7 @@ impl Action {
             Self::CreateImage { .. } => "CreateImage",
             Self::RegisterImage { .. } => "RegisterImage",
             Self::CopyImage { .. } => "CopyImage",
-            Self::CreateTags { .. } => "CreateTags",
+            Self::CreateTags { .. } | Self::Adopt { .. } => "CreateTags",
             Self::DeleteTags { .. } => "DeleteTags",
             Self::ModifyImage { change, .. } => change.action(),
             Self::ChangePermissions { id, .. } if id.starts_with("snap-") => {
@@ -275,6 +285,7 @@ impl Action {
     pub fn target(&self) -> Option<&str> {
         match self {
             Self::CreateTags { id, .. }
+            | Self::Adopt { id, .. }
             | Self::DeleteTags { id, .. }
             | Self::ModifyImage { id, .. }
             | Self::ChangePermissions { id, .. }
@@ -302,6 +313,11 @@ impl Action {
     /// Whether the call makes the image that a revision is copied from.
     pub fn creates_origin(&self) -> bool {
         matches!(self, Self::CreateImage { .. } | Self::RegisterImage { .. })
+    }
+
+    /// Whether an image stands for the wanted revision that did not before.
+    pub fn adds_image(&self) -> bool {
+        self.creates() || matches!(self, Self::Adopt { image: Some(_), .. })
     }
 
     /// Whether the call takes away what cannot be brought back.
@@ -342,7 +358,7 @@ impl fmt::Display for Action {
                 let encryption = encryption.as_ref();
                 encryption.map_or(Ok(()), |encryption| write!(f, ", {encryption}"))
             }
-            Self::CreateTags { id, tags } => {
+            Self::CreateTags { id, tags } | Self::Adopt { id, tags, .. } => {
                 write!(f, " {id}")?;
                 tags.iter()
                     .try_for_each(|(key, value)| write!(f, " {key}={value}"))
@@ -507,6 +523,10 @@ pub enum WaitsFor {
     Departures,
     /// Somebody says that so many images may go.
     Acknowledgement,
+    /// Somebody says that images are to be taken over.
+    Adoption,
+    /// EC2 to show an image that is to be taken over.
+    Adopted(String),
     /// The snapshots of an image carry their seals.
     SealedSnapshots(String),
     /// Somebody takes the tag `amity.dev/hold` off an image.
@@ -610,6 +630,8 @@ impl fmt::Display for WaitsFor {
             Self::Acknowledgement => {
                 f.write_str("somebody to say that so many published images may go")
             }
+            Self::Adoption => f.write_str("somebody to say that it is to be taken over"),
+            Self::Adopted(id) => write!(f, "EC2 to show {id}"),
             Self::SealedSnapshots(id) => write!(f, "the snapshots of {id} to be tagged as ours"),
             Self::Missing { id, until } => {
                 write!(f, "{id}, which EC2 no longer lists, until {}", at(*until))

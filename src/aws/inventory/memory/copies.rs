@@ -120,7 +120,7 @@ mod tests {
     fn image(object: &str, source: &str, snapshots: &[&str]) -> Image {
         Image {
             snapshots: snapshots.iter().map(|id| (*id).to_owned()).collect(),
-            ..newborn(AMI, "web", "111122223333", &tags(object, source))
+            ..newborn(AMI, "web", &tags(object, source))
         }
     }
 

@@ -8,15 +8,21 @@ use std::sync::Arc;
 pub(super) struct Index(Vec<(Arc<str>, Arc<str>)>);
 
 impl Index {
-    /// An index of these pairs. Each owner's name is kept once.
-    pub(super) fn of<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a Arc<str>)>) -> Self {
+    /// An index of these pairs. Each owner's name is kept once, here or where `kept` finds it.
+    pub(super) fn of<'a>(
+        pairs: impl IntoIterator<Item = (&'a str, &'a Arc<str>)>,
+        kept: impl Fn(&str) -> Option<Arc<str>>,
+    ) -> Self {
         let mut pairs: Vec<_> = pairs.into_iter().collect();
         pairs.sort_unstable();
         pairs.dedup();
         let mut index: Vec<(Arc<str>, Arc<str>)> = Vec::with_capacity(pairs.len());
         for (owner, id) in pairs {
             let known = index.last().filter(|(last, _)| **last == *owner);
-            let owner = known.map_or_else(|| owner.into(), |(last, _)| Arc::clone(last));
+            let owner = known
+                .map(|(last, _)| Arc::clone(last))
+                .or_else(|| kept(owner))
+                .unwrap_or_else(|| owner.into());
             index.push((owner, Arc::clone(id)));
         }
         Self(index)
@@ -73,7 +79,9 @@ mod tests {
     #[test]
     fn each_has_its_own_in_order_and_once() {
         let [one, two] = ["1", "2"].map(Arc::from);
-        let mut index = Index::of([("b", &two), ("a", &one), ("b", &one), ("b", &two)]);
+        let mut index = Index::of([("b", &two), ("a", &one), ("b", &one), ("b", &two)], |_| {
+            None
+        });
         assert_eq!(ids(&index, "a"), ["1"]);
         assert_eq!(ids(&index, "b"), ["1", "2"]);
         assert!(!index.has("ab"));

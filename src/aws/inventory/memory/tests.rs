@@ -29,7 +29,7 @@ fn image(id: &str, state: ImageState) -> Image {
     Image {
         state,
         created: Some(at(0)),
-        ..newborn(id, "base-3f9a1c07d2", "111122223333", &tags())
+        ..newborn(id, "base-3f9a1c07d2", &tags())
     }
 }
 
@@ -105,7 +105,7 @@ fn memory() -> Memory {
 
 impl Memory {
     fn write(&mut self, action: &Action, answer: Answer, seconds: i64) {
-        self.wrote(OBJECT, "111122223333", action, &Ok(answer), at(seconds));
+        self.wrote(OBJECT, action, &Ok(answer), at(seconds));
     }
 
     fn known(&self) -> Known {
