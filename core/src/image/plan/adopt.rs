@@ -112,7 +112,7 @@ fn next(view: &View<'_>, place: &Place, id: &str) -> Result<Option<Step>, Findin
     if view.known(place).is_none() {
         return waiting(WaitsFor::Readable(vec![place.clone()]));
     }
-    let image = match desired_image(view, place, id) {
+    let image = match shown(view, place, id) {
         Some(AdoptionView::Image(image)) => image,
         Some(AdoptionView::Unknown(unreadable)) => {
             return Err(Finding {
@@ -147,7 +147,7 @@ fn next(view: &View<'_>, place: &Place, id: &str) -> Result<Option<Step>, Findin
     Ok(Some(step(tags, Some(image.clone()))))
 }
 
-fn desired_image<'a>(view: &View<'a>, place: &Place, id: &str) -> Option<&'a AdoptionView> {
+fn shown<'a>(view: &View<'a>, place: &Place, id: &str) -> Option<&'a AdoptionView> {
     let key = (place.clone(), id.to_owned());
     view.observed.adoptions.get(&key)
 }
@@ -228,10 +228,11 @@ fn birth_tags(
     tags
 }
 
-/// An image of the list that is this object's but for the mark of whoever retained it.
+/// An image of the list that is this object's, as somebody says that it shall be, but for the mark of whoever retained it.
 fn retained<'v, 'a>(view: &'v View<'a>, place: &Place, id: &str) -> Option<&'v Owned<'a>> {
     view.claimed.iter().find(|owned| {
-        owned.place == place
+        view.desired.adoption_is_meant
+            && owned.place == place
             && owned.image.id == id
             && owned.standing == Standing::Foreign(Foreign::Retained)
             && is_tagged_as_adopted(&owned.image.tags, id)
