@@ -160,7 +160,7 @@ impl Unreadable {
     }
 }
 
-/// An image, in some 400 bytes of ours.
+/// An image, in some 350 bytes of ours.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Image {
     /// `ami-…`
