@@ -27,6 +27,8 @@ struct Kept {
     content: Content,
     /// How the images were encrypted that were published last.
     encryption: Value,
+    /// Whether there were others of the same content, encrypted otherwise: what stays since it is used may be one of those.
+    was_otherwise: bool,
     regions: BTreeSet<String>,
 }
 
@@ -37,7 +39,7 @@ impl Expected {
         let content = Content::of(spec);
         let all = self.current.iter().chain(&self.superseded);
         let kept = all.into_iter().find(|kept| kept.content == content)?;
-        if kept.encryption != spec["regions"][0]["encryption"] {
+        if kept.was_otherwise || kept.encryption != spec["regions"][0]["encryption"] {
             return Some(BTreeSet::new());
         }
         Some(kept.regions.intersection(&wanted(spec)).cloned().collect())
@@ -50,6 +52,7 @@ impl Expected {
         let mut current = Kept {
             content: content.clone(),
             encryption: spec["regions"][0]["encryption"].clone(),
+            was_otherwise: false,
             regions: wanted.clone(),
         };
         self.superseded.extend(self.current.take());
@@ -59,6 +62,8 @@ impl Expected {
             kept.regions
                 .retain(|region| wanted.contains(region) || is_used(region));
             if kept.content == content {
+                current.was_otherwise |=
+                    kept.was_otherwise || kept.encryption != current.encryption;
                 current.regions.extend(kept.regions);
             } else {
                 self.superseded.push(kept);
