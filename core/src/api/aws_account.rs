@@ -381,29 +381,14 @@ impl AwsAccount {
         namespace: Namespace<'_>,
         instance_tags: &BTreeMap<String, String>,
     ) -> Result<(), NotGranted> {
-        let mut of_namespace = self
-            .spec
-            .grants
-            .capture
-            .iter()
-            .filter(|grant| grant.namespaces.selects(namespace))
-            .peekable();
-        let account = self.name();
-        if of_namespace.peek().is_none() {
-            return Err(NotGranted(format!(
-                "AwsAccount {account:?} does not let namespace {:?} capture instances: add an \
-                 entry for it to spec.grants.capture",
-                namespace.name
-            )));
-        }
-        if of_namespace.any(|grant| has_tags(instance_tags, grant.instance_tags.as_ref())) {
-            return Ok(());
-        }
-        Err(NotGranted(format!(
-            "AwsAccount {account:?} lets namespace {:?} capture only instances with other tags: \
-             give the instance the tags of an entry of spec.grants.capture, or add an entry",
-            namespace.name
-        )))
+        let entries = self.spec.grants.capture.iter();
+        let entries = entries.map(|grant| (&grant.namespaces, grant.instance_tags.as_ref()));
+        self.grants_by_tags(
+            namespace,
+            entries,
+            instance_tags,
+            ["capture", "instances", "instance", "capture"],
+        )
     }
 
     /// Whether `namespace` may make an image from a snapshot that the account `owner` owns and
@@ -430,26 +415,14 @@ impl AwsAccount {
                  {owner}: add an entry with owners [{owner:?}] for it to spec.grants.sourceOwners"
             )));
         }
-        let mut of_namespace = self
-            .spec
-            .grants
-            .snapshots
-            .iter()
-            .filter(|grant| grant.namespaces.selects(namespace))
-            .peekable();
-        if of_namespace.peek().is_none() {
-            return Err(NotGranted(format!(
-                "AwsAccount {account:?} does not let namespace {asking:?} use snapshots: add an \
-                 entry for it to spec.grants.snapshots"
-            )));
-        }
-        if of_namespace.any(|grant| has_tags(snapshot_tags, grant.snapshot_tags.as_ref())) {
-            return Ok(());
-        }
-        Err(NotGranted(format!(
-            "AwsAccount {account:?} lets namespace {asking:?} use only snapshots with other tags: \
-             give the snapshot the tags of an entry of spec.grants.snapshots, or add an entry"
-        )))
+        let entries = self.spec.grants.snapshots.iter();
+        let entries = entries.map(|grant| (&grant.namespaces, grant.snapshot_tags.as_ref()));
+        self.grants_by_tags(
+            namespace,
+            entries,
+            snapshot_tags,
+            ["use", "snapshots", "snapshot", "snapshots"],
+        )
     }
 
     /// Whether `namespace` may make an image from an image that the account `owner` owns;
@@ -541,29 +514,14 @@ impl AwsAccount {
         namespace: Namespace<'_>,
         image_tags: &BTreeMap<String, String>,
     ) -> Result<(), NotGranted> {
-        let mut of_namespace = self
-            .spec
-            .grants
-            .adopt
-            .iter()
-            .filter(|grant| grant.namespaces.selects(namespace))
-            .peekable();
-        let account = self.name();
-        if of_namespace.peek().is_none() {
-            return Err(NotGranted(format!(
-                "AwsAccount {account:?} does not let namespace {:?} take over images: add an entry \
-                 for it to spec.grants.adopt",
-                namespace.name
-            )));
-        }
-        if of_namespace.any(|grant| has_tags(image_tags, grant.image_tags.as_ref())) {
-            return Ok(());
-        }
-        Err(NotGranted(format!(
-            "AwsAccount {account:?} lets namespace {:?} take over only images with other tags: give \
-             the image the tags of an entry of spec.grants.adopt, or add an entry",
-            namespace.name
-        )))
+        let entries = self.spec.grants.adopt.iter();
+        let entries = entries.map(|grant| (&grant.namespaces, grant.image_tags.as_ref()));
+        self.grants_by_tags(
+            namespace,
+            entries,
+            image_tags,
+            ["take over", "images", "image", "adopt"],
+        )
     }
 
     /// Whether `namespace` may write the parameter `name`.
@@ -588,6 +546,34 @@ impl AwsAccount {
              paths of an entry for that namespace in spec.grants.parameters",
             self.name(),
             namespace.name
+        )))
+    }
+
+    /// Whether an entry for `namespace` asks for no other tags than these. The words: what is done to which resources, one of
+    /// them, and the field.
+    fn grants_by_tags<'a>(
+        &self,
+        namespace: Namespace<'_>,
+        entries: impl Iterator<Item = (&'a NamespaceSelector, Option<&'a BTreeMap<String, String>>)>,
+        tags: &BTreeMap<String, String>,
+        [does, resources, resource, field]: [&str; 4],
+    ) -> Result<(), NotGranted> {
+        let (account, asking) = (self.name(), namespace.name);
+        let mut of_namespace = entries
+            .filter(|(namespaces, _)| namespaces.selects(namespace))
+            .peekable();
+        if of_namespace.peek().is_none() {
+            return Err(NotGranted(format!(
+                "AwsAccount {account:?} does not let namespace {asking:?} {does} {resources}: add an entry for it to \
+                 spec.grants.{field}"
+            )));
+        }
+        if of_namespace.any(|(_, wanted)| has_tags(tags, wanted)) {
+            return Ok(());
+        }
+        Err(NotGranted(format!(
+            "AwsAccount {account:?} lets namespace {asking:?} {does} only {resources} with other tags: give the {resource} the \
+             tags of an entry of spec.grants.{field}, or add an entry"
         )))
     }
 

@@ -1,6 +1,6 @@
 //! What is read for one object (its source, who uses its images and who else may, its parameters, what it is to take over) is
-//! read beside the reconcile
-//! that asks for it: one that waited for a region in trouble would keep other objects from their turn.
+//! read beside the reconcile that asks for it: one that waited for a region in trouble would keep other objects from their
+//! turn.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};

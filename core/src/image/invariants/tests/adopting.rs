@@ -22,6 +22,11 @@ fn listed() -> World {
 }
 
 impl World {
+    fn grants_nothing(&mut self) {
+        let account = self.desired.grants.account.as_mut().unwrap();
+        account.spec.grants.adopt.clear();
+    }
+
     fn shown(mut self, image: Image) -> Self {
         let key = (place(HOME), image.id.clone());
         let view = AdoptionView::Image(Box::new(image));
@@ -65,16 +70,7 @@ fn only_what_is_listed_and_meant_and_granted_is_taken_over() {
     unread.observed.adoptions.clear();
     unread.refuses(adopt(&unread), 1, "not read");
     let mut denied = listed();
-    denied
-        .desired
-        .grants
-        .account
-        .as_mut()
-        .unwrap()
-        .spec
-        .grants
-        .adopt
-        .clear();
+    denied.grants_nothing();
     denied.refuses(adopt(&denied), 1, "spec.grants.adopt");
     listed().refuses(listed().adopt(ID, "ami-other"), 1, "would name another");
 }
@@ -86,30 +82,12 @@ fn what_is_another_objects_is_not_taken_over_before_it_is_retained() {
     world.refuses(world.adopt(ID, ID), 1, "another object");
     let retained = [&theirs[..], &[(tag::RETAINED, "2026-02-01T00:00:00Z")]].concat();
     let mut world = listed().shown_with(&retained);
-    world
-        .desired
-        .grants
-        .account
-        .as_mut()
-        .unwrap()
-        .spec
-        .grants
-        .adopt
-        .clear();
+    world.grants_nothing();
     world.allows(world.adopt(ID, ID));
     let of_another_namespace = [&retained[..], &[(tag::OBJECT, "stage/other")]].concat();
     let mut world = listed().shown_with(&of_another_namespace);
     world.allows(world.adopt(ID, ID));
-    world
-        .desired
-        .grants
-        .account
-        .as_mut()
-        .unwrap()
-        .spec
-        .grants
-        .adopt
-        .clear();
+    world.grants_nothing();
     world.refuses(world.adopt(ID, ID), 1, "spec.grants.adopt");
 }
 
