@@ -38,8 +38,6 @@ struct Entry<T> {
     since: Timestamp,
     listed: bool,
     missing_since: Option<Timestamp>,
-    /// When its seal was last seen or written.
-    sealed: Option<Timestamp>,
     written: BTreeMap<String, (Option<String>, Timestamp)>,
 }
 
@@ -51,20 +49,11 @@ struct Grave {
 }
 
 trait Tagged {
-    fn id(&self) -> &String;
     fn tags(&self) -> &Tags;
     fn tags_mut(&mut self) -> &mut Tags;
-
-    fn is_sealed(&self) -> bool {
-        self.tags().get(tag::SELF) == Some(self.id().as_str())
-    }
 }
 
 impl Tagged for Image {
-    fn id(&self) -> &String {
-        &self.id
-    }
-
     fn tags(&self) -> &Tags {
         &self.tags
     }
@@ -75,10 +64,6 @@ impl Tagged for Image {
 }
 
 impl Tagged for Snapshot {
-    fn id(&self) -> &String {
-        &self.id
-    }
-
     fn tags(&self) -> &Tags {
         &self.tags
     }
@@ -319,8 +304,6 @@ impl Memory {
             .values_mut()
             .flat_map(Entry::times)
             .for_each(grow);
-        self.images.values_mut().for_each(Entry::forget_seal);
-        self.snapshots.values_mut().for_each(Entry::forget_seal);
         self.claims.values_mut().for_each(|(_, since)| grow(since));
         if let Some((_, since, holders)) = &mut self.taken {
             grow(since);
@@ -345,7 +328,6 @@ impl<T> Entry<T> {
             since: NOW,
             listed,
             missing_since: None,
-            sealed: None,
             written: BTreeMap::new(),
         }
     }
@@ -355,22 +337,12 @@ impl<T> Entry<T> {
         [&mut self.since]
             .into_iter()
             .chain(&mut self.missing_since)
-            .chain(&mut self.sealed)
             .chain(written)
-    }
-
-    /// What was there longer than a window ago proves nothing any more.
-    fn forget_seal(&mut self) {
-        self.sealed = self.sealed.filter(|at| NOW < *at + WINDOW);
     }
 }
 
 impl<T: Tagged> Entry<T> {
-    fn listed(&mut self, mut item: T) {
-        // A list without a seal that was there a moment ago lags behind it.
-        if !item.is_sealed() && self.sealed.is_some_and(|at| NOW < at + WINDOW) {
-            *item.tags_mut() = std::mem::take(self.item.tags_mut());
-        }
+    fn listed(&mut self, item: T) {
         let agrees = |(key, (value, _)): (&String, &(Option<String>, Timestamp))| {
             item.tags().get(key) == value.as_deref()
         };
@@ -380,11 +352,6 @@ impl<T: Tagged> Entry<T> {
         self.written.retain(|_, (_, at)| NOW < *at + WINDOW);
         self.item = item;
         *self.item.tags_mut() = self.tags();
-        self.sealed = if self.item.is_sealed() {
-            Some(NOW)
-        } else {
-            self.sealed
-        };
         self.listed = true;
         self.missing_since = None;
     }
@@ -396,11 +363,6 @@ impl<T: Tagged> Entry<T> {
         self.written
             .extend(written.into_iter().map(|(key, value)| (key, (value, NOW))));
         *self.item.tags_mut() = self.tags();
-        self.sealed = if self.item.is_sealed() {
-            Some(NOW)
-        } else {
-            self.sealed
-        };
     }
 
     fn tags(&self) -> Tags {
@@ -429,9 +391,7 @@ fn absorb_list<T: Tagged>(
         if let Some(entry) = known.get_mut(&id) {
             entry.listed(item);
         } else {
-            let mut entry = Entry::new(item, true);
-            entry.sealed = entry.item.is_sealed().then_some(NOW);
-            known.insert(id, entry);
+            known.insert(id, Entry::new(item, true));
         }
     }
     let is_gone = |id: &String| {

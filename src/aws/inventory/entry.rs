@@ -116,10 +116,13 @@ impl<T: Tagged> Entry<T> {
             });
             news.missing_since = None;
         }
-        let is_news = was_unsettled || self.item != item;
-        self.item = item;
+        // What was read anew and is the same is dropped: tens of thousands that change places in memory leave gaps in it.
+        let is_otherwise = self.item != item;
+        if is_otherwise {
+            self.item = item;
+        }
         self.listed = true;
-        is_news
+        was_unsettled || is_otherwise
     }
 
     /// A list lacks it.
