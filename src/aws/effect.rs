@@ -278,10 +278,16 @@ fn guard(action: &Action) -> Result<(), Failure> {
         {
             complain("an image or a snapshot")
         }
-        Action::DeregisterImage { id } | Action::ModifyImage { id, .. } if !is_id("ami-", id) => {
+        Action::DeregisterImage { id }
+        | Action::RestoreImage { id }
+        | Action::ModifyImage { id, .. }
+            if !is_id("ami-", id) =>
+        {
             complain("an image")
         }
-        Action::DeleteSnapshot { id } if !is_id("snap-", id) => complain("a snapshot"),
+        Action::DeleteSnapshot { id } | Action::RestoreSnapshot { id } if !is_id("snap-", id) => {
+            complain("a snapshot")
+        }
         Action::ChangePermissions { change, .. } if change.is_empty() => complain("a change"),
         Action::ChangePermissions { id, change }
             if is_id("snap-", id) && !change.add.is_empty() && !change.remove.is_empty() =>

@@ -59,7 +59,7 @@ impl Events {
     }
 }
 
-/// What makes or destroys an image or a snapshot is told; tags are not.
+/// What makes, brings back or destroys an image or a snapshot is told; tags are not.
 fn effect(outcome: &Outcome) -> Option<Event> {
     let action = &outcome.step.action;
     let region = outcome
@@ -68,7 +68,8 @@ fn effect(outcome: &Outcome) -> Option<Event> {
         .as_ref()
         .map(|place| place.region.as_str())
         .unwrap_or_default();
-    if !outcome.changed_the_world() || !(action.creates() || action.destroys()) {
+    if !outcome.changed_the_world() || !(action.creates() || action.restores() || action.destroys())
+    {
         return None;
     }
     let made = outcome

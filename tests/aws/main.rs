@@ -11,6 +11,7 @@ mod lab;
 mod parameters;
 mod permissions;
 mod policy;
+mod recycle_bin;
 mod register;
 mod scripted;
 mod sessions;

@@ -66,6 +66,10 @@ fn allowed() -> BTreeSet<String> {
 async fn the_policy_allows_every_call_that_is_made_and_no_other() {
     let lab = Lab::under_policy(POLICY).started().await;
     let region = "us-east-1";
+    lab.world(|world| {
+        let place = world.place_mut(ACCOUNT, "eu-west-1").expect("a place");
+        (place.recycle_bin_days, place.snapshot_recycle_bin_days) = (7, 7);
+    });
     let (web, base) = (
         desired("web", &[region, "eu-west-1"]),
         desired("base", &[region]),
@@ -132,9 +136,25 @@ async fn the_policy_allows_every_call_that_is_made_and_no_other() {
         lab.pass(20).await;
     }
     lab.pass(60).await;
-    let deletion = Action::DeleteSnapshot { id: snapshot };
-    let deleted = lab.perform(&web, "eu-west-1", deletion).await;
-    assert!(deleted.result.is_ok(), "{deleted:?}");
+    let lost = Reads {
+        recycle_bin: [(
+            (Place::new(ACCOUNT, "eu-west-1"), id.clone()),
+            vec![snapshot.clone()],
+        )]
+        .into(),
+        ..Reads::default()
+    };
+    for action in [
+        Action::DeleteSnapshot {
+            id: snapshot.clone(),
+        },
+        Action::RestoreSnapshot { id: snapshot },
+        Action::RestoreImage { id },
+    ] {
+        lab.inventory.observe(&web, &lost).await;
+        let done = lab.perform(&web, "eu-west-1", action).await;
+        assert!(done.result.is_ok(), "{done:?}");
+    }
     for query in [
         SourceQuery::Instance(Reference::new(region, INSTANCE)),
         SourceQuery::Image(Reference::new(region, &origin)),
@@ -193,6 +213,7 @@ fn nothing_is_changed_or_removed_that_does_not_carry_the_owners_tag() {
         "DeregisterImage",
         "DeleteSnapshot",
         "CreateTags",
+        "RestoreImageFromRecycleBin",
     ] {
         let allowing = statements
             .values()

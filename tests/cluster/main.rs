@@ -7,6 +7,8 @@
 //! | [`life`] | an image from its first day to its last |
 //! | [`sources`] | what an image is made from, and that it stays that |
 //! | [`keeping`] | what is superseded or deleted: what stays, for how long, and who says so |
+//! | [`adopting`] | what others made is taken over |
+//! | [`recycling`] | what somebody deregisters comes back from the Recycle Bin |
 //! | [`publishing`] | the parameters that name published images, and who launches by them |
 //! | [`attributes`] | description, deprecation, protection, and what consumers select by |
 //! | [`accounts`] | an `AwsAccount` and what it holds |
@@ -33,6 +35,7 @@ mod mending;
 mod outages;
 mod process;
 mod publishing;
+mod recycling;
 mod replicas;
 mod sharing;
 mod sources;

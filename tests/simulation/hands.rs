@@ -73,6 +73,13 @@ pub fn deregister(universe: &Universe, account: &Account, (region, image): &Ours
     }
 }
 
+/// Whether an image is not deregistered.
+pub fn is_there(universe: &Universe, (region, image): &Ours) -> bool {
+    let world = lock(&universe.world);
+    let image = world.regions()[region].images.get(image);
+    image.is_some_and(|image| image.deregistered.is_none())
+}
+
 /// Somebody takes a deregistered image out of the Recycle Bin.
 pub fn restore(universe: &Universe, (region, image): &Ours) {
     let mut world = lock(&universe.world);

@@ -481,7 +481,7 @@ impl Tale<'_> {
 enum Hand {
     Shares,
     Deregisters,
-    RecyclesAndRestores,
+    Recycles,
     StripsTags,
     CopiesWithTags,
     WipesStatuses,
@@ -528,11 +528,7 @@ impl Tale<'_> {
             hands.extend([Hand::CopiesWithTags, Hand::Shares]);
         }
         if may_be_lost && !ours.is_empty() {
-            hands.extend([
-                Hand::Deregisters,
-                Hand::RecyclesAndRestores,
-                Hand::StripsTags,
-            ]);
+            hands.extend([Hand::Deregisters, Hand::Recycles, Hand::StripsTags]);
         }
         if is_alone && matches!(kind, Kind::Instance | Kind::Image) {
             hands.push(Hand::RemovesSource);
@@ -577,9 +573,9 @@ impl Tale<'_> {
                 universe.pass(2 * universe.pace.rest_interval).await;
             }
             Hand::WipesStatuses => universe.wipe_statuses(),
-            Hand::RecyclesAndRestores => {
+            Hand::Recycles => {
                 let image = image();
-                return self.recycled_and_restored(somebody, image).await;
+                return self.recycled(somebody, image).await;
             }
             Hand::Suspends => return self.suspended(somebody).await,
             Hand::TakesGrants => return self.without_grants(somebody).await,
@@ -597,15 +593,25 @@ impl Tale<'_> {
         self.rests(&what, RESTS_FOR).await
     }
 
-    /// An image is deregistered, made anew, and then comes back: it was published once, so that it stays until
-    /// somebody takes it away.
-    async fn recycled_and_restored(&mut self, at: usize, image: Ours) -> Result<(), String> {
+    /// An image is deregistered, and comes back from the Recycle Bin; in trouble, another may be made instead. Then somebody
+    /// brings back the first one: it was published once, so that it stays until somebody takes it away.
+    async fn recycled(&mut self, at: usize, image: Ours) -> Result<(), String> {
         let universe = self.universe;
         let account = self.actors[at].key.account;
+        let is_troubled = self.chance.per_mille(700);
         hands::recycle(universe, account, &image.0, 1);
         hands::deregister(universe, account, &image);
-        self.trouble();
+        if is_troubled {
+            self.trouble();
+        }
         self.becomes_true("recycled").await?;
+        if hands::is_there(universe, &image) {
+            hands::recycle(universe, account, &image.0, 0);
+            return self.rests("recycled", RESTS_FOR).await;
+        }
+        if !is_troubled {
+            return Err(format!("{image:?} was not restored, and nothing was wrong"));
+        }
         hands::restore(universe, &image);
         lock(&universe.restored).insert(image.1.clone());
         universe

@@ -251,7 +251,7 @@ reasons! {
     // What others made and shall be Amity's.
     ADOPTING "Adopting" [READY, AVAILABLE, STALLED]
         "spec.adopt lists images that would be taken over; the message says what would change. Nothing is changed, made or copied before somebody says that it is meant.",
-        "If it is, annotate the MachineImage with amity.dev/adopt and the revision that the message names; else take the images out of spec.adopt.";
+        "If it is, annotate the MachineImage with amity.dev/adopt and the word that the message names; else take the images out of spec.adopt.";
     ADOPTION_IMPOSSIBLE "AdoptionImpossible" [READY, AVAILABLE, STALLED]
         "An image that spec.adopt lists is not there, cannot be launched, or is another MachineImage's.",
         "Correct or remove what the message names in spec.adopt.";

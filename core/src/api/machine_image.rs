@@ -179,10 +179,10 @@ pub struct MachineImageSpec {
     /// Images of the account that stand for the wanted revision in their regions as if they had been
     /// made for this object, at most one for each region: what Packer or a person made, or what
     /// deletionPolicy: Retain left. At first it is only reported what would change, and nothing is
-    /// made or copied. Once the annotation amity.dev/adopt has the revision that the report names,
-    /// the images and their snapshots get this object's tags, and from then on are published,
-    /// kept and deregistered as all others. What is listed for another revision than that is left
-    /// alone. The AwsAccount must grant it (grants.adopt), except for what this namespace's own
+    /// made or copied. Once the annotation amity.dev/adopt has the word that the report names, which
+    /// is one for this revision and this list, the images and their snapshots get this object's
+    /// tags, and from then on are published, kept and deregistered as all others. What is listed
+    /// for another revision than that of the annotation is left alone. The AwsAccount must grant it (grants.adopt), except for what this namespace's own
     /// MachineImages retained. Default: none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 40))]

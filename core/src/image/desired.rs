@@ -17,7 +17,7 @@ use kube::ResourceExt;
 
 use super::attributes::Protection;
 use super::encryption::{Encryption, VARIANT_SOURCE};
-use super::identity::{Identity, Place, Reference, Revision, tag};
+use super::identity::{Identity, Place, Reference, Revision, hex_digest, tag};
 use super::money::Price;
 use super::observed::{Image, ImageState};
 use super::parameters::PublishedParameter;
@@ -51,8 +51,12 @@ pub const ACCOUNTS: &str = "amity.dev/accounts";
 /// The annotation by which a user says that images of a revision go although something uses them: `REVISION`.
 pub const DEREGISTER_IN_USE: &str = "amity.dev/deregister-in-use";
 
-/// The annotation by which a user says that what `spec.adopt` lists is to be taken over: `REVISION`.
+/// The annotation by which a user says that what `spec.adopt` lists is to be taken over: what the report says
+/// ([`Desired::adoption_word`]).
 pub const ADOPT: &str = "amity.dev/adopt";
+
+/// How many digits of a hash tell one list of `spec.adopt` from another.
+const ADOPTION_HASH: usize = 8;
 
 /// The annotation of an `AwsAccount` by which its keeper says until when any number of images may go: a time of
 /// RFC 3339.
@@ -138,6 +142,10 @@ pub struct Desired {
     pub adopt: BTreeMap<Place, String>,
     /// Whether somebody says that they are to be taken over.
     pub adoption_is_meant: bool,
+    /// All of `spec.adopt`.
+    listed: BTreeMap<Place, String>,
+    /// What the annotation [`ADOPT`] says.
+    adoption_said: Option<String>,
     /// How the images are encrypted where the spec says that; elsewhere as what they are made from.
     pub encryption: BTreeMap<Place, Encryption>,
     /// The AMI name of that revision.
@@ -246,16 +254,15 @@ impl Desired {
             Some((place, encryption))
         });
         let annotation = |key: &str| image.annotations().get(key).map(String::as_str);
-        let adoption = annotation(ADOPT);
         let listed = spec.adopt.iter().map(|listed| {
             let account = account_id.clone().unwrap_or_default();
             (Place::new(account, &listed.region), listed.image_id.clone())
         });
-        Self {
-            adopt: listed
-                .filter(|_| adoption.is_none_or(|said| said == revision.as_str()))
-                .collect(),
-            adoption_is_meant: adoption == Some(revision.as_str()),
+        let mut desired = Self {
+            adopt: BTreeMap::new(),
+            adoption_is_meant: false,
+            listed: listed.collect(),
+            adoption_said: annotation(ADOPT).map(str::to_owned),
             identity: Identity {
                 owner: installation.owner.clone(),
                 cluster: installation.cluster.clone(),
@@ -329,7 +336,32 @@ impl Desired {
                 labels: references.namespace_labels.clone(),
             },
             account_id,
-        }
+        };
+        desired.decide_adoption();
+        desired
+    }
+
+    /// What the annotation [`ADOPT`] has to say: `REVISION-HASH`, where the hash is that of the list, so that nothing is
+    /// taken over of which no report told.
+    pub fn adoption_word(&self) -> String {
+        let listed = self.listed.iter();
+        let listed = listed.flat_map(|(place, id)| [place.region.as_str(), id.as_str()]);
+        let hash = hex_digest(listed);
+        format!("{}-{}", self.revision, &hash[..ADOPTION_HASH])
+    }
+
+    /// What is listed for another revision than the annotation names is done, or was never meant for this one.
+    fn decide_adoption(&mut self) {
+        let said = self.adoption_said.as_deref();
+        let revision =
+            said.map(|said| said.rsplit_once('-').map_or(said, |(revision, _)| revision));
+        let is_for_this = revision.is_none_or(|revision| revision == self.revision.as_str());
+        self.adoption_is_meant = said == Some(self.adoption_word().as_str());
+        self.adopt = if is_for_this {
+            self.listed.clone()
+        } else {
+            BTreeMap::new()
+        };
     }
 
     /// The place of the source, in which a capture is made.

@@ -179,6 +179,17 @@ impl<'a> Facts<'a> {
         }
     }
 
+    /// Whether it is, or was made with, an image of ours that EC2 no longer lists.
+    fn is_lost(&self, place: &Place, id: &str) -> bool {
+        let known = self.observed.known_at(place);
+        let mut images = known.into_iter().flat_map(|known| &known.images);
+        images.any(|image| {
+            matches!(image.state, ImageState::Missing { .. })
+                && self.standing(image) == Some(Standing::Ours)
+                && (image.id == id || image.snapshots.iter().any(|snapshot| snapshot == id))
+        })
+    }
+
     /// An image of the wanted revision that is ours or may turn out to be.
     fn is_sibling(&self, image: &Image) -> bool {
         self.is_of_wanted_revision(image)
@@ -282,7 +293,9 @@ fn only_what_is_proven_ours(facts: &Facts<'_>, place: &Place, step: &Step) -> Op
     if matches!(step.action, Action::Adopt { .. }) || is_freeing(facts, place, &step.action) {
         return None;
     }
-    let allowed = if target.starts_with("snap-") {
+    let allowed = if step.action.restores() {
+        facts.is_lost(place, target)
+    } else if target.starts_with("snap-") {
         let used_by_ours = || {
             known.images.iter().any(|image| {
                 facts.standing(image) == Some(Standing::Ours)

@@ -1,6 +1,6 @@
 //! What EC2 has, per place, or why that cannot be known. The SDK's types end before this module.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use jiff::Timestamp;
@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::attributes::Attributes;
 use super::identity::{Place, Reference, Revision, tag};
 use super::parameters::ParametersView;
-use super::permissions::Permissions;
+use super::permissions::{Grantee, Permissions};
 use super::plan::Action;
 use super::tags::Tags;
 use crate::api::ImageUser;
@@ -29,8 +29,13 @@ pub struct Observed {
     pub usage: BTreeMap<(Place, String), Usage>,
     /// Who else may use images and snapshots, as far as that was read when it was its turn, by place and id.
     pub permissions: BTreeMap<(Place, String), Permissions>,
+    /// Whom an image or snapshot was taken back from by a call that EC2 answered a moment ago, by place and id.
+    pub taken_back: BTreeMap<(Place, String), BTreeSet<Grantee>>,
     /// The images that the spec lists to be taken over, as far as they are needed and were read, by place and id.
     pub adoptions: BTreeMap<(Place, String), AdoptionView>,
+    /// The images that EC2 no longer lists and the Recycle Bin keeps, as far as that was read: those of the snapshots of
+    /// each that it keeps, too, and that have to be restored first.
+    pub recycled: BTreeMap<(Place, String), Vec<String>>,
     /// The object's parameters, as far as they were read when it was their turn.
     pub parameters: BTreeMap<Place, ParametersView>,
     /// How much of each account is about to go, by what every object asks for, where that was asked.

@@ -7,6 +7,7 @@
 //! | `seal` | marking as ours what EC2 proves to be |
 //! | `adopt` | taking over what others made |
 //! | `origin` | the capture or registration that everything is copied from |
+//! | `recycle_bin` | restoring what somebody deregistered |
 //! | `copies` | filling each place from any available image of the revision |
 //! | `lending` | letting other accounts copy an image, for as long as that takes |
 //! | `tagging` | bringing `spec.tags` into line |
@@ -28,6 +29,7 @@ mod lending;
 mod origin;
 mod parameters;
 mod publish;
+mod recycle_bin;
 mod restraint;
 mod retire;
 mod seal;
@@ -75,6 +77,7 @@ pub fn plan(desired: &Desired, observed: &Observed, now: Timestamp) -> Plan {
         adopt::adopt_snapshots(&view, &mut plan);
         if adopt::adopt(&view, &mut plan) {
             origin::make(&view, &mut plan);
+            recycle_bin::restore(&view, &mut plan);
             copies::fill(&view, &mut plan);
         }
         lending::take_back(&view, &mut plan);
@@ -88,6 +91,7 @@ pub fn plan(desired: &Desired, observed: &Observed, now: Timestamp) -> Plan {
         unreadable_places(&view, &mut plan);
     }
     restraint::hold_back(&view, &mut plan);
+    note_accounts_again(&view, &mut plan);
     store_finalizer_first(&view, &mut plan);
     plan
 }
@@ -99,6 +103,8 @@ pub struct Reads {
     pub source: Option<SourceQuery>,
     /// The images that are to be taken over.
     pub adoptions: BTreeSet<(Place, String)>,
+    /// Whether the Recycle Bin has these images, and which of their snapshots.
+    pub recycle_bin: BTreeMap<(Place, String), Vec<String>>,
     /// What the source leads to now, once in an interval.
     pub follow: Option<SourceQuery>,
     /// Who uses these images.
@@ -122,6 +128,7 @@ impl Reads {
         self.source = more.source.or(self.source.take());
         self.follow = more.follow.or(self.follow.take());
         self.adoptions.extend(more.adoptions);
+        self.recycle_bin.extend(more.recycle_bin);
         self.usage.extend(more.usage);
         self.permissions.extend(more.permissions);
         self.parameters.extend(more.parameters);
@@ -187,6 +194,7 @@ pub fn reads(desired: &Desired, observed: &Observed, plan: &Plan, now: Timestamp
     let view = View::new(desired, observed, now);
     Reads {
         adoptions: adopt::reads(&view),
+        recycle_bin: recycle_bin::reads(&view),
         usage: usage.collect(),
         permissions: permissions(&view, plan),
         parameters: parameters::reads(&view, plan),
@@ -210,14 +218,7 @@ pub fn reads(desired: &Desired, observed: &Observed, plan: &Plan, now: Timestamp
 }
 
 fn permissions(view: &View<'_>, plan: &Plan) -> BTreeMap<(Place, String), When> {
-    if view.desired.is_being_deleted() {
-        return if view.retains() {
-            lending::reads(view, plan)
-        } else {
-            BTreeMap::new()
-        };
-    }
-    if view.desired.suspended {
+    if view.desired.is_being_deleted() || view.desired.suspended {
         return BTreeMap::new();
     }
     let mut reads = sharing::reads(view);
@@ -314,6 +315,29 @@ fn store_finalizer_first(view: &View<'_>, plan: &mut Plan) {
         plan.steps.insert(
             0,
             Step::on_object(Action::StoreFinalizer, Why::NothingMayBeLeftBehind),
+        );
+    }
+}
+
+/// The names of the accounts that have images of the object are noted again where the note got lost, as by a backup of the
+/// cluster from before: else they would be forgotten when the spec no longer names them.
+fn note_accounts_again(view: &View<'_>, plan: &mut Plan) {
+    let desired = view.desired;
+    let forgotten = view
+        .ours()
+        .map(|owned| owned.place)
+        .filter(|place| !desired.is_at_home(place) && desired.accounts.contains_key(&place.account))
+        .map(|place| desired.account_name(place))
+        .filter(|name| !desired.recorded_accounts.contains(*name));
+    let mut names: BTreeSet<_> = forgotten.map(str::to_owned).collect();
+    if !names.is_empty() && !desired.is_being_deleted() {
+        names.extend(desired.recorded_accounts.iter().cloned());
+        plan.steps.insert(
+            0,
+            Step::on_object(
+                Action::RecordAccounts { names },
+                Why::NothingMayBeLeftBehind,
+            ),
         );
     }
 }

@@ -10,7 +10,7 @@
     reason = "each is a peculiarity of its own"
 )]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
@@ -146,6 +146,9 @@ pub struct Desired {
     /// The revision for which somebody says that it is meant.
     #[serde(default)]
     pub adoption_meant_for: Option<String>,
+    /// The list of then, if it was another one.
+    #[serde(default)]
+    pub adoption_meant_of: Option<BTreeMap<String, String>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -250,6 +253,9 @@ pub struct Place {
     /// Whether they were not read.
     #[serde(default)]
     pub to_adopt_unread: bool,
+    /// The ids of the images, no longer listed, and of their snapshots that the Recycle Bin keeps.
+    #[serde(default)]
+    pub recycle_bin: BTreeSet<String>,
     #[serde(default)]
     pub dead: Vec<Dead>,
     /// Who has the wanted image name that EC2 said is taken.
@@ -346,6 +352,9 @@ pub struct Image {
     /// The accounts that it is lent to.
     #[serde(default)]
     pub lent_to: Option<String>,
+    /// The accounts that it was taken back from, with its snapshots.
+    #[serde(default)]
+    pub taken_back_from: Vec<String>,
     /// It was taken over; its snapshots are not ours yet, unless the case says so.
     #[serde(default)]
     pub adopted: bool,

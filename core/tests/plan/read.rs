@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use amity_core::api::conditions::Reason;
 use amity_core::api::{
-    AwsAccount, Deprecation, ImageUser, MachineImage, MachineImageStatus, ProgressingRevision,
-    RegionStatus,
+    AdoptedImage, AwsAccount, Deprecation, ImageUser, MachineImage, MachineImageStatus,
+    ProgressingRevision, RegionStatus,
 };
 use amity_core::image::attributes::{Attributes, Protection, whole_minutes};
 use amity_core::image::desired::{
@@ -83,8 +83,22 @@ pub fn situation(case: &Case) -> Result<Situation, String> {
         annotate(&mut image, ACCOUNTS, recorded.clone());
     }
     if let Some(meant) = &case.desired.adoption_meant_for {
-        let revision = Names(of(&image)).revision(meant);
-        annotate(&mut image, ADOPT, revision.to_string());
+        let names = Names(of(&image));
+        let revision = names.revision(meant);
+        let word = match &case.desired.adoption_meant_of {
+            None => names.0.adoption_word(),
+            Some(listed) => {
+                let listed = listed.iter().map(|(region, id)| AdoptedImage {
+                    region: region.clone(),
+                    image_id: id.clone(),
+                });
+                let mut other = image.clone();
+                other.spec.adopt = listed.collect();
+                of(&other).adoption_word()
+            }
+        };
+        let (_, hash) = word.rsplit_once('-').expect("REVISION-HASH");
+        annotate(&mut image, ADOPT, format!("{revision}-{hash}"));
     }
     if let Some(overridden) = &case.desired.deregister_in_use {
         annotate(&mut image, DEREGISTER_IN_USE, overridden.clone());
@@ -578,6 +592,15 @@ fn observed(case: &Case, names: &Names) -> Result<Observed, String> {
                 let key = (here.clone(), image.id.clone());
                 observed.usage.insert(key, usage);
             }
+            if let PlaceView::Known(known) = &view
+                && !image.taken_back_from.is_empty()
+            {
+                let from = grantees(&image.taken_back_from);
+                let shown = known.images.iter().filter(|shown| shown.id == image.id);
+                let all = shown.flat_map(|shown| shown.snapshots.iter().chain([&shown.id]));
+                let taken_back = all.map(|id| ((here.clone(), id.clone()), from.clone()));
+                observed.taken_back.extend(taken_back);
+            }
             let asked = names.0.sharing.clone();
             let asked = asked.or_else(|| image.shared_with.as_ref().map(|_| Sharing::default()));
             if let Some(sharing) = asked
@@ -589,6 +612,16 @@ fn observed(case: &Case, names: &Names) -> Result<Observed, String> {
                     .permissions
                     .extend(permissions.into_iter().map(here));
             }
+        }
+        if let PlaceView::Known(known) = &view {
+            let images = known.images.iter();
+            let kept = images.filter(|image| said.recycle_bin.contains(&image.id));
+            observed.recycled.extend(kept.map(|image| {
+                let snapshots = image.snapshots.iter();
+                let snapshots = snapshots.filter(|id| said.recycle_bin.contains(*id));
+                let key = (here.clone(), image.id.clone());
+                (key, snapshots.cloned().collect())
+            }));
         }
         if let Some(id) = case
             .desired
@@ -707,7 +740,7 @@ fn named(reason: &str) -> Result<Reason, String> {
 }
 
 fn refusal(refused: &case::Refused) -> Result<Refusal, String> {
-    const ACTIONS: [&str; 9] = [
+    const ACTIONS: [&str; 10] = [
         "PutParameter",
         "DeleteParameter",
         "CreateImage",
@@ -715,6 +748,7 @@ fn refusal(refused: &case::Refused) -> Result<Refusal, String> {
         "CopyImage",
         "CreateTags",
         "DeleteTags",
+        "RestoreImageFromRecycleBin",
         "DeregisterImage",
         "DeleteSnapshot",
     ];

@@ -194,8 +194,10 @@ fn in_place(desired: &Desired, place: &Place, action: &Action) -> String {
             let tags = tags.join(" ").replace(&noon, "now");
             format!("AddTagsToResource {region}{name} {tags}")
         }
-        Action::DeregisterImage { id } => format!("DeregisterImage {region}/{id}"),
-        Action::DeleteSnapshot { id } => format!("DeleteSnapshot {region}/{id}"),
+        Action::RestoreImage { id }
+        | Action::RestoreSnapshot { id }
+        | Action::DeregisterImage { id }
+        | Action::DeleteSnapshot { id } => format!("{} {region}/{id}", action.name()),
         on_object => on_object.to_string(),
     }
 }

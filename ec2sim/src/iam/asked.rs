@@ -12,7 +12,7 @@ use super::context::Context;
 use super::evaluate::Check;
 use super::identity_arn;
 use crate::error::ApiError;
-use crate::state::{Principal, Tags, parameter};
+use crate::state::{Image, Principal, Snapshot, Tags, parameter};
 use crate::wire::parameters::Parameters;
 use crate::wire::request::{Caller, Request, Service};
 use crate::world::World;
@@ -227,7 +227,12 @@ impl Asked<'_> {
                 let context = context.with("ec2:ImageID", id);
                 let found = region.images.get(id);
                 let viewer = self.world.viewer(account);
-                match found.filter(|one| one.deregistered.is_none() && one.visible_to(viewer)) {
+                // What is in the Recycle Bin has its tags, which policies look at.
+                let is_there = |one: &&Image| {
+                    let mut end = one.deregistered.iter();
+                    end.all(|end| end.recycled_until.is_some()) && one.visible_to(viewer)
+                };
+                match found.filter(is_there) {
                     Some(image) => {
                         let context = context.with("ec2:Owner", self.owner(&image.owner));
                         let context = context.with("ec2:Public", image.public.to_string());
@@ -239,7 +244,11 @@ impl Asked<'_> {
             "snap" => {
                 let context = context.with("ec2:SnapshotID", id);
                 let found = region.snapshots.get(id);
-                match found.filter(|one| one.deleted.is_none() && one.usable_by(account)) {
+                let is_there = |one: &&Snapshot| {
+                    (one.deleted.is_none() || one.recycled_until.is_some())
+                        && one.usable_by(account)
+                };
+                match found.filter(is_there) {
                     Some(snapshot) => {
                         let context = context.with("ec2:Owner", self.owner(&snapshot.owner));
                         ("snapshot", context, true)

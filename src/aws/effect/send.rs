@@ -117,6 +117,18 @@ pub(super) async fn send(ec2: &Ec2, calls: &EC2Calls, action: &Action) -> Result
                 .await
                 .map(|()| Answer::Changed)
         }
+        Action::RestoreImage { id } => {
+            let request = ec2.restore_image_from_recycle_bin().image_id(id);
+            calls::send(calls, name, request.send())
+                .await
+                .map(|_| Answer::Changed)
+        }
+        Action::RestoreSnapshot { id } => {
+            let request = ec2.restore_snapshot_from_recycle_bin().snapshot_id(id);
+            calls::send(calls, name, request.send())
+                .await
+                .map(|_| Answer::Changed)
+        }
         Action::DeregisterImage { id } => {
             let request = ec2.deregister_image().image_id(id);
             gone(calls::send(calls, name, request.send()).await)

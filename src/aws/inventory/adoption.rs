@@ -1,13 +1,10 @@
 //! Images that a spec lists to be taken over: no list of ours shows them, so that each is asked for by its id, and
 //! remembered for half a minute.
 
-use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
-
 use amity_core::image::identity::Place;
 use amity_core::image::observed::AdoptionView;
 use futures::TryFutureExt;
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 
 use super::Inventory;
 use super::read::{filter, list_shown};
@@ -20,18 +17,6 @@ const FAILURE_FRESH: SignedDuration = SignedDuration::from_secs(5);
 
 const ACTION: &str = "DescribeImages";
 
-/// What was read of late, and until when it is believed.
-#[derive(Debug, Default)]
-pub(super) struct Adoptions(Mutex<BTreeMap<(Place, String), (Timestamp, AdoptionView)>>);
-
-impl Adoptions {
-    fn put(&self, key: (Place, String), view: AdoptionView, until: Timestamp, now: Timestamp) {
-        let mut read = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        read.retain(|_, (until, _)| now < *until);
-        read.insert(key, (until, view));
-    }
-}
-
 impl Inventory {
     /// What EC2 answered of late about an image that is to be taken over.
     pub(super) fn known_adoption(
@@ -42,14 +27,7 @@ impl Inventory {
         if let Some(unreadable) = self.state().why_unreadable(&key.0, object) {
             return Some(AdoptionView::Unknown(unreadable));
         }
-        let now = self.clock.now();
-        let read = self
-            .adoptions
-            .0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let fresh = read.get(key).filter(|(until, _)| now < *until);
-        fresh.map(|(_, view)| view.clone())
+        self.adoptions.get(key, self.clock.now())
     }
 
     /// Reads such an image, if the account owns it.

@@ -1,4 +1,4 @@
-//! What is read for one object (its source, who uses its images and who else may, its parameters, what it is to take over) is
+//! What is read for one object (its source, who uses its images and who else may, its parameters, what it is to take over or was lost) is
 //! read beside the reconcile that asks for it: one that waited for a region in trouble would keep other objects from their
 //! turn.
 
@@ -18,6 +18,7 @@ use tokio::sync::{Notify, watch};
 
 use super::Inventory;
 use super::parameters::Query;
+use super::recycle_bin::Binned;
 
 /// How long a reconcile waits for EC2's answer. Usually it comes within that.
 const A_MOMENT: Duration = Duration::from_millis(500);
@@ -29,6 +30,8 @@ pub(super) enum Question {
     Source(Place, SourceQuery),
     /// An image that is to be taken over.
     Adoption(Place, String),
+    /// Whether the Recycle Bin has an image, and which of these snapshots.
+    RecycleBin(Place, String, Vec<String>),
     /// Who uses these images.
     Usage(Place, Vec<String>),
     /// Who else may use an image or snapshot.
@@ -92,6 +95,29 @@ impl Inventory {
             .iter()
             .filter_map(|key| Some((key.clone(), self.known_adoption(key, object)?)))
             .collect()
+    }
+
+    /// The lost images that the Recycle Bin keeps, as far as EC2 tells within a moment; the object is woken by the rest.
+    pub(super) async fn recycled_in_a_moment(
+        &self,
+        lost: &BTreeMap<(Place, String), Vec<String>>,
+        object: &str,
+    ) -> BTreeMap<(Place, String), Vec<String>> {
+        let unknown = lost
+            .iter()
+            .filter(|(key, _)| self.known_in_recycle_bin(key).is_none());
+        let questions = unknown.map(|((place, id), snapshots)| {
+            let question = Question::RecycleBin(place.clone(), id.clone(), snapshots.clone());
+            self.asked.wait_a_moment(question, object)
+        });
+        futures::future::join_all(questions).await;
+        let kept = lost
+            .keys()
+            .filter_map(|key| match self.known_in_recycle_bin(key)? {
+                Binned::Image(snapshots) => Some((key.clone(), snapshots)),
+                Binned::Nothing => None,
+            });
+        kept.collect()
     }
 
     /// Who uses these images, as far as EC2 tells within a moment; the object is woken by the rest. A place that
@@ -190,6 +216,9 @@ impl Inventory {
         match question {
             Question::Source(place, query) => self.read_source(place, query).await,
             Question::Adoption(place, id) => self.read_adoption(place, id).await,
+            Question::RecycleBin(place, id, snapshots) => {
+                self.read_recycle_bin(place, id, snapshots).await;
+            }
             Question::Usage(place, ids) => self.read_usage(place, ids).await,
             Question::Permissions(place, id) => self.read_permissions(place, id).await,
             Question::Parameters(query) => self.read_parameters(query).await,

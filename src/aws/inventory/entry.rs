@@ -142,6 +142,13 @@ impl<T: Tagged> Entry<T> {
         self.news.as_ref()?.missing_since
     }
 
+    /// It is there again as it was, which lists show later.
+    pub(super) fn restored(&mut self, now: Timestamp) {
+        self.news_mut().missing_since = None;
+        self.since = now;
+        self.listed = false;
+    }
+
     fn news_mut(&mut self) -> &mut News {
         self.news.get_or_insert_default()
     }

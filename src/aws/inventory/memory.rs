@@ -206,6 +206,16 @@ impl Memory {
                     entry.changed(change, now);
                 }
             }
+            (Action::RestoreImage { id }, Ok(_)) => {
+                if let Some(entry) = self.images.get_mut(id.as_str()) {
+                    entry.restored(now);
+                }
+            }
+            (Action::RestoreSnapshot { id }, Ok(_)) => {
+                if let Some(entry) = self.snapshots.get_mut(id.as_str()) {
+                    entry.restored(now);
+                }
+            }
             (Action::DeregisterImage { id } | Action::DeleteSnapshot { id }, Ok(_)) => {
                 self.bury(object, id, now);
             }
@@ -277,8 +287,13 @@ impl Memory {
         self.objects.owners()
     }
 
-    /// EC2 itself says that it is deregistered: nothing is left to wait for.
+    /// EC2 itself says that it is deregistered: of what never was available nothing is left to wait for. Else it is as one
+    /// that is not listed, since the Recycle Bin may have it, or it may have been restored since.
     fn called_deregistered(&mut self, id: String, now: Timestamp) {
+        let known = self.images.get(id.as_str());
+        if known.is_some_and(|entry| entry.item.state == ImageState::Available) {
+            return;
+        }
         if let Some(entry) = self.images.remove(id.as_str()) {
             self.attempts.died(id.clone(), &entry.item.tags);
         }
@@ -512,17 +527,14 @@ impl Memory {
         let objects: BTreeSet<Arc<str>> = known.chain(self.objects.owners().cloned()).collect();
         let nothing = fingerprint(&Known::default());
         let mut changed = BTreeSet::new();
-        let mut shown = BTreeMap::new();
-        for object in objects {
+        let shown = objects.into_iter().filter_map(|object| {
             let mark = self.mark(&object);
             if *self.shown.get(&object).unwrap_or(&nothing) != mark {
                 changed.insert(object.to_string());
             }
-            if mark != nothing {
-                shown.insert(object, mark);
-            }
-        }
-        self.shown = shown;
+            (mark != nothing).then_some((object, mark))
+        });
+        self.shown = shown.collect();
         changed
     }
 
@@ -553,13 +565,18 @@ fn absorb_list<T: Clone + super::entry::Tagged>(
         .cloned()
         .collect();
     let mut is_news = !missing.is_empty();
+    let mut new = Vec::new();
     for (id, item) in list {
         if let Some(entry) = known.get_mut(id.as_str()) {
             is_news |= entry.listed(item, started, window);
         } else {
-            is_news = true;
-            known.insert(id.into(), Box::new(Entry::found(item, ended)));
+            new.push((id.into(), Box::new(Entry::found(item, ended))));
         }
+    }
+    if !new.is_empty() {
+        is_news = true;
+        // At once: a map to which one after the other is added, in their order, stays half empty.
+        known.append(&mut new.into_iter().collect());
     }
     let gone = missing
         .into_iter()

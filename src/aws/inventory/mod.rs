@@ -16,6 +16,8 @@ mod parameters;
 mod permissions;
 mod places;
 mod read;
+mod recycle_bin;
+mod remembered;
 #[cfg(test)]
 mod size;
 mod slots;
@@ -30,7 +32,10 @@ use amity_core::api::AwsAccount;
 use amity_core::api::conditions;
 use amity_core::image::desired::Desired;
 use amity_core::image::identity::{Identity, Place, Reference};
-use amity_core::image::observed::{Observed, PlaceView, SourceView, Unreadable};
+use amity_core::image::observed::{
+    AdoptionView, Observed, PlaceView, SourceView, Unreadable, Usage,
+};
+use amity_core::image::permissions::{Grantee, Permissions};
 use amity_core::image::plan::Reads;
 use amity_core::image::plan::step::Action;
 use futures::Stream;
@@ -43,16 +48,15 @@ use super::effect::Answer;
 use super::error::Failure;
 use super::session::{Access, Sessions};
 use crate::clock::Clock;
-use adoption::Adoptions;
 use asked::Asked;
 use changes::Changes;
 use parameters::ParametersRead;
-use permissions::PermissionsRead;
 use places::PlaceState;
+use recycle_bin::Binned;
+use remembered::Remembered;
 pub(super) use slots::CopySlot;
 use slots::Slots;
 use source::Sources;
-use usage::Usages;
 
 /// What EC2 has.
 #[derive(Debug)]
@@ -66,10 +70,13 @@ pub struct Inventory {
     state: Mutex<State>,
     changes: Changes,
     sources: Sources,
-    usages: Usages,
-    permissions: PermissionsRead,
+    usages: Remembered<(Place, String), Usage>,
+    permissions: Remembered<(Place, String), Permissions>,
+    /// From whom images and snapshots were taken back.
+    taken_back: Remembered<(Place, String), BTreeSet<Grantee>>,
     parameters: ParametersRead,
-    adoptions: Adoptions,
+    adoptions: Remembered<(Place, String), AdoptionView>,
+    recycled: Remembered<(Place, String), Binned>,
     asked: Asked,
 }
 
@@ -118,10 +125,12 @@ impl Inventory {
             state: Mutex::new(state),
             changes: Changes::default(),
             sources: Sources::default(),
-            usages: Usages::default(),
-            permissions: PermissionsRead::default(),
+            usages: Remembered::default(),
+            permissions: Remembered::default(),
+            taken_back: Remembered::default(),
             parameters: ParametersRead::default(),
-            adoptions: Adoptions::default(),
+            adoptions: Remembered::default(),
+            recycled: Remembered::default(),
             asked: Asked::default(),
         })
     }
@@ -153,6 +162,7 @@ impl Inventory {
             _ => None,
         };
         let adoptions = self.adoptions_in_a_moment(&reads.adoptions, object).await;
+        let recycled = self.recycled_in_a_moment(&reads.recycle_bin, object).await;
         let usage = self.usage_in_a_moment(&reads.usage, object).await;
         let permissions = self
             .permissions_in_a_moment(&reads.permissions, object)
@@ -181,8 +191,10 @@ impl Inventory {
             source,
             followed,
             adoptions,
+            recycled,
             usage,
             permissions,
+            taken_back: self.taken_back.all(self.clock.now()),
             parameters,
             departures: BTreeMap::new(),
             config_maps: None,
@@ -309,8 +321,11 @@ impl Inventory {
         result: &Result<Answer, Failure>,
     ) {
         let now = self.clock.now();
-        if let (Action::ChangePermissions { id, change }, Ok(_)) = (action, result) {
-            self.changed_permissions(place, id, change);
+        if let Action::ChangePermissions { id, change } = action {
+            self.wrote_permissions(place, id, change, result.is_ok());
+        }
+        if action.restores() {
+            self.recycled.forget(|(other, _)| other == place);
         }
         if action.parameter().is_some() {
             let object = &identity.object;

@@ -1,9 +1,8 @@
 //! Who else may use images and snapshots, which no list shows: asked after a change, and else of each once in an
 //! interval, spread over it by their ids, since somebody else may change it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use amity_core::image::identity::Place;
 use amity_core::image::observed::Unreadable;
@@ -23,35 +22,6 @@ const OF_SNAPSHOT: &str = "DescribeSnapshotAttribute";
 
 /// How long a failure is remembered.
 const FAILURE_FRESH: SignedDuration = SignedDuration::from_mins(1);
-
-/// What was read, and until when it is believed.
-#[derive(Debug, Default)]
-pub(super) struct PermissionsRead(Mutex<BTreeMap<(Place, String), (Timestamp, Permissions)>>);
-
-impl PermissionsRead {
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<(Place, String), (Timestamp, Permissions)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn get(&self, key: &(Place, String), now: Timestamp) -> Option<Permissions> {
-        let read = self.lock();
-        let fresh = read.get(key).filter(|(until, _)| now < *until);
-        fresh.map(|(_, permissions)| permissions.clone())
-    }
-
-    /// Remembers it, and drops what is too old: the images that are gone are not asked about again.
-    fn put(
-        &self,
-        key: (Place, String),
-        permissions: Permissions,
-        fresh: SignedDuration,
-        now: Timestamp,
-    ) {
-        let mut read = self.lock();
-        read.retain(|_, (until, _)| now < *until);
-        read.insert(key, (now + fresh, permissions));
-    }
-}
 
 impl Inventory {
     /// Whether it is known who else may use an image or snapshot, or need not be before its turn comes.
@@ -96,18 +66,37 @@ impl Inventory {
             Err(unreadable) => (Permissions::Unknown(unreadable), FAILURE_FRESH),
         };
         let key = (place.clone(), id.to_owned());
-        self.permissions
-            .put(key, permissions, fresh, self.clock.now());
+        let now = self.clock.now();
+        self.permissions.put(key, permissions, now + fresh, now);
     }
 
-    /// What was changed is so, whatever EC2 shows in the next minutes; after that it is read again.
-    pub(super) fn changed_permissions(&self, place: &Place, id: &str, change: &PermissionChange) {
-        let until = self.clock.now() + self.settings.consistency_window;
+    /// What was changed is so, whatever EC2 shows in the next minutes; after that it is read again. What may have been
+    /// changed is not known.
+    pub(super) fn wrote_permissions(
+        &self,
+        place: &Place,
+        id: &str,
+        change: &PermissionChange,
+        is_done: bool,
+    ) {
+        let now = self.clock.now();
+        let until = now + self.settings.consistency_window;
         let key = (place.clone(), id.to_owned());
-        if let Some((fresh, Permissions::Of(grantees))) = self.permissions.lock().get_mut(&key) {
-            change.apply(grantees);
-            *fresh = until;
+        if is_done {
+            self.permissions.change(&key, until, |known| {
+                if let Permissions::Of(grantees) = known {
+                    change.apply(grantees);
+                }
+            });
+        } else {
+            self.permissions.forget(|other| *other == key);
         }
+        let mut taken_back = self.taken_back.get(&key, now).unwrap_or_default();
+        taken_back.retain(|grantee| !change.add.contains(grantee));
+        if is_done {
+            taken_back.extend(change.remove.iter().cloned());
+        }
+        self.taken_back.put(key, taken_back, until, now);
     }
 
     async fn ask_for_permissions(

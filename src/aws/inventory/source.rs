@@ -16,6 +16,7 @@ use aws_sdk_ssm::Client as Ssm;
 use jiff::{SignedDuration, Timestamp};
 
 use super::read::{Pages, State, filter, state_of, tags_of};
+use super::remembered::Remembered;
 use super::{Inventory, not_read_yet};
 use crate::aws::calls::{self, EC2Calls};
 use crate::aws::effect::is_id;
@@ -34,7 +35,7 @@ type Key = (String, SourceQuery);
 /// The sources that were read of late.
 #[derive(Debug, Default)]
 pub(super) struct Sources {
-    views: Mutex<BTreeMap<Key, (Timestamp, SourceView)>>,
+    views: Remembered<Key, SourceView>,
     /// Where the sources that are followed led, and when that was found out.
     followed: Mutex<BTreeMap<Key, (Timestamp, SourceView)>>,
     /// How many snapshots each image has, which no longer changes.
@@ -42,24 +43,6 @@ pub(super) struct Sources {
 }
 
 impl Sources {
-    fn get(&self, key: &Key, now: Timestamp) -> Option<SourceView> {
-        let mut sources = self.views.lock().unwrap_or_else(PoisonError::into_inner);
-        sources.retain(|_, (until, _)| now < *until);
-        sources.get(key).map(|(_, view)| view.clone())
-    }
-
-    fn put(&self, key: Key, view: &SourceView, now: Timestamp) {
-        let fresh = if matches!(view, SourceView::Unreadable(_)) {
-            FAILURE_FRESH
-        } else {
-            FRESH
-        };
-        self.views
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(key, (now + fresh, view.clone()));
-    }
-
     /// Where a source led not longer than `interval` ago.
     fn led(&self, key: &Key, interval: SignedDuration, now: Timestamp) -> Option<SourceView> {
         let followed = self.followed.lock().unwrap_or_else(PoisonError::into_inner);
@@ -99,7 +82,7 @@ impl Inventory {
         query: &SourceQuery,
     ) -> Option<SourceView> {
         let key = (place.account.clone(), query.clone());
-        self.sources.get(&key, self.clock.now())
+        self.sources.views.get(&key, self.clock.now())
     }
 
     /// What EC2 shows of a source: by a call, or from the lists where these tell.
@@ -162,7 +145,12 @@ impl Inventory {
             None => SourceView::Unreadable(self.why_closed(place)),
         };
         let key = (place.account.clone(), query.clone());
-        self.sources.put(key, &view, self.clock.now());
+        let fresh = match view {
+            SourceView::Unreadable(_) => FAILURE_FRESH,
+            _ => FRESH,
+        };
+        let now = self.clock.now();
+        self.sources.views.put(key, view, now + fresh, now);
     }
 
     /// The image whose id the parameter holds. Any other value is not told: whoever may write a spec may not be

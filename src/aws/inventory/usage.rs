@@ -3,9 +3,6 @@
 //! Only the image's own account and region is looked at, and every version of every launch template, since the
 //! default looks at ten (EC2 API, `DescribeImageReferences`). Whatever is not answered counts as use.
 
-use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
-
 use amity_core::api::ImageUser;
 use amity_core::image::identity::Place;
 use amity_core::image::observed::{Unreadable, Usage};
@@ -13,7 +10,7 @@ use aws_sdk_ec2::Client as Ec2;
 use aws_sdk_ec2::types::{
     ImageReferenceOptionName, ImageReferenceResourceType, ResourceTypeOption, ResourceTypeRequest,
 };
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 
 use super::Inventory;
 use super::read::Pages;
@@ -42,28 +39,6 @@ const USED_FRESH: i32 = 2;
 /// The same after a failure.
 const FAILURE_FRESH: SignedDuration = SignedDuration::from_mins(1);
 
-/// Who uses which images, as far as it was read of late, and until when that is believed.
-#[derive(Debug, Default)]
-pub(super) struct Usages(Mutex<BTreeMap<(Place, String), (Timestamp, Usage)>>);
-
-impl Usages {
-    fn get(&self, key: &(Place, String), now: Timestamp) -> Option<Usage> {
-        let mut usages = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        usages.retain(|_, (until, _)| now < *until);
-        usages.get(key).map(|(_, usage)| usage.clone())
-    }
-
-    fn put(&self, key: (Place, String), usage: &Usage, now: Timestamp, rest: SignedDuration) {
-        let fresh = match usage {
-            Usage::By(users) if users.is_empty() => UNUSED_FRESH,
-            Usage::By(_) => rest * USED_FRESH,
-            Usage::Unknown(_) => FAILURE_FRESH,
-        };
-        let mut usages = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        usages.insert(key, (now + fresh, usage.clone()));
-    }
-}
-
 impl Inventory {
     /// What EC2 said of late about who uses an image.
     pub(super) fn remembered_usage(&self, place: &Place, id: &str) -> Option<Usage> {
@@ -84,9 +59,13 @@ impl Inventory {
                     }
                     Err(unreadable) => Usage::Unknown(unreadable.clone()),
                 };
-                let rest = self.settings.rest_interval;
-                self.usages
-                    .put((place.clone(), id.clone()), &usage, now, rest);
+                let fresh = match &usage {
+                    Usage::By(users) if users.is_empty() => UNUSED_FRESH,
+                    Usage::By(_) => self.settings.rest_interval * USED_FRESH,
+                    Usage::Unknown(_) => FAILURE_FRESH,
+                };
+                let key = (place.clone(), id.clone());
+                self.usages.put(key, usage, now + fresh, now);
             }
         }
     }

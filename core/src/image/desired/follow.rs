@@ -123,6 +123,7 @@ impl Desired {
             self.image_name = self.image_names.replace("{revision}", revision.as_str());
         }
         self.revision = revision;
+        self.decide_adoption();
     }
 
     /// Why the source leads to nothing new, for the user to know: it harms nothing that is published.

@@ -24,7 +24,7 @@ const WHY: Why = Why::WantedBy("spec.adopt");
 /// Takes over what the spec lists and no image of the revision stands for yet. Whether all of that is done: before, nothing
 /// is made or copied, since it may not be needed.
 pub(super) fn adopt(view: &View<'_>, plan: &mut Plan) -> bool {
-    let outstanding: Vec<_> = outstanding(view).collect();
+    let outstanding = outstanding(view);
     if outstanding.is_empty() {
         return true;
     }
@@ -80,21 +80,19 @@ pub(super) fn reads(view: &View<'_>) -> BTreeSet<(Place, String)> {
         return BTreeSet::new();
     }
     outstanding(view)
+        .into_iter()
         .filter(|(place, id)| view.known(place).is_some() && retained(view, place, id).is_none())
         .map(|(place, id)| (place.clone(), id.clone()))
         .collect()
 }
 
 /// The images of the list in whose places none of the revision stands.
-fn outstanding<'a>(view: &View<'a>) -> impl Iterator<Item = (&'a Place, &'a String)> {
+fn outstanding<'a>(view: &View<'a>) -> Vec<(&'a Place, &'a String)> {
     let desired: &'a Desired = view.desired;
     let listed = desired.adopt.iter();
-    let served: BTreeSet<_> = desired
-        .adopt
-        .keys()
-        .filter(|place| view.keeper(place).is_some())
-        .collect();
-    listed.filter(move |(place, _)| !served.contains(place))
+    listed
+        .filter(|(place, _)| view.keeper(place).is_none())
+        .collect()
 }
 
 /// The step towards an image of the list; none, if it is gone, and its place is filled as any other.
@@ -356,10 +354,8 @@ fn report(view: &View<'_>, found: &[Step]) -> Option<Finding> {
             known.images.push(image);
         }
     }
-    let desired = Desired {
-        adopt: BTreeMap::new(),
-        ..view.desired.clone()
-    };
+    let mut desired = view.desired.clone();
+    desired.adopt.clear();
     let steps = super::plan(&desired, &observed, view.now).steps;
     let followed: Vec<_> = steps.iter().filter_map(told).collect();
     let listed = adopted.iter().map(|(place, image, _)| {
@@ -371,7 +367,7 @@ fn report(view: &View<'_>, found: &[Step]) -> Option<Finding> {
         format!("{} ({}) in {}{with}", image.id, image.name, place.region)
     });
     let listed: Vec<_> = listed.collect();
-    let revision = &desired.revision;
+    let word = desired.adoption_word();
     let more = match followed.len().saturating_sub(TOLD_STEPS) {
         0 => String::new(),
         more => format!("; {more} more"),
@@ -386,7 +382,7 @@ fn report(view: &View<'_>, found: &[Step]) -> Option<Finding> {
         reason: conditions::ADOPTING,
         place: None,
         message: format!(
-            "nothing is changed before this MachineImage is annotated with {ADOPT}={revision}: then {} is taken over, to be \
+            "nothing is changed before this MachineImage is annotated with {ADOPT}={word}: then {} is taken over, to be \
              published, kept and deregistered as what Amity makes; {followed}",
             listed.join(", ")
         ),

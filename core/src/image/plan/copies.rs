@@ -8,13 +8,14 @@ use std::collections::BTreeSet;
 use jiff::{SignedDuration, Timestamp};
 
 use super::lending::{InTheWay, can_be_lent, lend};
+use super::recycle_bin;
 use super::step::{Action, Finding, Plan, Step, WaitsFor, Why};
 use super::tagging::Field;
 use super::view::{Owned, View};
 use crate::api::conditions;
 use crate::image::desired::Source;
 use crate::image::encryption::VARIANT_SOURCE;
-use crate::image::identity::{Foreign, Place, Reference, Standing, tag};
+use crate::image::identity::{Foreign, Place, Reference, Revision, Standing, tag};
 use crate::image::observed::{ImageState, Known, Snapshot, SourceImage, SourceView};
 
 /// How many copies to one place may fail before somebody has to look. What vanishes does not count: a region
@@ -39,6 +40,7 @@ pub(crate) fn fill(view: &View<'_>, plan: &mut Plan) {
         let keeper = view.keeper(place);
         let missing_since = match keeper.map(|owned| (owned, owned.image.state)) {
             None => None,
+            Some((owned, _)) if recycle_bin::keeps(view, owned) => continue,
             Some((owned, ImageState::Missing { since })) => Some((owned, since)),
             Some(_) => continue,
         };
@@ -452,10 +454,10 @@ fn copy_to(
             .copy_token(&desired.revision, variant, place, number),
         tags,
     };
-    let why = if desired.is_at_home(place) {
-        Why::WantedByRegions
-    } else {
-        Why::WantedBy("spec.accounts")
+    let why = match lost(known, &desired.revision) {
+        Some(id) => Why::InPlaceOf(id.to_owned()),
+        None if desired.is_at_home(place) => Why::WantedByRegions,
+        None => Why::WantedBy("spec.accounts"),
     };
     let step = Step::at(place, action, why);
     let too_early = not_before.filter(|until| view.now < *until);
@@ -468,6 +470,15 @@ fn copy_to(
         None => step,
         Some(waits_for) => step.waiting_for(waits_for),
     })
+}
+
+/// The image of the revision that was there last and that somebody else took away. What is known by its token only was
+/// never seen.
+fn lost<'a>(known: &'a Known, revision: &Revision) -> Option<&'a str> {
+    let dead = known.dead.iter();
+    let lost = dead.filter(|dead| dead.revision == *revision && dead.id.starts_with("ami-"));
+    let last = lost.max_by_key(|dead| dead.attempt)?;
+    Some(&last.id)
 }
 
 /// Which attempt the next copy is.

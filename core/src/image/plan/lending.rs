@@ -130,18 +130,16 @@ pub(super) fn take_back(view: &View<'_>, plan: &mut Plan) {
             let sharing = view.desired.sharing.as_ref();
             owned.was_published() && sharing.is_some_and(|sharing| sharing.with.contains(&grantee))
         };
-        let mut not_known = None;
         let mut is_back = true;
-        for id in all_of(owned) {
-            let Some(Permissions::Of(seen)) = permissions(view, owned, id) else {
-                not_known = Some(id.to_owned());
-                continue;
-            };
+        for id in all_of(owned).filter(|id| *id == owned.image.id || is_ours(view, owned, id)) {
+            // Whatever a reading says: it may lag behind a call whose answer was lost.
+            let key = (owned.place.clone(), id.to_owned());
+            let taken_back = view.observed.taken_back.get(&key);
             let remove: BTreeSet<_> = over
                 .iter()
                 .filter(|account| !keeps(account))
                 .map(|account| Grantee::Account(account.clone()))
-                .filter(|grantee| seen.contains(grantee))
+                .filter(|grantee| taken_back.is_none_or(|from| !from.contains(grantee)))
                 .collect();
             if !remove.is_empty() {
                 is_back = false;
@@ -152,18 +150,14 @@ pub(super) fn take_back(view: &View<'_>, plan: &mut Plan) {
                 plan.steps.push(change_of(owned, id, change, why()));
             }
         }
-        if is_back || not_known.is_some() {
+        if is_back {
             let still = lent.difference(&over).cloned().collect();
-            let step = note(owned, &still, why());
-            plan.steps.push(match not_known {
-                Some(id) => step.waiting_for(WaitsFor::Permissions(id)),
-                None => step,
-            });
+            plan.steps.push(note(owned, &still, why()));
         }
     }
 }
 
-/// Whose permissions have to be read: of what is lent, and of what another account waits to copy.
+/// Whose permissions have to be read: of what another account waits to copy.
 pub(super) fn reads(view: &View<'_>, plan: &Plan) -> BTreeMap<(Place, String), When> {
     let awaited = plan
         .steps
@@ -173,10 +167,9 @@ pub(super) fn reads(view: &View<'_>, plan: &Plan) -> BTreeMap<(Place, String), W
             _ => None,
         });
     let awaited: BTreeSet<_> = awaited.collect();
-    let concerned = view
-        .ours()
-        .filter(|owned| awaited.contains(&owned.image.id) || !lent_to(owned).is_empty());
+    let concerned = view.ours();
     concerned
+        .filter(|owned| awaited.contains(&owned.image.id))
         .flat_map(|owned| all_of(owned).map(|id| ((owned.place.clone(), id.to_owned()), When::Now)))
         .collect()
 }

@@ -181,7 +181,7 @@ fn in_use(view: &View<'_>, owned: &Owned<'_>) -> Option<Kept> {
         return None;
     }
     let id = owned.image.id.clone();
-    let usage = view.observed.usage.get(&(owned.place.clone(), id.clone()));
+    let usage = view.observed.usage.get(&owned.key());
     let by = match usage {
         None => {
             return Some(Kept {

@@ -240,6 +240,16 @@ pub enum Action {
         /// What to write.
         tags: BTreeMap<String, String>,
     },
+    /// `RestoreImageFromRecycleBin`, which needs its snapshots.
+    RestoreImage {
+        /// The image's id.
+        id: String,
+    },
+    /// `RestoreSnapshotFromRecycleBin`.
+    RestoreSnapshot {
+        /// The snapshot's id.
+        id: String,
+    },
     /// `DeregisterImage`, keeping its snapshots.
     DeregisterImage {
         /// The image's id.
@@ -276,6 +286,8 @@ impl Action {
             Self::PutParameter { .. } => "PutParameter",
             Self::DeleteParameter { .. } => "DeleteParameter",
             Self::TagParameter { .. } => "AddTagsToResource",
+            Self::RestoreImage { .. } => "RestoreImageFromRecycleBin",
+            Self::RestoreSnapshot { .. } => "RestoreSnapshotFromRecycleBin",
             Self::DeregisterImage { .. } => "DeregisterImage",
             Self::DeleteSnapshot { .. } => "DeleteSnapshot",
         }
@@ -289,6 +301,8 @@ impl Action {
             | Self::DeleteTags { id, .. }
             | Self::ModifyImage { id, .. }
             | Self::ChangePermissions { id, .. }
+            | Self::RestoreImage { id }
+            | Self::RestoreSnapshot { id }
             | Self::DeregisterImage { id }
             | Self::DeleteSnapshot { id } => Some(id),
             _ => None,
@@ -318,6 +332,14 @@ impl Action {
     /// Whether an image stands for the wanted revision that did not before.
     pub fn adds_image(&self) -> bool {
         self.creates() || matches!(self, Self::Adopt { image: Some(_), .. })
+    }
+
+    /// Whether the call brings back what somebody took away.
+    pub fn restores(&self) -> bool {
+        matches!(
+            self,
+            Self::RestoreImage { .. } | Self::RestoreSnapshot { .. }
+        )
     }
 
     /// Whether the call takes away what cannot be brought back.
@@ -375,7 +397,10 @@ impl fmt::Display for Action {
                 tags.iter()
                     .try_for_each(|(key, value)| write!(f, " {key}={value}"))
             }
-            Self::DeregisterImage { id } | Self::DeleteSnapshot { id } => write!(f, " {id}"),
+            Self::RestoreImage { id }
+            | Self::RestoreSnapshot { id }
+            | Self::DeregisterImage { id }
+            | Self::DeleteSnapshot { id } => write!(f, " {id}"),
         }
     }
 }
@@ -393,8 +418,12 @@ pub enum Why {
     WantedBy(&'static str),
     /// A region of the spec.
     WantedByRegions,
+    /// An image that is wanted is gone, and it was not Amity that took it away.
+    InPlaceOf(String),
     /// The source's region is not wanted, but copies are made from there.
     CopiesAreMadeFromIt,
+    /// Somebody deregistered an image of ours that is wanted, and a retention rule kept it.
+    KeptByRecycleBin,
     /// EC2 shows that the image was made for this object.
     ProvenOurs,
     /// The cluster that made it was rebuilt as this one.
@@ -451,6 +480,13 @@ impl fmt::Display for Why {
             Self::PublishedAgain => f.write_str("the revision is published again"),
             Self::WantedByRegions => f.write_str("wanted by spec.regions"),
             Self::CopiesAreMadeFromIt => f.write_str("the copies are made from it"),
+            Self::InPlaceOf(id) => write!(
+                f,
+                "in place of {id}, which is gone and which Amity did not deregister: CloudTrail says who did"
+            ),
+            Self::KeptByRecycleBin => f.write_str(
+                "somebody deregistered the image (CloudTrail says who), and the Recycle Bin has it",
+            ),
             Self::ProvenOurs => f.write_str("EC2 shows that it was made for this object"),
             Self::UsedByOurImage(id) => write!(f, "{id} uses it"),
             Self::RevisionIsComplete(revision) => {

@@ -308,6 +308,11 @@ impl Owned<'_> {
         self.image.tags.get(tag::SUPERSEDED)?.parse().ok()
     }
 
+    /// By what it is found where something was read of it.
+    pub fn key(&self) -> (Place, String) {
+        (self.place.clone(), self.image.id.clone())
+    }
+
     pub fn reference(&self) -> Reference {
         Reference::new(self.place.region.clone(), self.image.id.clone())
     }

@@ -334,18 +334,67 @@ fn an_image_that_a_list_lacks_is_missing_and_not_gone() {
     );
 }
 
-#[test]
-fn an_image_that_ec2_calls_deregistered_is_gone_at_once() {
-    let mut memory = memory();
-    memory.absorb(reading(10, [image(AMI, ImageState::Available)]));
-    memory.absorb(Reading {
+/// EC2 itself calls the image deregistered.
+fn deregistered(seconds: i64) -> Reading {
+    Reading {
         deregistered: [AMI.to_owned()].into(),
-        ..reading(20, [])
-    });
+        ..reading(seconds, [])
+    }
+}
+
+#[test]
+fn an_image_that_was_never_available_and_that_ec2_calls_deregistered_is_gone_at_once() {
+    let mut memory = memory();
+    memory.absorb(reading(10, [image(AMI, ImageState::Pending)]));
+    memory.absorb(deregistered(20));
     assert_eq!(
         (memory.ids(), memory.dead()),
         (vec![], vec![AMI.to_owned()])
     );
+}
+
+#[test]
+fn an_image_that_was_available_and_that_ec2_calls_deregistered_is_missing_as_any_other() {
+    let mut memory = memory();
+    memory.absorb(reading(10, [image(AMI, ImageState::Available)]));
+    memory.absorb(deregistered(20));
+    assert_eq!(memory.state(), ImageState::Missing { since: at(20) });
+    memory.absorb(deregistered(619));
+    assert_eq!(memory.dead(), [""; 0]);
+    memory.absorb(deregistered(620));
+    assert_eq!(
+        (memory.ids(), memory.dead()),
+        (vec![], vec![AMI.to_owned()])
+    );
+}
+
+#[test]
+fn what_was_restored_is_there_until_lists_have_lacked_it_for_a_window() {
+    let mut memory = memory();
+    let listed = reading(10, [image(AMI, ImageState::Available)]);
+    memory.absorb(with_snapshots(listed, [snapshot(SNAP, false)]));
+    memory.absorb(with_snapshots(reading(20, []), []));
+    assert_eq!(memory.state(), ImageState::Missing { since: at(20) });
+    let restore = Action::RestoreImage { id: AMI.into() };
+    memory.write(&restore, Answer::Changed, 500);
+    let restore = Action::RestoreSnapshot { id: SNAP.into() };
+    memory.write(&restore, Answer::Changed, 500);
+    for lagging in [deregistered(510), with_snapshots(reading(1099, []), [])] {
+        memory.absorb(lagging);
+        assert_eq!(memory.state(), ImageState::Available);
+        assert_eq!(memory.known().snapshots.len(), 1);
+    }
+    memory.absorb(with_snapshots(reading(1100, []), []));
+    assert_eq!(memory.dead(), [AMI]);
+    assert_eq!(memory.known().snapshots.len(), 0);
+}
+
+#[test]
+fn what_is_not_known_is_not_there_for_being_restored() {
+    let mut memory = memory();
+    let restore = Action::RestoreImage { id: AMI.into() };
+    memory.write(&restore, Answer::Changed, 500);
+    assert_eq!(memory.ids(), [""; 0]);
 }
 
 #[test]

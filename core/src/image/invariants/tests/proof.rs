@@ -59,6 +59,26 @@ fn what_another_object_made_is_not_touched() {
 }
 
 #[test]
+fn only_a_lost_image_of_ours_is_brought_back_and_what_was_made_with_it() {
+    let mut world = world();
+    let restore = |id: &str| step(HOME, Action::RestoreImage { id: id.to_owned() });
+    let restore_snapshot = |id: &str| step(HOME, Action::RestoreSnapshot { id: id.to_owned() });
+    let because = "not proven";
+    world.refuses(restore("ami-home"), 1, because);
+    world.refuses(restore_snapshot("snap-home"), 1, because);
+    let carried_off = world.image("ami-x", &[(tag::SELF, "ami-home")]);
+    world.known(HOME).images.push(carried_off);
+    for image in &mut world.known(HOME).images {
+        image.state = ImageState::Missing { since: NOW };
+    }
+    world.refuses(restore("ami-strange"), 1, because);
+    world.refuses(restore("ami-x"), 1, because);
+    world.refuses(restore_snapshot("snap-x"), 1, because);
+    world.allows(restore("ami-home"));
+    world.allows(restore_snapshot("snap-home"));
+}
+
+#[test]
 fn a_seal_names_its_bearer() {
     let world = world();
     world.refuses(
