@@ -3,6 +3,7 @@
 mod adoption;
 mod answers;
 mod asked;
+mod ebs_defaults;
 mod effects;
 mod fence;
 mod holdings;

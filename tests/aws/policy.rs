@@ -167,6 +167,7 @@ async fn the_policy_allows_every_call_that_is_made_and_no_other() {
     ] {
         let reads = Reads {
             source: Some(query),
+            ebs_defaults: [Place::new(ACCOUNT, region)].into(),
             usage: [(Place::new(ACCOUNT, region), origin.clone())].into(),
             parameters: [(Place::new(ACCOUNT, region), When::Now)].into(),
             permissions: [&origin, &origins_snapshot]

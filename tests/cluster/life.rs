@@ -30,6 +30,19 @@ fn a_machine_image_becomes_ready_in_three_regions() {
 }
 
 #[test]
+fn what_is_stored_is_said_in_each_region_and_in_all() {
+    let namespace = Lab::shared().namespace("stored");
+    namespace.apply_of_instance("web", &["eu-west-1", "us-east-1"], "");
+
+    let image = namespace.until_ready("web");
+
+    let status = image.status.as_ref().unwrap();
+    let stored = status.regions.iter().map(|region| region.stored_gib);
+    assert_eq!(stored.collect::<Vec<_>>(), [Some(4), Some(4)]);
+    assert_eq!(status.stored_gib, Some(8));
+}
+
+#[test]
 fn every_copy_says_what_its_revision_was_made_from() {
     let namespace = Lab::shared().namespace("origin");
     namespace.apply_of_instance("web", &THREE, "");

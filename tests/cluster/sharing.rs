@@ -86,3 +86,32 @@ fn an_image_that_the_account_does_not_let_be_public_says_how_to_let_it() {
         "{message}"
     );
 }
+
+#[test]
+fn a_copy_that_could_not_be_shared_as_it_would_be_encrypted_is_not_made() {
+    let namespace = Lab::shared().namespace("not-shareable");
+    let more = format!("sharing: {{accounts: [\"{FRIEND}\"]}}\n  suspend: true");
+    namespace.apply_of_instance("web", &["us-east-1", "eu-west-1"], &more);
+    let encrypted = |encryption: &str| {
+        format!(
+            r#"{{"spec": {{"suspend": false, "regions": [{{"name": "us-east-1"}}, {{"name": "eu-west-1", "encryption": {encryption}}}]}}}}"#
+        )
+    };
+    namespace.patch("web", &encrypted("{}"));
+    let (reason, message) = namespace.until_stalled("web");
+    assert_eq!(reason, "NotShareable", "{message}");
+    for said in ["eu-west-1", "aws/ebs", "encryption.kmsKeyId"] {
+        assert!(message.contains(said), "{message}");
+    }
+    namespace.assert_nothing_left("web", Some("eu-west-1"));
+
+    namespace.patch("web", &encrypted(r#"{"kmsKeyId": "alias/images"}"#));
+
+    let image = namespace.until_ready("web");
+    let id = &published(&image)["eu-west-1"];
+    let parameters = [("ImageId", id.as_str()), ("Attribute", "launchPermission")];
+    let said = namespace
+        .lab
+        .user_does_in("eu-west-1", USER, "DescribeImageAttribute", &parameters);
+    assert!(said.contains(FRIEND), "{said}");
+}

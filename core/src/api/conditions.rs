@@ -244,6 +244,9 @@ reasons! {
     COPY_FAILED "CopyFailed" [READY, AVAILABLE, STALLED]
         "Copies of the image into a region failed again and again; the message has what EC2 says of the last.",
         "Mend what the message says (often a KMS key) and change spec.rebuild.";
+    NOT_SHAREABLE "NotShareable" [READY, AVAILABLE, STALLED]
+        "A copy would be encrypted in a way in which spec.sharing cannot be fulfilled: nothing that is encrypted can be public, and what is encrypted with the key that AWS manages (aws/ebs) can be given to nobody. It is not made.",
+        "Write encryption.kmsKeyId with a key of your own for the region, let the account encrypt by default with one, or change spec.sharing. It is looked again by itself.";
     REFUSED "Refused" [READY, AVAILABLE, SOURCE_RESOLVED, STALLED]
         "EC2 refused a call for good; the message has its code and words.",
         "Mend what the message says. It is tried again after a change of the spec, and now and then by itself.";
@@ -263,6 +266,9 @@ reasons! {
     FOREIGN_IMAGE "ForeignImage" [READY]
         "An image or snapshot carries this object's tags, but EC2 shows that Amity did not make it. It is never touched, and stands in nothing's way: the message of Ready, and status.regions, name it.",
         "Remove the tags amity.dev/… from what the message names; a copy with copied tags is the usual cause.";
+    PUBLIC_IMAGE_AGES "PublicImageAges" [READY]
+        "A public image that is published will soon be two years old, or is: EC2 deprecates it then, which cannot be put off, and shows it to nobody but its owner any more who does not ask for deprecated images (EC2 User Guide, Deprecate an AMI). It can still be launched by its id.",
+        "Change spec.rebuild for a fresh revision.";
     IMAGE_DISABLED "ImageDisabled" [READY, AVAILABLE, STALLED]
         "Somebody disabled an image of this object: it can be neither launched nor copied.",
         "Enable it (aws ec2 enable-image), or deregister it, so that another is made.";

@@ -5,6 +5,8 @@
 //! shall never be an accident of the user's.
 
 mod adopting;
+mod parameters;
+mod sharing;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -12,16 +14,21 @@ use std::ops::Deref;
 
 use jiff::Timestamp;
 
-use super::attributes::{AttributeChange, Protection};
+use super::attributes::Protection;
 use super::desired::Desired;
 use super::encryption::VARIANT_SOURCE;
 use super::identity::{Place, Reference, Standing, is_sealed_snapshot, standing, tag};
 use super::observed::{Image, ImageState, Known, Observed, PlaceView, Snapshot, SourceView, Usage};
 use super::parameters::{Parameters, ParametersView};
-use super::permissions::Grantee;
 use super::plan::{Action, Finding, Plan, Step};
 use crate::api::{DeletionPolicy, conditions};
 use adopting::{is_freeing, only_what_is_listed_is_taken_over};
+use parameters::{
+    a_parameter_names_what_is_published, a_retained_parameter_stays,
+    an_image_that_a_parameter_names_stays, only_a_granted_parameter_is_written,
+    only_a_parameter_that_is_proven_ours,
+};
+use sharing::{only_published_images_are_shared_as_granted, what_is_lent_is_taken_back_first};
 
 /// A step that must not be taken, and which invariant forbids it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,6 +87,7 @@ const RULES: &[(u8, Rule)] = &[
     (9, not_too_many_published_images_go_at_once),
     (10, grants_gate_creation),
     (10, only_published_images_are_shared_as_granted),
+    (10, what_is_lent_is_taken_back_first),
     (10, only_a_granted_parameter_is_written),
 ];
 
@@ -254,32 +262,6 @@ impl Plan {
 
 fn variant_of(image: &Image) -> &str {
     image.tags.get(tag::VARIANT).unwrap_or(VARIANT_SOURCE)
-}
-
-/// What is written or removed is ours by what was read, and what is made is there neither.
-fn only_a_parameter_that_is_proven_ours(
-    facts: &Facts<'_>,
-    place: &Place,
-    step: &Step,
-) -> Option<String> {
-    let name = step.action.parameter()?;
-    let identity = &facts.desired.identity;
-    let Some(known) = facts.parameters(place) else {
-        return Some("the parameters of the place were not read".to_owned());
-    };
-    let there = known.all.get(name);
-    if let Action::PutParameter { tags, .. } = &step.action
-        && !tags.is_empty()
-    {
-        let is_sealed = *tags == identity.parameter_tags(name);
-        return match there {
-            Some(_) => Some("it is there already".to_owned()),
-            None if is_sealed => None,
-            None => Some("its tags would not say whose it is".to_owned()),
-        };
-    }
-    let is_ours = there.is_some_and(|there| identity.has_made(name, there));
-    (!is_ours).then(|| format!("{name} is not proven to be this object's"))
 }
 
 fn is_sealing(action: &Action) -> bool {
@@ -490,71 +472,6 @@ fn an_image_in_use_stays(facts: &Facts<'_>, place: &Place, step: &Step) -> Optio
         Some(Usage::By(users)) => Some(format!("{} uses it", users[0].arn)),
         _ => Some("who uses it was not read".to_owned()),
     }
-}
-
-/// Whoever launches by a parameter of ours finds an image. Where one may be, it must have been read.
-fn an_image_that_a_parameter_names_stays(
-    facts: &Facts<'_>,
-    place: &Place,
-    step: &Step,
-) -> Option<String> {
-    let going = facts.deregistered(place, step)?;
-    let was_published = going.tags.tell_of_publication();
-    let mut here = facts.observed.known_at(place)?.images.iter();
-    let may_be_there = here.any(|image| {
-        facts.standing(image) == Some(Standing::Ours) && image.tags.contains_key(tag::PARAMETER)
-    });
-    match facts.parameters(place) {
-        Some(known) => known
-            .of(&facts.desired.identity)
-            .find(|(_, parameter)| parameter.value == going.id)
-            .map(|(name, _)| format!("parameter {name} names it")),
-        None if may_be_there && was_published => {
-            Some("the parameters of the place were not read".to_owned())
-        }
-        None => None,
-    }
-}
-
-fn a_parameter_names_what_is_published(
-    facts: &Facts<'_>,
-    place: &Place,
-    step: &Step,
-) -> Option<String> {
-    let Action::PutParameter { name, image, .. } = &step.action else {
-        return None;
-    };
-    let mut here = facts.observed.known_at(place)?.images.iter();
-    let is_noted = here.any(|other| {
-        other.id == *image
-            && facts.is_ours(other)
-            && other.state == ImageState::Available
-            && other.tags.contains_key(tag::PUBLISHED)
-            && other.tags.get(tag::PARAMETER) == Some(name)
-    });
-    (!is_noted).then(|| format!("{image} is not published, or does not say that it is there"))
-}
-
-fn a_retained_parameter_stays(facts: &Facts<'_>, _: &Place, step: &Step) -> Option<String> {
-    let retains = facts.desired.deletion_policy == DeletionPolicy::Retain;
-    let is_removed = matches!(step.action, Action::DeleteParameter { .. });
-    (is_removed && retains && facts.desired.is_being_deleted())
-        .then(|| "spec.deletionPolicy is Retain".to_owned())
-}
-
-fn only_a_granted_parameter_is_written(
-    facts: &Facts<'_>,
-    place: &Place,
-    step: &Step,
-) -> Option<String> {
-    let Action::PutParameter { name, .. } = &step.action else {
-        return None;
-    };
-    let is_asked_for = |wanted: &super::parameters::PublishedParameter| {
-        wanted.name == *name && wanted.not_granted.is_none() && facts.desired.wants(place)
-    };
-    let wanted = facts.desired.parameter.as_ref();
-    (!wanted.is_some_and(is_asked_for)).then(|| "nothing allows to write it".to_owned())
 }
 
 /// Neither `spec.retention.minAge` nor `revisions` ends by itself when a region is wanted and the object is not
@@ -788,80 +705,6 @@ fn grants_gate_creation(facts: &Facts<'_>, place: &Place, step: &Step) -> Option
     }
     let is_origin = step.action.creates_origin();
     (!is_origin && !facts.desired.wants(place)).then(|| "the place is not wanted".to_owned())
-}
-
-/// Nobody is let use what was not published, nor anybody whom the spec does not name or no grant allows.
-fn only_published_images_are_shared_as_granted(
-    facts: &Facts<'_>,
-    place: &Place,
-    step: &Step,
-) -> Option<String> {
-    let (target, added) = match &step.action {
-        Action::ChangePermissions { id, change } => (id, change.add.iter().collect::<Vec<_>>()),
-        Action::ModifyImage {
-            id,
-            change: AttributeChange::Public(true),
-        } => (id, Vec::new()),
-        _ => return None,
-    };
-    let is_public = matches!(step.action, Action::ModifyImage { .. });
-    if added.is_empty() && !is_public {
-        return None;
-    }
-    if !is_public
-        && added
-            .iter()
-            .all(|grantee| is_lent(facts, place, target, grantee))
-    {
-        return None;
-    }
-    let Some(sharing) = &facts.desired.sharing else {
-        return Some("spec.sharing does not say with whom it is shared".to_owned());
-    };
-    let is_allowed = |grantee: &&&Grantee| {
-        sharing.with.contains(**grantee) && !sharing.not_granted.contains(**grantee)
-    };
-    if is_public && !(sharing.public && sharing.public_is_granted) {
-        return Some("nothing allows to make it public".to_owned());
-    }
-    if let Some(grantee) = added.iter().find(|grantee| !is_allowed(grantee)) {
-        return Some(format!("nothing allows to share it with {}", grantee.id()));
-    }
-    let mut images = facts.observed.known_at(place)?.images.iter();
-    let is_published = images.any(|image| {
-        (image.id == *target || image.snapshots.contains(target))
-            && facts.is_ours(image)
-            && image.tags.contains_key(tag::PUBLISHED)
-    });
-    (!is_published).then(|| "it is not published".to_owned())
-}
-
-/// Whether the image, or the one of the snapshot, is ours and says that it is lent to that account, which the spec
-/// wants the image in and whose grants allow it.
-fn is_lent(facts: &Facts<'_>, place: &Place, target: &str, grantee: &Grantee) -> bool {
-    let Grantee::Account(id) = grantee else {
-        return false;
-    };
-    let is_wanted = facts.desired.places.iter().any(|one| one.account == *id);
-    let is_granted = |id| {
-        facts
-            .desired
-            .accounts
-            .get(id)
-            .is_some_and(|one| one.refusal.is_none())
-    };
-    let says_so = |image: &Image| {
-        let lent = image.tags.get(tag::LENT_TO).unwrap_or_default();
-        facts.standing(image) == Some(Standing::Ours) && lent.split(' ').any(|one| one == id)
-    };
-    let known = facts.observed.known_at(place);
-    let mut images = known.into_iter().flat_map(|known| &known.images);
-    is_wanted
-        && is_granted(id)
-        && images.any(|image| {
-            (image.id == target || image.snapshots.iter().any(|one| one == target))
-                && says_so(image)
-        })
 }
 
 /// The finalizer is what keeps an object until nothing of it is left; an unreadable place may hold something

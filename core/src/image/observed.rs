@@ -36,6 +36,8 @@ pub struct Observed {
     /// The images that EC2 no longer lists and the Recycle Bin keeps, as far as that was read: those of the snapshots of
     /// each that it keeps, too, and that have to be restored first.
     pub recycled: BTreeMap<(Place, String), Vec<String>>,
+    /// How volumes and snapshots are encrypted by default, as far as a copy depends on it and it was read.
+    pub ebs_defaults: BTreeMap<Place, EbsDefaults>,
     /// The object's parameters, as far as they were read when it was their turn.
     pub parameters: BTreeMap<Place, ParametersView>,
     /// How much of each account is about to go, by what every object asks for, where that was asked.
@@ -78,6 +80,20 @@ pub enum AdoptionView {
     Missing,
     /// It could not be read.
     Unknown(Unreadable),
+}
+
+/// What an account says in a region about the encryption of volumes and snapshots of which a call says nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EbsDefaults {
+    /// As far as sharing depends on it.
+    Known {
+        /// Whether they are encrypted (`GetEbsEncryptionByDefault`).
+        encrypts: bool,
+        /// Whether the default key is the one that AWS manages, `aws/ebs` (`GetEbsDefaultKmsKeyId`).
+        key_is_managed: bool,
+    },
+    /// It could not be read: EC2 will say in its time what cannot be done.
+    Unknown,
 }
 
 /// How many of an account's images that are or were published are about to go at once, for whatever objects.

@@ -105,6 +105,8 @@ pub struct Reads {
     pub adoptions: BTreeSet<(Place, String)>,
     /// Whether the Recycle Bin has these images, and which of their snapshots.
     pub recycle_bin: BTreeMap<(Place, String), Vec<String>>,
+    /// How copies to these places are encrypted by default.
+    pub ebs_defaults: BTreeSet<Place>,
     /// What the source leads to now, once in an interval.
     pub follow: Option<SourceQuery>,
     /// Who uses these images.
@@ -129,6 +131,7 @@ impl Reads {
         self.follow = more.follow.or(self.follow.take());
         self.adoptions.extend(more.adoptions);
         self.recycle_bin.extend(more.recycle_bin);
+        self.ebs_defaults.extend(more.ebs_defaults);
         self.usage.extend(more.usage);
         self.permissions.extend(more.permissions);
         self.parameters.extend(more.parameters);
@@ -195,6 +198,11 @@ pub fn reads(desired: &Desired, observed: &Observed, plan: &Plan, now: Timestamp
     Reads {
         adoptions: adopt::reads(&view),
         recycle_bin: recycle_bin::reads(&view),
+        ebs_defaults: steps
+            .iter()
+            .filter(|step| step.waits_for == Some(WaitsFor::EbsDefaults))
+            .filter_map(|step| step.place.clone())
+            .collect(),
         usage: usage.collect(),
         permissions: permissions(&view, plan),
         parameters: parameters::reads(&view, plan),
@@ -402,6 +410,7 @@ fn notes(view: &View<'_>) -> Vec<Finding> {
     foreign
         .chain(adopt::not_needed(view))
         .chain(view.desired.cannot_follow(view.observed))
+        .chain(sharing::ageing(view))
         .chain(
             view.observed
                 .known()

@@ -48,7 +48,7 @@ struct Grave {
     last_listed: Timestamp,
 }
 
-trait Tagged {
+trait Tagged: Clone {
     fn tags(&self) -> &Tags;
     fn tags_mut(&mut self) -> &mut Tags;
 }
@@ -188,15 +188,6 @@ impl Memory {
             revision.is_some_and(|revision| dead.revision == revision.into())
         };
         self.dead.retain(|_, dead| !lives(dead));
-        // Since when something is known matters until a list shows it.
-        self.images
-            .values_mut()
-            .filter(|entry| entry.listed)
-            .for_each(|entry| entry.since = Timestamp::MIN);
-        self.snapshots
-            .values_mut()
-            .filter(|entry| entry.listed)
-            .for_each(|entry| entry.since = Timestamp::MIN);
     }
 
     /// Takes in what came of a step.
@@ -343,12 +334,15 @@ impl<T> Entry<T> {
 
 impl<T: Tagged> Entry<T> {
     fn listed(&mut self, item: T) {
-        let agrees = |(key, (value, _)): (&String, &(Option<String>, Timestamp))| {
-            item.tags().get(key) == value.as_deref()
+        // A list without a seal that was seen lags behind it.
+        let is_sealed = |item: &T| item.tags().contains_key(tag::SELF);
+        let is_known_better =
+            NOW < self.since + WINDOW && is_sealed(&self.item) && !is_sealed(&item);
+        let item = if is_known_better {
+            self.item.clone()
+        } else {
+            item
         };
-        if self.written.iter().all(agrees) {
-            self.written.clear();
-        }
         self.written.retain(|_, (_, at)| NOW < *at + WINDOW);
         self.item = item;
         *self.item.tags_mut() = self.tags();

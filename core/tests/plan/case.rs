@@ -253,6 +253,12 @@ pub struct Place {
     /// Whether they were not read.
     #[serde(default)]
     pub to_adopt_unread: bool,
+    /// How EBS encrypts by default there: `none` (by default), `own` or `managed`, the key, or `unread`, `unknown`.
+    #[serde(default)]
+    pub encrypts_with: Option<String>,
+    /// Whether that is only what encryption uses that is asked for, and not done by default.
+    #[serde(default)]
+    pub only_if_asked: bool,
     /// The ids of the images, no longer listed, and of their snapshots that the Recycle Bin keeps.
     #[serde(default)]
     pub recycle_bin: BTreeSet<String>,

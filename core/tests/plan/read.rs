@@ -15,9 +15,9 @@ use amity_core::image::desired::{
 use amity_core::image::encryption::{Encryption, VARIANT_SOURCE};
 use amity_core::image::identity::{Place, Reference, Revision, TagKeys, tag};
 use amity_core::image::observed::{
-    AdoptionView, Asked, ConfigMaps, Dead, Departures, Image, ImageState, Known, Observed,
-    PlaceView, Refusal, Registered, Snapshot, SourceImage, SourceInstance, SourceSnapshot,
-    SourceView, Unreadable, Usage,
+    AdoptionView, Asked, ConfigMaps, Dead, Departures, EbsDefaults, Image, ImageState, Known,
+    Observed, PlaceView, Refusal, Registered, Snapshot, SourceImage, SourceInstance,
+    SourceSnapshot, SourceView, Unreadable, Usage,
 };
 use amity_core::image::permissions::{Grantee, Permissions, Sharing};
 use amity_core::image::plan::{SourceQuery, plan, reads};
@@ -613,6 +613,18 @@ fn observed(case: &Case, names: &Names) -> Result<Observed, String> {
                     .extend(permissions.into_iter().map(here));
             }
         }
+        let key = said.encrypts_with.as_deref().unwrap_or("none");
+        let defaults = match key {
+            "unread" => None,
+            "unknown" => Some(EbsDefaults::Unknown),
+            key => Some(EbsDefaults::Known {
+                encrypts: key != "none" && !said.only_if_asked,
+                key_is_managed: key != "own",
+            }),
+        };
+        observed
+            .ebs_defaults
+            .extend(defaults.map(|defaults| (here.clone(), defaults)));
         if let PlaceView::Known(known) = &view {
             let images = known.images.iter();
             let kept = images.filter(|image| said.recycle_bin.contains(&image.id));

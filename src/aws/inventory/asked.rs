@@ -1,6 +1,6 @@
-//! What is read for one object (its source, who uses its images and who else may, its parameters, what it is to take over or was lost) is
-//! read beside the reconcile that asks for it: one that waited for a region in trouble would keep other objects from their
-//! turn.
+//! What is read for one object is read beside the reconcile that asks for it: its source, who uses its images and who else
+//! may, its parameters, what it is to take over or has lost, how its copies would be encrypted. A reconcile that waited for
+//! a region in trouble would keep other objects from their turn.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use amity_core::image::desired::Desired;
 use amity_core::image::identity::Place;
-use amity_core::image::observed::{AdoptionView, SourceView, Usage};
+use amity_core::image::observed::{AdoptionView, EbsDefaults, SourceView, Usage};
 use amity_core::image::parameters::ParametersView;
 use amity_core::image::permissions::Permissions;
 use amity_core::image::plan::{SourceQuery, When};
@@ -32,6 +32,8 @@ pub(super) enum Question {
     Adoption(Place, String),
     /// Whether the Recycle Bin has an image, and which of these snapshots.
     RecycleBin(Place, String, Vec<String>),
+    /// How copies to a place are encrypted by default.
+    EbsDefaults(Place),
     /// Who uses these images.
     Usage(Place, Vec<String>),
     /// Who else may use an image or snapshot.
@@ -118,6 +120,27 @@ impl Inventory {
                 Binned::Nothing => None,
             });
         kept.collect()
+    }
+
+    /// How copies to these places are encrypted by default, as far as EC2 tells within a moment; the object is woken by the
+    /// rest.
+    pub(super) async fn ebs_defaults_in_a_moment(
+        &self,
+        places: &BTreeSet<Place>,
+        object: &str,
+    ) -> BTreeMap<Place, EbsDefaults> {
+        let unknown = places
+            .iter()
+            .filter(|place| self.known_ebs_defaults(place, object).is_none());
+        let questions = unknown.map(|place| {
+            let question = Question::EbsDefaults(place.clone());
+            self.asked.wait_a_moment(question, object)
+        });
+        futures::future::join_all(questions).await;
+        places
+            .iter()
+            .filter_map(|place| Some((place.clone(), self.known_ebs_defaults(place, object)?)))
+            .collect()
     }
 
     /// Who uses these images, as far as EC2 tells within a moment; the object is woken by the rest. A place that
@@ -219,6 +242,7 @@ impl Inventory {
             Question::RecycleBin(place, id, snapshots) => {
                 self.read_recycle_bin(place, id, snapshots).await;
             }
+            Question::EbsDefaults(place) => self.read_ebs_defaults(place).await,
             Question::Usage(place, ids) => self.read_usage(place, ids).await,
             Question::Permissions(place, id) => self.read_permissions(place, id).await,
             Question::Parameters(query) => self.read_parameters(query).await,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use amity_core::image::attributes::{AttributeChange, Attributes};
+use amity_core::image::identity::tag;
 use amity_core::image::observed::{Image, Snapshot};
 use amity_core::image::tags::Tags;
 use jiff::{SignedDuration, Timestamp};
@@ -10,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::pace;
 
 /// What carries tags.
-pub(super) trait Tagged: PartialEq {
+pub(super) trait Tagged: Clone + PartialEq {
     /// Its tags.
     fn tags(&self) -> &Tags;
 
@@ -54,10 +55,12 @@ pub(super) struct Entry<T> {
 struct News {
     /// The end of the first reading that lacked it.
     missing_since: Option<Timestamp>,
-    /// Tags that were written or, with `None`, deleted, and when: until lists agree.
+    /// Tags that were written or, with `None`, deleted, and when: for a window, after which no list lags behind it.
     written: BTreeMap<String, (Option<String>, Timestamp)>,
-    /// Attributes that were changed, and when: until lists agree.
+    /// Attributes that were changed, and when, for as long.
     changed: Vec<(AttributeChange, Timestamp)>,
+    /// Whether a list agreed with all of that. The next one may lag behind again.
+    agreed: bool,
     /// How far it was, and since when; nowhere since it is known, if it never moved.
     progress: Option<(Option<u8>, Timestamp)>,
 }
@@ -65,7 +68,22 @@ struct News {
 impl News {
     /// Whether lists have yet to agree with it.
     fn is_unsettled(&self) -> bool {
-        self.missing_since.is_some() || !self.written.is_empty() || !self.changed.is_empty()
+        self.missing_since.is_some() || !self.agreed && self.last_write().is_some()
+    }
+
+    /// When something was written last of what lists may yet lag behind.
+    fn last_write(&self) -> Option<Timestamp> {
+        let changed = self.changed.iter().map(|(_, at)| *at);
+        self.written
+            .values()
+            .map(|(_, at)| *at)
+            .chain(changed)
+            .max()
+    }
+
+    /// Whether there is nothing to remember.
+    fn is_over(&self) -> bool {
+        self.missing_since.is_none() && self.last_write().is_none() && self.progress.is_none()
     }
 }
 
@@ -97,32 +115,52 @@ impl<T: Tagged> Entry<T> {
     }
 
     /// A list shows it again: gives whether anything of it is, or was to be, otherwise than before. What was written
-    /// stays until a list that began after it agrees with all of it, or until a list that cannot lag behind it does not.
+    /// stays until a list that cannot lag behind it: one that agrees may be followed by one that does not yet.
     pub(super) fn listed(&mut self, item: T, started: Timestamp, window: SignedDuration) -> bool {
+        let item = if self.is_known_better(&item, started, window) {
+            self.item.clone()
+        } else {
+            item
+        };
         let was_unsettled = self.is_unsettled();
+        let looked = self
+            .news
+            .is_some()
+            .then(|| (self.tags(), self.attributes()));
         if let Some(news) = &mut self.news {
-            let agrees = |key: &String, value: &Option<String>, at: Timestamp| {
-                item.tags().get(key) == value.as_deref() && started >= at
-            };
-            let mut written = news.written.iter();
-            if written.all(|(key, (value, at))| agrees(key, value, *at)) {
-                news.written.clear();
-            }
-            news.written.retain(|_, (_, at)| started < *at + window);
             let shown = item.attributes();
-            news.changed.retain(|(change, at)| {
-                let agrees = shown.show(change) && started >= *at;
-                !agrees && started < *at + window
-            });
+            let mut written = news.written.iter();
+            let mut changed = news.changed.iter();
+            news.agreed |= news.last_write().is_none_or(|at| started >= at)
+                && written.all(|(key, (value, _))| item.tags().get(key) == value.as_deref())
+                && changed.all(|(change, _)| shown.show(change));
+            news.written.retain(|_, (_, at)| started < *at + window);
+            news.changed.retain(|(_, at)| started < *at + window);
             news.missing_since = None;
         }
+        self.news.take_if(|news| news.is_over());
         // What was read anew and is the same is dropped: tens of thousands that change places in memory leave gaps in it.
         let is_otherwise = self.item != item;
         if is_otherwise {
             self.item = item;
         }
         self.listed = true;
-        was_unsettled || is_otherwise
+        let looks_otherwise = looked.is_some_and(|(tags, attributes)| {
+            tags != self.tags() || attributes != self.attributes()
+        });
+        was_unsettled || is_otherwise || looks_otherwise
+    }
+
+    /// Whether a list shows it as it was before it was sealed, by an earlier process perhaps: a seal that was seen stays.
+    fn is_known_better(&self, item: &T, started: Timestamp, window: SignedDuration) -> bool {
+        let is_sealed = |item: &T| item.tags().contains_key(tag::SELF);
+        started < self.since + window && is_sealed(&self.item) && !is_sealed(item)
+    }
+
+    /// Whether a list would show that what was written need not be remembered any more.
+    pub(super) fn can_be_forgotten(&self, now: Timestamp, window: SignedDuration) -> bool {
+        let last_write = self.news.as_ref().and_then(|news| news.last_write());
+        last_write.is_some_and(|at| now >= at + window)
     }
 
     /// A list lacks it.
@@ -158,6 +196,7 @@ impl<T: Tagged> Entry<T> {
     pub(super) fn tagged(&mut self, written: &[(String, Option<String>)], now: Timestamp) {
         let before = self.tags().to_map();
         let news = self.news_mut();
+        news.agreed = false;
         for (key, value) in before {
             news.written.entry(key).or_insert((Some(value), now));
         }
@@ -170,7 +209,9 @@ impl<T: Tagged> Entry<T> {
 
     /// An attribute was changed.
     pub(super) fn changed(&mut self, change: &AttributeChange, now: Timestamp) {
-        self.news_mut().changed.push((change.clone(), now));
+        let news = self.news_mut();
+        news.agreed = false;
+        news.changed.push((change.clone(), now));
     }
 
     /// The attributes, with what was changed laid over what was listed.
@@ -238,11 +279,8 @@ impl<T: Tagged> Entry<T> {
             .into_iter()
             .flatten()
             .map(|since| pace::until_settled(since, now, window));
-        let written = self.news.iter().flat_map(|news| {
-            let changed = news.changed.iter().map(|(_, at)| *at);
-            news.written.values().map(|(_, at)| *at).chain(changed)
-        });
-        let tagged = written.max();
+        let awaited = self.news.as_ref().filter(|news| !news.agreed);
+        let tagged = awaited.and_then(|news| news.last_write());
         let tagged = tagged.map(|since| pace::until_tagged(since, now, window));
         let (progress, moved) = self.progress();
         let ends = pending.map(|since| pace::until_done(since, progress, moved, now));

@@ -552,7 +552,7 @@ struct Absorbed<T> {
 }
 
 /// Lays a list over what was known.
-fn absorb_list<T: Clone + super::entry::Tagged>(
+fn absorb_list<T: super::entry::Tagged>(
     known: &mut Entries<T>,
     list: BTreeMap<String, T>,
     started: Timestamp,

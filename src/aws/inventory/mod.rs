@@ -9,6 +9,7 @@ mod accounts;
 mod adoption;
 mod asked;
 mod changes;
+mod ebs_defaults;
 mod entry;
 mod memory;
 mod pace;
@@ -33,7 +34,7 @@ use amity_core::api::conditions;
 use amity_core::image::desired::Desired;
 use amity_core::image::identity::{Identity, Place, Reference};
 use amity_core::image::observed::{
-    AdoptionView, Observed, PlaceView, SourceView, Unreadable, Usage,
+    AdoptionView, EbsDefaults, Observed, PlaceView, SourceView, Unreadable, Usage,
 };
 use amity_core::image::permissions::{Grantee, Permissions};
 use amity_core::image::plan::Reads;
@@ -77,6 +78,7 @@ pub struct Inventory {
     parameters: ParametersRead,
     adoptions: Remembered<(Place, String), AdoptionView>,
     recycled: Remembered<(Place, String), Binned>,
+    ebs_defaults: Remembered<Place, EbsDefaults>,
     asked: Asked,
 }
 
@@ -131,6 +133,7 @@ impl Inventory {
             parameters: ParametersRead::default(),
             adoptions: Remembered::default(),
             recycled: Remembered::default(),
+            ebs_defaults: Remembered::default(),
             asked: Asked::default(),
         })
     }
@@ -163,6 +166,9 @@ impl Inventory {
         };
         let adoptions = self.adoptions_in_a_moment(&reads.adoptions, object).await;
         let recycled = self.recycled_in_a_moment(&reads.recycle_bin, object).await;
+        let ebs_defaults = self
+            .ebs_defaults_in_a_moment(&reads.ebs_defaults, object)
+            .await;
         let usage = self.usage_in_a_moment(&reads.usage, object).await;
         let permissions = self
             .permissions_in_a_moment(&reads.permissions, object)
@@ -192,6 +198,7 @@ impl Inventory {
             followed,
             adoptions,
             recycled,
+            ebs_defaults,
             usage,
             permissions,
             taken_back: self.taken_back.all(self.clock.now()),

@@ -6,6 +6,7 @@ mod parameters;
 mod places;
 mod proof;
 mod retiring;
+mod sharing;
 mod snapshots;
 
 use std::collections::BTreeMap;

@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::lending::{InTheWay, can_be_lent, lend};
 use super::recycle_bin;
+use super::sharing;
 use super::step::{Action, Finding, Plan, Step, WaitsFor, Why};
 use super::tagging::Field;
 use super::view::{Owned, View};
@@ -433,6 +434,7 @@ fn copy_to(
 ) -> Result<Step, Finding> {
     let desired = view.desired;
     let Attempt { number, not_before } = attempt(view, place, known)?;
+    let defaults = sharing::preflight(view, place)?;
     let origin = view.origin.as_ref().map(|origin| &origin.reference);
     let variant = desired.variant(place);
     let mut tags = desired.identity.birth_tags(
@@ -465,6 +467,7 @@ fn copy_to(
         .waits_for
         .clone()
         .or_else(|| too_early.map(|until| WaitsFor::Retry { until }))
+        .or(defaults)
         .or_else(|| (known.free_copy_slots == Some(0)).then_some(WaitsFor::CopySlot));
     Ok(match waits_for {
         None => step,

@@ -3,16 +3,26 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::SignedDuration;
+
 use super::When;
 use super::lending::{lent_to, may_be_copying};
 use super::step::{Action, Finding, Plan, Step, WaitsFor, Why};
 use super::view::{Owned, View};
+use crate::api::conditions;
 use crate::image::attributes::AttributeChange;
 use crate::image::identity::{Place, is_sealed_snapshot};
-use crate::image::observed::ImageState;
+use crate::image::observed::{EbsDefaults, ImageState};
 use crate::image::permissions::{Grantee, PermissionChange, Permissions, Sharing};
 
 const FIELD: &str = "spec.sharing";
+
+/// After how long EC2 deprecates a public image: two years (EC2 User Guide, "Deprecate an AMI"), of which one may have a day
+/// more.
+const PUBLIC_FOR: SignedDuration = SignedDuration::from_hours(2 * 365 * 24);
+
+/// How long before that it is said.
+const TOLD_BEFORE: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 /// Shares the images and the snapshots that Amity made, and says which grants are missing.
 pub(crate) fn share(view: &View<'_>, plan: &mut Plan) {
@@ -48,6 +58,79 @@ pub(super) fn reads(view: &View<'_>) -> BTreeMap<(Place, String), When> {
             ids.map(|id| ((owned.place.clone(), id.to_owned()), when))
         })
         .collect()
+}
+
+/// The public images that EC2 deprecates soon, which only a fresh revision helps against.
+pub(super) fn ageing(view: &View<'_>) -> impl Iterator<Item = Finding> {
+    let published = view.desired.places.iter();
+    let published = published.filter_map(|place| view.keeper(place));
+    let public = published.filter(|owned| owned.is_published() && owned.image.attributes.public);
+    public.filter_map(|owned| {
+        let ends = owned.image.created? + PUBLIC_FOR;
+        (ends < view.now + TOLD_BEFORE).then(|| Finding {
+            reason: conditions::PUBLIC_IMAGE_AGES,
+            place: Some(owned.place.clone()),
+            message: format!(
+                "{} in {} is public, and EC2 deprecates it on {}, two years after it was made: change spec.rebuild for a \
+                 fresh revision",
+                owned.image.id,
+                owned.place.region,
+                ends.strftime("%Y-%m-%d")
+            ),
+        })
+    })
+}
+
+/// Whether a copy in `place` could be shared as the spec says, as it will be encrypted; what has to be read before that can
+/// be said. EC2 says it only when the copy is there and is to be shared (EC2 User Guide, "Share an AMI"; EBS User Guide,
+/// "Share an Amazon EBS snapshot").
+///
+/// # Errors
+/// It could not.
+pub(super) fn preflight(view: &View<'_>, place: &Place) -> Result<Option<WaitsFor>, Finding> {
+    let Some(sharing) = &view.desired.sharing else {
+        return Ok(None);
+    };
+    let asked = view.desired.encryption.get(place);
+    let has_own_key = asked.is_some_and(|encryption| encryption.key.is_some());
+    if sharing.with.is_empty() && !sharing.public || has_own_key && !sharing.public {
+        return Ok(None);
+    }
+    let (encrypts, key_is_managed) = match view.observed.ebs_defaults.get(place) {
+        None => return Ok(Some(WaitsFor::EbsDefaults)),
+        Some(EbsDefaults::Unknown) => return Ok(None),
+        Some(EbsDefaults::Known {
+            encrypts,
+            key_is_managed,
+        }) => (*encrypts, *key_is_managed),
+    };
+    let is_encrypted = asked.is_some() || encrypts;
+    let said = view.desired.said(place);
+    let by = if asked.is_some() {
+        "spec.regions".to_owned()
+    } else {
+        format!("the account's encryption by default in {said}")
+    };
+    let message = if is_encrypted && sharing.public {
+        format!(
+            "a copy to {said} would be encrypted by {by}, and nothing that is encrypted can be public: take the \
+             encryption out or spec.sharing.visibility"
+        )
+    } else if is_encrypted && key_is_managed {
+        format!(
+            "a copy to {said} would be encrypted by {by} with the key that AWS manages (aws/ebs), and could be shared with \
+             nobody: write encryption.kmsKeyId with a key of your own for the region, or make one the account's default \
+             (aws ec2 modify-ebs-default-kms-key-id --region {})",
+            place.region
+        )
+    } else {
+        return Ok(None);
+    };
+    Err(Finding {
+        reason: conditions::NOT_SHAREABLE,
+        place: Some(place.clone()),
+        message,
+    })
 }
 
 /// Whether something is still to be shared, or not known to be.

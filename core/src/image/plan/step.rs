@@ -546,6 +546,8 @@ pub enum WaitsFor {
     Told(String),
     /// Fewer copies are under way to the region.
     CopySlot,
+    /// EC2 says how copies are encrypted by default.
+    EbsDefaults,
     /// EC2 says who uses the image.
     Usage(String),
     /// Nothing uses the image any more.
@@ -658,6 +660,7 @@ impl fmt::Display for WaitsFor {
             Self::CopySlot => {
                 f.write_str("a copy slot: as many copies as EC2 allows are under way")
             }
+            Self::EbsDefaults => f.write_str("EC2 to say how copies are encrypted by default"),
             Self::Usage(id) => write!(f, "EC2 to say who uses {id}"),
             Self::Unused { id, by } => write!(f, "{id} to be unused by {}", by.join(", ")),
             Self::Departures => f.write_str(

@@ -102,8 +102,20 @@ fn a_life_of_an_image_uses_all_of_the_controllers_policy() {
         );
         ec2.ok("DeleteTags", &tag);
     }
+    let place = ec2
+        .world
+        .place_mut("111122223333", "eu-west-1")
+        .expect("a place");
+    (place.recycle_bin_days, place.snapshot_recycle_bin_days) = (7, 7);
     ec2.ok("DeregisterImage", &[id]);
-    ec2.ok("DeleteSnapshot", &[("SnapshotId", &snapshot)]);
+    let snapshot = ("SnapshotId", snapshot.as_str());
+    ec2.ok("DeleteSnapshot", &[snapshot]);
+    ec2.ok("ListImagesInRecycleBin", &[]);
+    ec2.ok("ListSnapshotsInRecycleBin", &[]);
+    ec2.ok("RestoreSnapshotFromRecycleBin", &[snapshot]);
+    ec2.ok("RestoreImageFromRecycleBin", &[id]);
+    ec2.ok("GetEbsEncryptionByDefault", &[]);
+    ec2.ok("GetEbsDefaultKmsKeyId", &[]);
     ec2.at("us-east-1");
     let registration = [
         ("Name", "two"),

@@ -33,6 +33,7 @@ impl Memory {
                 .any(|entry| entry.is_unsettled() || self.is_unfinished(entry, read_at, now))
             || self.snapshots.iter().any(|(id, entry)| {
                 entry.is_unsettled()
+                    || entry.can_be_forgotten(now, self.window)
                     || entry.item.pending && pace::tells_more(entry.since(), read_at, now)
                     || !self.users.has(id)
                     || entry.tags().get(tag::SELF) != Some(&**id)

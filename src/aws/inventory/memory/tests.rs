@@ -412,7 +412,7 @@ fn a_dead_image_that_is_listed_again_lives() {
 }
 
 #[test]
-fn tags_that_were_written_lie_over_lists_until_those_agree() {
+fn tags_that_were_written_lie_over_lists() {
     let mut memory = memory();
     memory.absorb(reading(10, [image(AMI, ImageState::Available)]));
     let sealed = BTreeMap::from([(tag::SELF.to_owned(), AMI.to_owned())]);
@@ -437,12 +437,10 @@ fn tags_that_were_written_lie_over_lists_until_those_agree() {
     let mut listed = image(AMI, ImageState::Available);
     listed.tags.extend(sealed);
     memory.absorb(reading(40, [listed]));
-    memory.absorb(reading(50, [image(AMI, ImageState::Available)]));
-    assert_eq!(
-        tag_of(&memory),
-        None,
-        "once a list agreed, somebody else took it away"
-    );
+    memory.absorb(reading(619, [image(AMI, ImageState::Available)]));
+    assert_eq!(tag_of(&memory).as_deref(), Some(AMI), "it lags again");
+    memory.absorb(reading(620, [image(AMI, ImageState::Available)]));
+    assert_eq!(tag_of(&memory), None, "somebody else took it away");
 }
 
 #[test]
@@ -638,6 +636,66 @@ fn a_write_that_a_list_confirms_wakes_nobody() {
     assert!(memory.absorb(reading(30, [listed])).is_empty());
 }
 
+fn sealed(id: &str, state: ImageState) -> Image {
+    let mut image = image(id, state);
+    image.tags.insert(tag::SELF, id);
+    image
+}
+
+#[test]
+fn a_list_that_agrees_may_be_followed_by_one_that_lags_behind() {
+    let mut memory = memory();
+    let (plain, sealed) = (
+        || image(AMI, ImageState::Available),
+        || sealed(AMI, ImageState::Available),
+    );
+    let is_sealed = |memory: &Memory| memory.known().images[0].tags.contains_key(tag::SELF);
+    memory.absorb(reading(10, [plain()]));
+    let seal = Action::CreateTags {
+        id: AMI.into(),
+        tags: BTreeMap::from([(tag::SELF.to_owned(), AMI.to_owned())]),
+    };
+    memory.write(&seal, Answer::Changed, 700);
+    assert!(memory.next_change(at(705)).is_some(), "lists have to agree");
+    memory.absorb(reading(710, [sealed()]));
+    assert_eq!(memory.next_change(at(715)), None);
+    let changed = memory.absorb(reading(720, [plain()]));
+    assert!(is_sealed(&memory));
+    assert!(changed.is_empty());
+    memory.absorb(reading(1299, [plain()]));
+    assert!(is_sealed(&memory));
+    let changed = memory.absorb(reading(1300, [plain()]));
+    assert!(!is_sealed(&memory), "no list lags behind so long");
+    assert_eq!(changed, BTreeSet::from([OBJECT.to_owned()]));
+}
+
+#[test]
+fn what_nobody_saw_before_is_no_news_once_it_is_forgotten() {
+    let mut memory = memory();
+    let sealed = || sealed(AMI, ImageState::Available);
+    memory.absorb(reading(10, [image(AMI, ImageState::Available)]));
+    let seal = Action::CreateTags {
+        id: AMI.into(),
+        tags: BTreeMap::from([(tag::SELF.to_owned(), AMI.to_owned())]),
+    };
+    memory.write(&seal, Answer::Changed, 20);
+    for seconds in [30, 40, 700, 710] {
+        let changed = memory.absorb(reading(seconds, [sealed()]));
+        assert!(changed.is_empty(), "{seconds}");
+    }
+}
+
+#[test]
+fn a_seal_that_an_earlier_process_wrote_stays_for_a_window() {
+    let mut memory = memory();
+    let is_sealed = |memory: &Memory| memory.known().images[0].tags.contains_key(tag::SELF);
+    memory.absorb(reading(10, [sealed(AMI, ImageState::Available)]));
+    memory.absorb(reading(20, [image(AMI, ImageState::Available)]));
+    assert!(is_sealed(&memory));
+    memory.absorb(reading(611, [image(AMI, ImageState::Available)]));
+    assert!(!is_sealed(&memory), "somebody took it off");
+}
+
 #[test]
 fn snapshots_are_listed_only_while_something_goes_on_and_daily() {
     let day = SignedDuration::from_hours(24);
@@ -654,11 +712,12 @@ fn snapshots_are_listed_only_while_something_goes_on_and_daily() {
     assert!(!memory.needs_snapshots(at(20), day));
     assert!(memory.needs_snapshots(at(10 + 86_400), day), "daily");
 
-    memory.absorb(with_snapshots(
-        reading(30, [user.clone()]),
+    let mut unsealed = Memory::new(WINDOW);
+    unsealed.absorb(with_snapshots(
+        reading(10, [user.clone()]),
         [snapshot(SNAP, false)],
     ));
-    assert!(memory.needs_snapshots(at(40), day), "unsealed");
+    assert!(unsealed.needs_snapshots(at(20), day), "unsealed");
     memory.absorb(with_snapshots(reading(50, []), [sealed.clone()]));
     assert!(memory.needs_snapshots(at(60), day), "unaccounted for");
     memory.absorb(with_snapshots(
@@ -677,6 +736,44 @@ fn snapshots_are_listed_only_while_something_goes_on_and_daily() {
         110,
     );
     assert!(memory.needs_snapshots(at(120), day), "after a write");
+    let tagged = snapshot_again(&mut memory, 130);
+    memory.write(
+        &Action::CreateTags {
+            id: SNAP.into(),
+            tags: BTreeMap::from([("team".to_owned(), "web".to_owned())]),
+        },
+        Answer::Changed,
+        140,
+    );
+    memory.absorb(with_snapshots(
+        reading(150, [user_of(SNAP)]),
+        [tagged.clone()],
+    ));
+    assert!(!memory.needs_snapshots(at(160), day), "it agrees");
+    assert!(
+        memory.needs_snapshots(at(740), day),
+        "so that it need not be remembered"
+    );
+    memory.absorb(with_snapshots(reading(750, [user_of(SNAP)]), [tagged]));
+    assert!(!memory.needs_snapshots(at(760), day));
+}
+
+fn user_of(snapshot: &str) -> Image {
+    let mut user = image(AMI, ImageState::Available);
+    user.snapshots = vec![snapshot.into()];
+    user
+}
+
+/// Lists it sealed, and gives it as it looks when it is tagged.
+fn snapshot_again(memory: &mut Memory, seconds: i64) -> Snapshot {
+    let mut listed = snapshot(SNAP, false);
+    listed.tags.insert(tag::SELF, SNAP);
+    memory.absorb(with_snapshots(
+        reading(seconds, [user_of(SNAP)]),
+        [listed.clone()],
+    ));
+    listed.tags.insert("team", "web");
+    listed
 }
 
 #[test]
