@@ -223,9 +223,13 @@ impl<T: Tagged> Entry<T> {
         attributes
     }
 
-    /// A tag as it was last listed.
+    /// A tag, with what was written laid over what was listed.
     pub(super) fn tag(&self, key: &str) -> Option<&str> {
-        self.item.tags().get(key)
+        let written = self.news.as_ref().and_then(|news| news.written.get(key));
+        match written {
+            Some((value, _)) => value.as_deref(),
+            None => self.item.tags().get(key),
+        }
     }
 
     /// The tags, with what was written laid over what was listed.

@@ -342,7 +342,7 @@ impl Memory {
         }
     }
 
-    /// It is the object's from now on, which lists show later.
+    /// It is the object's from now on, although lists that lag behind show it as somebody else's.
     fn adopted(
         &mut self,
         object: &str,
@@ -352,13 +352,18 @@ impl Memory {
         now: Timestamp,
     ) {
         self.objects.insert(object, id);
+        let written: Vec<_> = tags
+            .iter()
+            .map(|(key, value)| (key.clone(), Some(value.clone())))
+            .collect();
         let Some(image) = image else {
             let mut snapshot = Snapshot::told(id, tags);
             // What it carried before is not known: until lists show it, it may be the mark of whoever retained it, which
             // would keep it from being deleted.
             snapshot.tags.insert(tag::RETAINED, "");
-            self.snapshots
-                .insert(id.into(), Box::new(Entry::told(snapshot, now)));
+            let mut entry = Entry::told(snapshot, now);
+            entry.tagged(&written, now);
+            self.snapshots.insert(id.into(), Box::new(entry));
             return;
         };
         let mut image = image.clone();
@@ -366,8 +371,9 @@ impl Memory {
         for snapshot in &image.snapshots {
             self.users.insert(snapshot, id);
         }
-        self.images
-            .insert(id.into(), Box::new(Entry::told(image, now)));
+        let mut entry = Entry::told(image, now);
+        entry.tagged(&written, now);
+        self.images.insert(id.into(), Box::new(entry));
     }
 
     /// Counts anew from an answer that comes a window after the first: lists may lag behind it again.

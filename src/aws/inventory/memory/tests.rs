@@ -874,3 +874,41 @@ fn snapshots_are_listed_again_when_what_an_earlier_process_wrote_is_shown() {
     memory.absorb(with_snapshots(reading(610, [user]), [sealed]));
     assert!(!memory.needs_snapshots(at(620), day), "and then no more");
 }
+
+#[test]
+fn what_was_taken_over_is_the_objects_although_a_list_shows_it_as_before() {
+    let of_another = |id: &str| {
+        let mut tags = tags();
+        tags.insert(tag::OBJECT.to_owned(), "team/other".to_owned());
+        tags.insert(tag::SELF.to_owned(), id.to_owned());
+        tags.insert(tag::RETAINED.to_owned(), "yesterday".to_owned());
+        tags
+    };
+    let before = || {
+        let image = Image {
+            tags: of_another(AMI).into(),
+            snapshots: vec![SNAP.into()],
+            ..image(AMI, ImageState::Available)
+        };
+        let snapshot = Snapshot {
+            tags: of_another(SNAP).into(),
+            ..snapshot(SNAP, false)
+        };
+        (image, snapshot)
+    };
+    let listed = |seconds| with_snapshots(reading(seconds, [before().0]), [before().1]);
+    let mut memory = memory();
+    memory.absorb(listed(10));
+    assert_eq!(memory.ids(), [""; 0]);
+    for (id, image) in [(AMI, Some(Box::new(before().0))), (SNAP, None)] {
+        let mut tags = tags();
+        tags.insert(tag::SELF.to_owned(), id.to_owned());
+        let id = id.to_owned();
+        memory.write(&Action::Adopt { id, image, tags }, Answer::Changed, 20);
+    }
+    memory.absorb(listed(30));
+    let known = memory.known();
+    assert_eq!((known.images.len(), known.snapshots.len()), (1, 1));
+    assert_eq!(known.snapshots[0].tags.get(tag::OBJECT), Some(OBJECT));
+    assert!(known.snapshots[0].tags.contains_key(tag::RETAINED));
+}
