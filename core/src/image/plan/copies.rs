@@ -479,8 +479,8 @@ fn copy_to(
 /// never seen.
 fn lost<'a>(known: &'a Known, revision: &Revision) -> Option<&'a str> {
     let dead = known.dead.iter();
-    let lost = dead.filter(|dead| dead.revision == *revision && dead.id.starts_with("ami-"));
-    let last = lost.max_by_key(|dead| dead.attempt)?;
+    let seen = dead.filter(|dead| dead.revision == *revision && dead.id.starts_with("ami-"));
+    let last = seen.max_by_key(|dead| dead.attempt)?;
     Some(&last.id)
 }
 

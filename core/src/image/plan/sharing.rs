@@ -93,7 +93,7 @@ pub(super) fn preflight(view: &View<'_>, place: &Place) -> Result<Option<WaitsFo
     };
     let asked = view.desired.encryption.get(place);
     let has_own_key = asked.is_some_and(|encryption| encryption.key.is_some());
-    if sharing.with.is_empty() && !sharing.public || has_own_key && !sharing.public {
+    if !sharing.public && (sharing.with.is_empty() || has_own_key) {
         return Ok(None);
     }
     let (encrypts, key_is_managed) = match view.observed.ebs_defaults.get(place) {
