@@ -1,4 +1,4 @@
-//! What a process remembers of one region: what EC2 listed, with what was written laid over it until EC2 shows it.
+//! What a process remembers of one region: what EC2 listed, with what was written laid over it for a window.
 //! It follows `src/aws/inventory/memory.rs`, rule for rule, for one object, and readings take no time.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,4 +1,4 @@
-//! What is known of one place: what EC2 listed, with what we wrote laid over it until EC2 shows it.
+//! What is known of one place: what EC2 listed, with what we wrote laid over it for as long as lists may lag behind it.
 //!
 //! EC2's reads lag behind its writes by up to the consistency window, in both directions: what was made is
 //! not listed yet, what was listed may be missing from the next list, what was deleted is listed still.
@@ -358,8 +358,8 @@ impl Memory {
             .collect();
         let Some(image) = image else {
             let mut snapshot = Snapshot::told(id, tags);
-            // What it carried before is not known: until lists show it, it may be the mark of whoever retained it, which
-            // would keep it from being deleted.
+            // What it carried before is not known: it may be the mark of whoever retained it, which would keep it from
+            // being deleted, and is taken off in any case.
             snapshot.tags.insert(tag::RETAINED, "");
             let mut entry = Entry::told(snapshot, now);
             entry.tagged(&written, now);
