@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use amity_testbed::eventually;
 
-use crate::lab::{Alone, Lab, PATIENCE, USER, published};
+use crate::lab::{Alone, Lab, PATIENCE, USER, condition, published};
 
 const ACCOUNT: &str = "111122223333";
 
@@ -37,6 +37,14 @@ fn what_was_deregistered_with_its_snapshot_comes_back_under_its_id() {
     let mut its = holdings.snapshots_of("recycling/web").into_iter();
     let snapshot = its.find(|one| one.region == KEPT).expect("its snapshot");
 
+    // Or the image would be back before its snapshot can be deleted.
+    let namespace = lab.existing("recycling");
+    namespace.patch("web", r#"{"spec": {"suspend": true}}"#);
+    namespace.until("web", "it is suspended", |image| {
+        let ready = condition(image, "Ready")?;
+        (ready.reason == "Suspended").then_some(())
+    });
+
     let image = published(&before)[KEPT].clone();
     lab.user_does_in(KEPT, USER, "DeregisterImage", &[("ImageId", &image)]);
     eventually(PATIENCE, "EC2 sees that nothing uses the snapshot", || {
@@ -46,6 +54,8 @@ fn what_was_deregistered_with_its_snapshot_comes_back_under_its_id() {
     })
     .unwrap();
 
+    namespace.patch("web", r#"{"spec": {"suspend": false}}"#);
+
     eventually(PATIENCE, "the image is restored", || {
         let calls = lab.calls().into_iter();
         let mut restoring = calls
@@ -53,7 +63,6 @@ fn what_was_deregistered_with_its_snapshot_comes_back_under_its_id() {
         restoring.next().ok_or_else(|| "it is not".to_owned())
     })
     .unwrap();
-    let namespace = lab.existing("recycling");
     let after = namespace.until_ready("web");
     assert_eq!(published(&after), published(&before));
     assert_eq!(snapshots(lab), all);
