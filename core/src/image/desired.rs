@@ -356,7 +356,8 @@ impl Desired {
         let revision =
             said.map(|said| said.rsplit_once('-').map_or(said, |(revision, _)| revision));
         let is_for_this = revision.is_none_or(|revision| revision == self.revision.as_str());
-        self.adoption_is_meant = said == Some(self.adoption_word().as_str());
+        // In each reconcile of each object: without the annotation nothing is hashed.
+        self.adoption_is_meant = said.is_some_and(|said| said == self.adoption_word());
         self.adopt = if is_for_this {
             self.listed.clone()
         } else {
