@@ -253,7 +253,7 @@ fn guard(action: &Action) -> Result<(), Failure> {
         {
             complain("a name")
         }
-        Action::CopyImage { token, .. }
+        Action::CopyImage { token, .. } | Action::CreateUsageReport { token, .. }
             if token.is_empty() || token.len() > 64 || !token.is_ascii() =>
         {
             complain("a token of 1 to 64 characters")
@@ -261,6 +261,7 @@ fn guard(action: &Action) -> Result<(), Failure> {
         Action::CreateImage { tags, .. }
         | Action::RegisterImage { tags, .. }
         | Action::CopyImage { tags, .. }
+        | Action::CreateUsageReport { tags, .. }
         | Action::CreateTags { tags, .. }
         | Action::Adopt { tags, .. }
             if tags.is_empty() =>
@@ -279,6 +280,7 @@ fn guard(action: &Action) -> Result<(), Failure> {
             complain("an image or a snapshot")
         }
         Action::DeregisterImage { id }
+        | Action::CreateUsageReport { id, .. }
         | Action::RestoreImage { id }
         | Action::ModifyImage { id, .. }
             if !is_id("ami-", id) =>

@@ -477,12 +477,14 @@ fn full_status() -> MachineImageStatus {
             published_image_id: Some("ami-0b1c2d3e4f5061728".into()),
             progressing: Some(RegionProgress::of("ami-0c1d2e3f405162738", "pending", 47)),
             message: Some("EC2 is slow today".into()),
-            in_use_by: vec![ImageUser {
-                image_id: "ami-0d1e2f30415263748".into(),
-                resource_type: "ec2:LaunchTemplate".into(),
-                arn: "arn:aws:ec2:us-east-1:111122223333:launch-template/lt-0a1b2c3d4e5f60718"
-                    .into(),
-            }],
+            in_use_by: vec![
+                ImageUser::own(
+                    "ami-0d1e2f30415263748",
+                    "ec2:LaunchTemplate",
+                    "arn:aws:ec2:us-east-1:111122223333:launch-template/lt-0a1b2c3d4e5f60718",
+                ),
+                ImageUser::elsewhere("ami-0d1e2f30415263748", "ec2:Instance", "222233334444", 3),
+            ],
         }],
     }
 }

@@ -19,3 +19,4 @@ mod sessions;
 mod slots;
 mod sources;
 mod usage;
+mod usage_report;

@@ -82,6 +82,7 @@ async fn the_policy_allows_every_call_that_is_made_and_no_other() {
         .make(&web, "eu-west-1", copy(&web, &origin, "eu-west-1"))
         .await;
     lab.pass(60).await;
+    let there = Place::new(ACCOUNT, "eu-west-1");
     let keys = vec![tag::SELF.to_owned()];
     let tags = [(tag::SELF.to_owned(), id.clone())].into();
     let snapshot = lab.known(&web, "eu-west-1").await.snapshots[0].id.clone();
@@ -108,8 +109,14 @@ async fn the_policy_allows_every_call_that_is_made_and_no_other() {
             remove: BTreeSet::new(),
         },
     }))
-    .chain([Action::DeregisterImage { id: id.clone() }])
-    {
+    .chain([
+        Action::CreateUsageReport {
+            id: id.clone(),
+            token: web.identity.usage_report_token(&there, &id, None),
+            tags: web.identity.usage_report_tags(),
+        },
+        Action::DeregisterImage { id: id.clone() },
+    ]) {
         lab.perform(&web, "eu-west-1", action).await;
     }
     let name = "/published/web".to_owned();
@@ -169,6 +176,7 @@ async fn the_policy_allows_every_call_that_is_made_and_no_other() {
             source: Some(query),
             ebs_defaults: [Place::new(ACCOUNT, region)].into(),
             usage: [(Place::new(ACCOUNT, region), origin.clone())].into(),
+            usage_reports: [(there.clone(), id.clone())].into(),
             parameters: [(Place::new(ACCOUNT, region), When::Now)].into(),
             permissions: [&origin, &origins_snapshot]
                 .map(|id| ((Place::new(ACCOUNT, region), id.clone()), When::Now))

@@ -120,7 +120,12 @@ async fn a_user_is_told_by_its_arn() {
     };
     let mut users: Vec<_> = users
         .iter()
-        .map(|user| (user.resource_type.as_str(), user.arn.as_str()))
+        .map(|user| {
+            (
+                user.resource_type.as_str(),
+                user.arn.as_deref().unwrap_or_default(),
+            )
+        })
         .collect();
     users.sort_unstable();
     assert_eq!(

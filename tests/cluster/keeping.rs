@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use amity_core::api::{MachineImage, conditions};
+use amity_core::api::{ImageUser, MachineImage, conditions};
 use amity_testbed::eventually;
 
 use crate::lab::{Alone, Lab, Namespace, PATIENCE, USER, condition, is_ready, published, revision};
@@ -38,7 +38,10 @@ fn until_in_use(namespace: &Namespace<'_>, used: &Used) -> (MachineImage, String
         };
         assert!(is_ready(image), "{:#?}", image.status);
         assert_eq!(only.image_id, used.image);
-        assert!(only.arn.ends_with(&used.instance), "{only:?}");
+        assert!(
+            only.arn.as_ref().unwrap().ends_with(&used.instance),
+            "{only:?}"
+        );
         Some((image.clone(), ready.message.clone()))
     })
 }
@@ -105,6 +108,47 @@ fn an_image_in_use_goes_when_the_annotation_says_so() {
         (ready.reason == "InSync").then(|| image.clone())
     });
     namespace.assert_served(&image, &["us-east-1"]);
+}
+
+#[test]
+fn an_image_that_another_account_uses_stays_where_a_grant_says_so() {
+    const FRIEND: (&str, &str) = ("AKIAEC2SIMUSER000006", "666677778888");
+    let lab = Lab::shared();
+    let namespace = lab.namespace("used-elsewhere");
+    namespace.apply_of_instance("web", &["us-east-1"], "retention: {revisions: 0}");
+    let first = namespace.until_ready("web");
+    let image = published(&first)["us-east-1"].clone();
+    let template = [
+        ("LaunchTemplateName", "theirs"),
+        ("LaunchTemplateData.ImageId", image.as_str()),
+    ];
+    lab.user_does(FRIEND.0, "CreateLaunchTemplate", &template);
+
+    namespace.patch("web", r#"{"spec": {"rebuild": "again"}}"#);
+
+    let (user, message) = namespace.until("web", "says who uses it elsewhere", |image| {
+        let ready = condition(image, conditions::READY).filter(|ready| ready.reason == "InUse")?;
+        let users = &image.status.as_ref()?.regions.first()?.in_use_by;
+        Some((users.first()?.clone(), ready.message.clone()))
+    });
+    let expected = ImageUser::elsewhere(&image, "ec2:LaunchTemplate", FRIEND.1, 1);
+    assert_eq!(user, expected);
+    let said = format!("1 ec2:LaunchTemplate of account {}", FRIEND.1);
+    assert!(message.contains(&said), "{message}");
+    let asked = |call: &Call| call.action == "CreateImageUsageReport" && call.outcome == "ok";
+    assert_eq!(lab.calls().iter().filter(|call| asked(call)).count(), 1);
+
+    namespace.annotate(
+        "web",
+        &format!("amity.dev/deregister-in-use={}", revision(&first)),
+    );
+
+    until_deregistered(lab, &image);
+    namespace.delete("web");
+    // What nobody uses elsewhere goes once a report says so.
+    namespace.until_gone("web");
+    namespace.assert_nothing_left("web", None);
+    assert_eq!(lab.calls().iter().filter(|call| asked(call)).count(), 2);
 }
 
 #[test]

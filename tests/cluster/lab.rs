@@ -37,6 +37,7 @@ spec:
         organizations: ["arn:aws:organizations::111122223333:organization/o-0123456789"]
     public: [{namespaces: {matchLabels: {grants: all}}}]
     adopt: [{namespaces: {matchLabels: {grants: all}}}]
+    usageReports: [{namespaces: {matchNames: [used-elsewhere]}}]
     parameters: [{namespaces: {matchLabels: {grants: all}}, paths: [/published/]}]
 "#;
 

@@ -275,8 +275,17 @@ impl Universe {
     /// The keepers of the accounts grant everything, or nothing.
     pub fn grant(&self, everything: bool) {
         for account in self.accounts() {
-            self.apply_manifest(&account.manifest(everything));
+            self.apply_manifest(&self.account_manifest(account, everything));
         }
+    }
+
+    /// In one story of four, what other accounts use counts, so that EC2 has to write a report before an image goes.
+    fn account_manifest(&self, account: &Account, grants_everything: bool) -> Value {
+        let mut manifest = account.manifest(grants_everything);
+        if self.seed % 4 == 1 {
+            manifest["spec"]["grants"]["usageReports"] = json!([{"namespaces": {"all": true}}]);
+        }
+        manifest
     }
 
     /// The keeper of every account says that whatever is to go may go, for as long as it takes.
@@ -285,7 +294,7 @@ impl Universe {
         let until = self.clock.now() + jiff::SignedDuration::from_hours(12);
         for account in self.accounts() {
             if self.has_account(account) {
-                let mut manifest = account.manifest(true);
+                let mut manifest = self.account_manifest(account, true);
                 manifest["metadata"]["annotations"] =
                     json!({LIMIT_LIFTED_UNTIL: until.to_string()});
                 self.apply_manifest(&manifest);

@@ -148,6 +148,15 @@ pub struct Grants {
     #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub public: Vec<PublicGrant>,
 
+    /// Whose images are looked up in EC2's usage reports before they are deregistered, so that what
+    /// other accounts launch from them counts as use, at most 32 entries. A report is a day late,
+    /// is made for each published image that is to go, and makes it wait until EC2 has written it.
+    /// Default: nobody's, that is, only what this account itself uses counts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    pub usage_reports: Vec<UsageReportGrant>,
+
     /// Who may take over images of this account that others made (spec.adopt), at most 32 entries;
     /// one that fits is enough. Whoever takes an image over may deregister it. Default: nobody.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -220,6 +229,14 @@ pub struct SharingGrant {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PublicGrant {
+    /// The namespaces: exactly one of matchNames, matchLabels, all.
+    pub namespaces: NamespaceSelector,
+}
+
+/// The images of these namespaces are looked up in usage reports.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct UsageReportGrant {
     /// The namespaces: exactly one of matchNames, matchLabels, all.
     pub namespaces: NamespaceSelector,
 }
@@ -503,6 +520,12 @@ impl AwsAccount {
             self.name(),
             namespace.name
         )))
+    }
+
+    /// Whether the use of `namespace`'s images by other accounts is looked up.
+    pub fn grants_usage_reports(&self, namespace: Namespace<'_>) -> bool {
+        let mut grants = self.spec.grants.usage_reports.iter();
+        grants.any(|grant| grant.namespaces.selects(namespace))
     }
 
     /// Whether `namespace` may take over an image that has the tags `image_tags`.

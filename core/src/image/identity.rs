@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
+use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 use super::tags::Tags;
@@ -219,6 +220,33 @@ impl Identity {
             &attempt.to_string(),
         ];
         hex_digest(parts)
+    }
+
+    /// The client token for a report of who uses an image, where the last one is of `last`: repeating the call is harmless
+    /// until EC2 shows the new one.
+    pub fn usage_report_token(&self, place: &Place, id: &str, last: Option<Timestamp>) -> String {
+        let last = last.map(|last| last.to_string()).unwrap_or_default();
+        let parts = [
+            "CreateImageUsageReport",
+            &self.owner,
+            &self.object,
+            &place.account,
+            &place.region,
+            id,
+            &last,
+        ];
+        hex_digest(parts)
+    }
+
+    /// The tags of such a report: whose it is. EC2 drops it after 30 days (EC2 User Guide, "View your AMI usage").
+    pub fn usage_report_tags(&self) -> BTreeMap<String, String> {
+        [
+            (tag::OWNER, &self.owner),
+            (tag::CLUSTER, &self.cluster),
+            (tag::OBJECT, &self.object),
+        ]
+        .map(|(key, value)| (key.to_owned(), value.clone()))
+        .into()
     }
 
     /// Whether these tags are of this cluster or of the one that it takes over from.

@@ -18,7 +18,9 @@ use super::attributes::Protection;
 use super::desired::Desired;
 use super::encryption::VARIANT_SOURCE;
 use super::identity::{Place, Reference, Standing, is_sealed_snapshot, standing, tag};
-use super::observed::{Image, ImageState, Known, Observed, PlaceView, Snapshot, SourceView, Usage};
+use super::observed::{
+    Image, ImageState, Known, Observed, PlaceView, Snapshot, SourceView, Usage, UsageReport,
+};
 use super::parameters::{Parameters, ParametersView};
 use super::plan::{Action, Finding, Plan, Step};
 use crate::api::{DeletionPolicy, conditions};
@@ -468,9 +470,19 @@ fn an_image_in_use_stays(facts: &Facts<'_>, place: &Place, step: &Step) -> Optio
     }
     let key = (place.clone(), going.id.clone());
     match facts.observed.usage.get(&key) {
-        Some(Usage::By(users)) if users.is_empty() => None,
-        Some(Usage::By(users)) => Some(format!("{} uses it", users[0].arn)),
-        _ => Some("who uses it was not read".to_owned()),
+        Some(Usage::By(users)) if users.is_empty() => {}
+        Some(Usage::By(users)) => return Some(format!("in use by {}", users[0])),
+        _ => return Some("who uses it was not read".to_owned()),
+    }
+    let reports_usage = facts.desired.accounts.get(&place.account);
+    let reports_usage = reports_usage.is_some_and(|account| account.reports_usage);
+    if !reports_usage || !going.tags.tell_of_publication() {
+        return None;
+    }
+    match facts.observed.usage_reports.get(&key) {
+        Some(UsageReport::Written { users, .. }) if users.is_empty() => None,
+        Some(UsageReport::Written { users, .. }) => Some(format!("in use by {}", users[0])),
+        _ => Some("which other accounts use it was not read".to_owned()),
     }
 }
 

@@ -27,6 +27,8 @@ pub struct Observed {
     pub readers: BTreeMap<Reference, Reference>,
     /// Who uses images that are to go, as far as that was read a moment ago, by place and image.
     pub usage: BTreeMap<(Place, String), Usage>,
+    /// What EC2's reports say of other accounts that use such images, where that counts, by place and image.
+    pub usage_reports: BTreeMap<(Place, String), UsageReport>,
     /// Who else may use images and snapshots, as far as that was read when it was its turn, by place and id.
     pub permissions: BTreeMap<(Place, String), Permissions>,
     /// Whom an image or snapshot was taken back from by a call that EC2 answered a moment ago, by place and id.
@@ -67,6 +69,31 @@ pub struct ConfigMaps {
 pub enum Usage {
     /// These instances, launch templates, parameters and recipes; none, if it is empty.
     By(Vec<ImageUser>),
+    /// It could not be read.
+    Unknown(Unreadable),
+}
+
+/// What a report of EC2's says of the other accounts that use an image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UsageReport {
+    /// There is none.
+    Absent,
+    /// EC2 writes it.
+    Pending,
+    /// The newest one.
+    Written {
+        /// When it was asked for.
+        at: Timestamp,
+        /// So many instances and launch templates of these accounts; none, if it is empty.
+        users: Vec<ImageUser>,
+    },
+    /// EC2 could not write it.
+    Failed {
+        /// When it was asked for.
+        at: Timestamp,
+        /// What EC2 says of it.
+        message: String,
+    },
     /// It could not be read.
     Unknown(Unreadable),
 }

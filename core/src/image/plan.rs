@@ -18,6 +18,7 @@
 //! | `config_map` | what names the published images in the cluster |
 //! | `retire` | what goes, and when it may |
 //! | `restraint` | what is put off: held, used, too much at once, or refused of late |
+//! | `usage` | who uses what is to go, in its account and elsewhere |
 //! | `delete` | the end of the object |
 
 mod adopt;
@@ -36,6 +37,7 @@ mod seal;
 mod sharing;
 pub mod step;
 mod tagging;
+mod usage;
 mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -111,6 +113,8 @@ pub struct Reads {
     pub follow: Option<SourceQuery>,
     /// Who uses these images.
     pub usage: BTreeSet<(Place, String)>,
+    /// What the last report says of the other accounts that use these images.
+    pub usage_reports: BTreeSet<(Place, String)>,
     /// Who else may use these images and snapshots.
     pub permissions: BTreeMap<(Place, String), When>,
     /// What the object's parameters are in these places.
@@ -133,6 +137,7 @@ impl Reads {
         self.recycle_bin.extend(more.recycle_bin);
         self.ebs_defaults.extend(more.ebs_defaults);
         self.usage.extend(more.usage);
+        self.usage_reports.extend(more.usage_reports);
         self.permissions.extend(more.permissions);
         self.parameters.extend(more.parameters);
         self.departures |= more.departures;
@@ -194,6 +199,12 @@ pub fn reads(desired: &Desired, observed: &Observed, plan: &Plan, now: Timestamp
             (Some(place), Some(WaitsFor::Usage(id))) => Some((place.clone(), id.clone())),
             _ => None,
         });
+    let usage_reports = steps
+        .iter()
+        .filter_map(|step| match (&step.place, &step.waits_for) {
+            (Some(place), Some(WaitsFor::UsageReport(id))) => Some((place.clone(), id.clone())),
+            _ => None,
+        });
     let view = View::new(desired, observed, now);
     Reads {
         adoptions: adopt::reads(&view),
@@ -204,6 +215,7 @@ pub fn reads(desired: &Desired, observed: &Observed, plan: &Plan, now: Timestamp
             .filter_map(|step| step.place.clone())
             .collect(),
         usage: usage.collect(),
+        usage_reports: usage_reports.collect(),
         permissions: permissions(&view, plan),
         parameters: parameters::reads(&view, plan),
         copy_slots: steps
@@ -245,12 +257,14 @@ pub(crate) fn is_in_sync(view: &View<'_>, plan: &Plan) -> bool {
             Action::DeregisterImage { .. },
             Some(
                 WaitsFor::Usage(_)
+                | WaitsFor::UsageReport(_)
                 | WaitsFor::Departures
                 | WaitsFor::Unused { .. }
                 | WaitsFor::Parameters(_)
                 | WaitsFor::ParameterGone { .. },
             ),
-        ) => true,
+        )
+        | (Action::CreateUsageReport { .. }, _) => true,
         _ => false,
     };
     !view.desired.is_being_deleted()

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use super::desired::Desired;
 use super::identity::{Place, Revision, is_sealed_snapshot, tag};
 use super::money::gib;
-use super::observed::{ImageState, Known, Observed, Snapshot, Usage};
+use super::observed::{ImageState, Known, Observed, Snapshot, Usage, UsageReport};
 use super::plan::{Finding, Owned, Plan, Step, View, WaitsFor};
 use crate::api::conditions::{self, whole_seconds};
 use crate::api::{
@@ -341,10 +341,17 @@ fn in_use_by(view: &View<'_>, plan: &Plan, place: &Place) -> Vec<ImageUser> {
             (Some(here), Some(WaitsFor::Unused { id, .. })) if here == place => Some(id),
             _ => None,
         });
-    let users = kept.filter_map(|id| view.observed.usage.get(&(place.clone(), id.clone())));
-    let users = users.flat_map(|usage| match usage {
-        Usage::By(users) => users.as_slice(),
-        Usage::Unknown(_) => &[],
+    let users = kept.flat_map(|id| {
+        let key = (place.clone(), id.clone());
+        let own = match view.observed.usage.get(&key) {
+            Some(Usage::By(users)) => users.as_slice(),
+            _ => &[],
+        };
+        let elsewhere = match view.observed.usage_reports.get(&key) {
+            Some(UsageReport::Written { users, .. }) => users.as_slice(),
+            _ => &[],
+        };
+        own.iter().chain(elsewhere)
     });
     users.take(SHOWN_USERS).cloned().collect()
 }

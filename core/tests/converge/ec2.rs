@@ -199,11 +199,11 @@ impl Ec2 {
 
     fn usage(&self, id: &str) -> Usage {
         match self.used.get(id) {
-            Some((until, true)) if self.now < *until => Usage::By(vec![ImageUser {
-                image_id: id.to_owned(),
-                resource_type: "ec2:Instance".to_owned(),
-                arn: format!("arn:aws:ec2:{id}"),
-            }]),
+            Some((until, true)) if self.now < *until => Usage::By(vec![ImageUser::own(
+                id,
+                "ec2:Instance",
+                &format!("arn:aws:ec2:{id}"),
+            )]),
             Some((until, false)) if self.now < *until => Usage::Unknown(Unreadable {
                 reason: conditions::REGION_UNREADABLE,
                 message: "no answer".to_owned(),

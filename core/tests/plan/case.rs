@@ -227,6 +227,9 @@ pub struct Account {
     /// Grants nothing.
     #[serde(default)]
     pub grants: Grants,
+    /// What other accounts use counts.
+    #[serde(default)]
+    pub usage_reports: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -352,6 +355,18 @@ pub struct Image {
     /// Why it cannot be read who uses it.
     #[serde(default)]
     pub usage_denied: Option<String>,
+    /// `absent`, `pending`, `failed` or `unread`; by default EC2 has written a report of who uses it elsewhere.
+    #[serde(default)]
+    pub usage_report: Option<String>,
+    /// Since when there is that report; by default now.
+    #[serde(default)]
+    pub usage_report_at: Option<String>,
+    /// How many instances of other accounts that report names; by default none.
+    #[serde(default)]
+    pub used_elsewhere: BTreeMap<String, i64>,
+    /// Why that report cannot be read.
+    #[serde(default)]
+    pub usage_report_denied: Option<String>,
     /// The key that it was copied with, or `default`; by default it is as what it was made from.
     #[serde(default)]
     pub encrypted: Option<String>,

@@ -17,7 +17,7 @@ use amity_core::image::identity::{Place, Reference, Revision, TagKeys, tag};
 use amity_core::image::observed::{
     AdoptionView, Asked, ConfigMaps, Dead, Departures, EbsDefaults, Image, ImageState, Known,
     Observed, PlaceView, Refusal, Registered, Snapshot, SourceImage, SourceInstance,
-    SourceSnapshot, SourceView, Unreadable, Usage,
+    SourceSnapshot, SourceView, Unreadable, Usage, UsageReport,
 };
 use amity_core::image::permissions::{Grantee, Permissions, Sharing};
 use amity_core::image::plan::{SourceQuery, plan, reads};
@@ -428,6 +428,7 @@ fn aws_account(case: &Case, name: &str, said: &case::Account) -> Result<AwsAccou
             "public": public,
             "parameters": parameters,
             "adopt": adopt,
+            "usageReports": if said.usage_reports { json!([{"namespaces": everybody}]) } else { json!([]) },
         },
     });
     let spec = serde_json::from_value(spec).map_err(|why| why.to_string())?;
@@ -592,6 +593,10 @@ fn observed(case: &Case, names: &Names) -> Result<Observed, String> {
                 let key = (here.clone(), image.id.clone());
                 observed.usage.insert(key, usage);
             }
+            if let Some(report) = usage_report(image)? {
+                let key = (here.clone(), image.id.clone());
+                observed.usage_reports.insert(key, report);
+            }
             if let PlaceView::Known(known) = &view
                 && !image.taken_back_from.is_empty()
             {
@@ -689,12 +694,36 @@ fn usage(image: &case::Image) -> Result<Option<Usage>, String> {
         let why = unreadable(message, Some("AccessDenied"))?;
         return Ok(Some(Usage::Unknown(why)));
     }
-    let users = image.used_by.iter().map(|arn| ImageUser {
-        image_id: image.id.clone(),
-        resource_type: "ec2:Instance".to_owned(),
-        arn: arn.clone(),
-    });
+    let users = image.used_by.iter();
+    let users = users.map(|arn| ImageUser::own(&image.id, "ec2:Instance", arn));
     Ok((!image.usage_unread).then(|| Usage::By(users.collect())))
+}
+
+fn usage_report(image: &case::Image) -> Result<Option<UsageReport>, String> {
+    if let Some(message) = &image.usage_report_denied {
+        let why = unreadable(message, Some("AccessDenied"))?;
+        return Ok(Some(UsageReport::Unknown(why)));
+    }
+    let users = image
+        .used_elsewhere
+        .iter()
+        .map(|(account, count)| ImageUser::elsewhere(&image.id, "ec2:Instance", account, *count));
+    let at = image.usage_report_at.as_deref().map(time);
+    let at = at.transpose()?.unwrap_or_else(now);
+    match image.usage_report.as_deref() {
+        None => Ok(Some(UsageReport::Written {
+            at,
+            users: users.collect(),
+        })),
+        Some("failed") => Ok(Some(UsageReport::Failed {
+            at,
+            message: "internal error".to_owned(),
+        })),
+        Some("absent") => Ok(Some(UsageReport::Absent)),
+        Some("pending") => Ok(Some(UsageReport::Pending)),
+        Some("unread") => Ok(None),
+        Some(other) => Err(format!("{other} is no state of a report")),
+    }
 }
 
 /// Who else may use an image and its snapshots.

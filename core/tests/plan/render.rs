@@ -194,6 +194,11 @@ fn in_place(desired: &Desired, place: &Place, action: &Action) -> String {
             let tags = tags.join(" ").replace(&noon, "now");
             format!("AddTagsToResource {region}{name} {tags}")
         }
+        Action::CreateUsageReport { id, tags, .. } => {
+            let ours = *tags == desired.identity.usage_report_tags();
+            let strange = if ours { "" } else { ", with strange tags" };
+            format!("{} {region}/{id}{strange}", action.name())
+        }
         Action::RestoreImage { id }
         | Action::RestoreSnapshot { id }
         | Action::DeregisterImage { id }
@@ -254,7 +259,7 @@ fn in_region(region: &RegionStatus) -> String {
     let users = region
         .in_use_by
         .iter()
-        .map(|user| format!("{} in use by {}", user.image_id, user.arn));
+        .map(|user| format!("{} in use by {user}", user.image_id));
     let parts: Vec<_> = region
         .published_image_id
         .iter()

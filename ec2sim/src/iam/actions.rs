@@ -45,7 +45,10 @@ pub(super) const EC2: &[(&str, &[Touches])] = &[
             TagsAtBirth,
         ],
     ),
-    ("CreateImageUsageReport", &[Named("ImageId")]),
+    (
+        "CreateImageUsageReport",
+        &[Named("ImageId"), New("image-usage-report"), TagsAtBirth],
+    ),
     ("CreateTags", &[Tagged]),
     ("DeleteImageUsageReport", &[Nothing]),
     ("DeleteSnapshot", &[Named("SnapshotId")]),

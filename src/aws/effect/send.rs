@@ -11,14 +11,15 @@ use aws_sdk_ec2::operation::register_image::builders::RegisterImageFluentBuilder
 use aws_sdk_ec2::primitives::DateTime;
 use aws_sdk_ec2::types::{
     AttributeValue, BlockDeviceMapping, CreateVolumePermission,
-    CreateVolumePermissionModifications, EbsBlockDevice, LaunchPermission,
-    LaunchPermissionModifications, PermissionGroup, ResourceType, SnapshotAttributeName, Tag,
-    TagSpecification,
+    CreateVolumePermissionModifications, EbsBlockDevice, ImageUsageResourceTypeOptionRequest,
+    ImageUsageResourceTypeRequest, LaunchPermission, LaunchPermissionModifications,
+    PermissionGroup, ResourceType, SnapshotAttributeName, Tag, TagSpecification,
 };
 
 use super::{Answer, is_id};
 use crate::aws::calls::{self, EC2Calls};
 use crate::aws::error::Failure;
+use crate::aws::inventory::EVERY_VERSION;
 
 /// Sends the one call of a step.
 pub(super) async fn send(ec2: &Ec2, calls: &EC2Calls, action: &Action) -> Result<Answer, Failure> {
@@ -125,6 +126,17 @@ pub(super) async fn send(ec2: &Ec2, calls: &EC2Calls, action: &Action) -> Result
         }
         Action::RestoreSnapshot { id } => {
             let request = ec2.restore_snapshot_from_recycle_bin().snapshot_id(id);
+            calls::send(calls, name, request.send())
+                .await
+                .map(|_| Answer::Changed)
+        }
+        Action::CreateUsageReport { id, token, tags } => {
+            let request = ec2
+                .create_image_usage_report()
+                .image_id(id)
+                .client_token(token)
+                .set_resource_types(Some(everything_that_uses_images()))
+                .tag_specifications(tagging(ResourceType::ImageUsageReport, tags));
             calls::send(calls, name, request.send())
                 .await
                 .map(|_| Answer::Changed)
@@ -279,6 +291,22 @@ fn made(action: &str, id: Option<&str>) -> Result<Answer, Failure> {
             id.unwrap_or("none")
         ))),
     }
+}
+
+/// Instances, and launch templates by all of their versions, since the default looks at twenty (EC2 API,
+/// `CreateImageUsageReport`).
+fn everything_that_uses_images() -> Vec<ImageUsageResourceTypeRequest> {
+    let depth = ImageUsageResourceTypeOptionRequest::builder()
+        .option_name("version-depth")
+        .option_values(EVERY_VERSION)
+        .build();
+    let of = |kind: &str| ImageUsageResourceTypeRequest::builder().resource_type(kind);
+    vec![
+        of("ec2:Instance").build(),
+        of("ec2:LaunchTemplate")
+            .resource_type_options(depth)
+            .build(),
+    ]
 }
 
 /// What is not there any more need not be deleted.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use amity_core::image::desired::Desired;
 use amity_core::image::identity::Place;
-use amity_core::image::observed::{AdoptionView, EbsDefaults, SourceView, Usage};
+use amity_core::image::observed::{AdoptionView, EbsDefaults, SourceView, Usage, UsageReport};
 use amity_core::image::parameters::ParametersView;
 use amity_core::image::permissions::Permissions;
 use amity_core::image::plan::{SourceQuery, When};
@@ -36,6 +36,8 @@ pub(super) enum Question {
     EbsDefaults(Place),
     /// Who uses these images.
     Usage(Place, Vec<String>),
+    /// What the newest report says of the other accounts that use an image.
+    UsageReport(Place, String),
     /// Who else may use an image or snapshot.
     Permissions(Place, String),
     /// The parameters of an object in a place.
@@ -170,6 +172,26 @@ impl Inventory {
         known.collect()
     }
 
+    /// Which other accounts use these images, as far as EC2 tells within a moment; the object is woken by the rest.
+    pub(super) async fn usage_reports_in_a_moment(
+        &self,
+        images: &BTreeSet<(Place, String)>,
+        object: &str,
+    ) -> BTreeMap<(Place, String), UsageReport> {
+        let unknown = images
+            .iter()
+            .filter(|image| self.known_usage_report(image, object).is_none());
+        let questions = unknown.map(|(place, id)| {
+            let question = Question::UsageReport(place.clone(), id.clone());
+            self.asked.wait_a_moment(question, object)
+        });
+        futures::future::join_all(questions).await;
+        images
+            .iter()
+            .filter_map(|image| Some((image.clone(), self.known_usage_report(image, object)?)))
+            .collect()
+    }
+
     /// Who else may use these images and snapshots, as far as it is their turn and EC2 tells within a moment; the object
     /// is woken by the rest.
     pub(super) async fn permissions_in_a_moment(
@@ -244,6 +266,7 @@ impl Inventory {
             }
             Question::EbsDefaults(place) => self.read_ebs_defaults(place).await,
             Question::Usage(place, ids) => self.read_usage(place, ids).await,
+            Question::UsageReport(place, id) => self.read_usage_report(place, id).await,
             Question::Permissions(place, id) => self.read_permissions(place, id).await,
             Question::Parameters(query) => self.read_parameters(query).await,
         }

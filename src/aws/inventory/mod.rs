@@ -24,6 +24,7 @@ mod size;
 mod slots;
 mod source;
 mod usage;
+mod usage_report;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -34,7 +35,7 @@ use amity_core::api::conditions;
 use amity_core::image::desired::Desired;
 use amity_core::image::identity::{Identity, Place, Reference};
 use amity_core::image::observed::{
-    AdoptionView, EbsDefaults, Observed, PlaceView, SourceView, Unreadable, Usage,
+    AdoptionView, EbsDefaults, Observed, PlaceView, SourceView, Unreadable, Usage, UsageReport,
 };
 use amity_core::image::permissions::{Grantee, Permissions};
 use amity_core::image::plan::Reads;
@@ -58,6 +59,7 @@ use remembered::Remembered;
 pub(super) use slots::CopySlot;
 use slots::Slots;
 use source::Sources;
+pub(super) use usage::EVERY_VERSION;
 
 /// What EC2 has.
 #[derive(Debug)]
@@ -72,6 +74,7 @@ pub struct Inventory {
     changes: Changes,
     sources: Sources,
     usages: Remembered<(Place, String), Usage>,
+    usage_reports: Remembered<(Place, String), UsageReport>,
     permissions: Remembered<(Place, String), Permissions>,
     /// From whom images and snapshots were taken back.
     taken_back: Remembered<(Place, String), BTreeSet<Grantee>>,
@@ -128,6 +131,7 @@ impl Inventory {
             changes: Changes::default(),
             sources: Sources::default(),
             usages: Remembered::default(),
+            usage_reports: Remembered::default(),
             permissions: Remembered::default(),
             taken_back: Remembered::default(),
             parameters: ParametersRead::default(),
@@ -170,6 +174,9 @@ impl Inventory {
             .ebs_defaults_in_a_moment(&reads.ebs_defaults, object)
             .await;
         let usage = self.usage_in_a_moment(&reads.usage, object).await;
+        let usage_reports = self
+            .usage_reports_in_a_moment(&reads.usage_reports, object)
+            .await;
         let permissions = self
             .permissions_in_a_moment(&reads.permissions, object)
             .await;
@@ -200,6 +207,7 @@ impl Inventory {
             recycled,
             ebs_defaults,
             usage,
+            usage_reports,
             permissions,
             taken_back: self.taken_back.all(self.clock.now()),
             parameters,
@@ -334,6 +342,11 @@ impl Inventory {
         if action.restores() {
             self.recycled.forget(|(other, _)| other == place);
         }
+        if let Action::CreateUsageReport { id, .. } = action
+            && result.is_ok()
+        {
+            self.asked_for_usage_report(place, id);
+        }
         if action.parameter().is_some() {
             let object = &identity.object;
             self.parameters.wrote(place, object, action, result, now);
@@ -353,6 +366,7 @@ impl Inventory {
                 Action::CreateTags { .. }
                 | Action::DeleteTags { .. }
                 | Action::ChangePermissions { .. }
+                | Action::CreateUsageReport { .. }
                 | Action::PutParameter { .. }
                 | Action::DeleteParameter { .. }
                 | Action::TagParameter { .. } => {}

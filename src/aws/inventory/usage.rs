@@ -24,7 +24,7 @@ const REFERENCES: &str = "DescribeImageReferences";
 const MOST_IDS: usize = 10;
 
 /// As many versions of a launch template as there can be: the whole depth.
-const EVERY_VERSION: &str = "10000";
+pub(in crate::aws) const EVERY_VERSION: &str = "10000";
 
 /// The states in which an instance can still be started again, or runs. One that is shutting down does not come
 /// back, but has not let go of its image yet.
@@ -112,14 +112,9 @@ async fn references(
                     "EC2's answer is broken: a reference without an image or a resource",
                 ));
             };
-            all.push(ImageUser {
-                image_id: image_id.to_owned(),
-                resource_type: reference
-                    .resource_type()
-                    .map_or("unknown", ImageReferenceResourceType::as_str)
-                    .to_owned(),
-                arn: arn.to_owned(),
-            });
+            let kind = reference.resource_type();
+            let kind = kind.map_or("unknown", ImageReferenceResourceType::as_str);
+            all.push(ImageUser::own(image_id, kind, arn));
         }
         if pages.is_last(page.next_token())? {
             // EC2 promises no order, and another one would be news to the user.

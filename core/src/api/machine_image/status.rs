@@ -1,5 +1,7 @@
 //! What Amity writes into a `MachineImage`: what it saw, and what it does next.
 
+use std::fmt;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
@@ -196,9 +198,61 @@ pub struct ImageUser {
     pub resource_type: String,
 
     /// The resource that uses it, for example
-    /// arn:aws:ec2:eu-west-1:111122223333:instance/i-0a1b2c3d4e5f60718.
+    /// arn:aws:ec2:eu-west-1:111122223333:instance/i-0a1b2c3d4e5f60718. Absent where it is in
+    /// another account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 2048))]
-    pub arn: String,
+    pub arn: Option<String>,
+
+    /// The other account that uses it, of which EC2 tells no more than how many resources do.
+    /// Absent where it is in the image's own account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 12))]
+    pub account_id: Option<String>,
+
+    /// How many resources of that other account there are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub count: Option<i64>,
+}
+
+impl ImageUser {
+    /// A resource of the image's own account.
+    pub fn own(image_id: &str, resource_type: &str, arn: &str) -> Self {
+        Self {
+            image_id: image_id.to_owned(),
+            resource_type: resource_type.to_owned(),
+            arn: Some(arn.to_owned()),
+            account_id: None,
+            count: None,
+        }
+    }
+
+    /// So many resources of another account.
+    pub fn elsewhere(image_id: &str, resource_type: &str, account_id: &str, count: i64) -> Self {
+        Self {
+            image_id: image_id.to_owned(),
+            resource_type: resource_type.to_owned(),
+            arn: None,
+            account_id: Some(account_id.to_owned()),
+            count: Some(count),
+        }
+    }
+}
+
+impl fmt::Display for ImageUser {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.arn, &self.account_id) {
+            (Some(arn), _) => f.write_str(arn),
+            (None, Some(account)) => write!(
+                f,
+                "{} {} of account {account}",
+                self.count.unwrap_or_default(),
+                self.resource_type
+            ),
+            (None, None) => f.write_str(&self.resource_type),
+        }
+    }
 }
 
 /// How far an image is.

@@ -43,6 +43,8 @@ pub struct Account {
     pub limit_lifted_until: Option<Timestamp>,
     /// Why nothing may be copied into it, if so: a grant that is missing.
     pub refusal: Option<Finding>,
+    /// Whether what other accounts use counts, of the object's images there.
+    pub reports_usage: bool,
 }
 
 /// The names of the `AwsAccount`s that `image` asks for, its home first, and of those that it may have images in.
@@ -111,8 +113,13 @@ pub(super) fn accounts(
             .filter(|_| !is_home)
             .and_then(|home| refusal(account, image, home, references));
         let limit = account.annotations().get(LIMIT_LIFTED_UNTIL);
+        let namespace = Namespace {
+            name: image.namespace(),
+            labels: references.namespace_labels,
+        };
         let known = Account {
             name: name.to_owned(),
+            reports_usage: account.grants_usage_reports(namespace),
             limit_lifted_until: limit.and_then(|text| text.parse().ok()),
             refusal,
         };

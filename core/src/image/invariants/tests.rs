@@ -250,11 +250,9 @@ impl World {
 
     /// EC2 said who uses the image.
     fn used_by(mut self, region: &str, id: &str, arns: &[&str]) -> Self {
-        let users = arns.iter().map(|arn| ImageUser {
-            image_id: id.to_owned(),
-            resource_type: "ec2:Instance".to_owned(),
-            arn: (*arn).to_owned(),
-        });
+        let users = arns
+            .iter()
+            .map(|arn| ImageUser::own(id, "ec2:Instance", arn));
         let usage = Usage::By(users.collect());
         self.observed
             .usage

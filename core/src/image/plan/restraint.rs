@@ -3,15 +3,13 @@
 
 use super::delete::WAY_OUT;
 use super::step::{Action, Finding, Plan, Step, WaitsFor};
+use super::usage::{in_use, in_use_elsewhere};
 use super::view::{Owned, View};
 use crate::api::conditions;
 use crate::image::attributes::{AttributeChange, Protection};
-use crate::image::desired::{DEREGISTER_IN_USE, LIMIT_LIFTED_UNTIL};
+use crate::image::desired::LIMIT_LIFTED_UNTIL;
 use crate::image::identity::tag;
-use crate::image::observed::{Departures, ImageState, Usage};
-
-/// How many users of an image are named before "N more".
-const SAID_USERS: usize = 3;
+use crate::image::observed::Departures;
 
 /// Puts off what must not be done now.
 pub(crate) fn hold_back(view: &View<'_>, plan: &mut Plan) {
@@ -30,7 +28,8 @@ fn hold_back_deregistrations(view: &View<'_>, plan: &mut Plan) {
         let is_next = matches!(step.waits_for, None | Some(WaitsFor::Parameters(_)));
         let kept = held(view, owned)
             .or_else(|| too_many(view, owned))
-            .or_else(|| in_use(view, owned).filter(|_| is_next));
+            .or_else(|| in_use(view, owned).filter(|_| is_next))
+            .or_else(|| in_use_elsewhere(view, owned, step));
         let Some(kept) = kept.or_else(|| protected(view, owned, step)) else {
             continue;
         };
@@ -45,9 +44,9 @@ fn hold_back_deregistrations(view: &View<'_>, plan: &mut Plan) {
 }
 
 /// Why an image stays for now.
-struct Kept {
-    waits_for: WaitsFor,
-    finding: Option<Finding>,
+pub(super) struct Kept {
+    pub waits_for: WaitsFor,
+    pub finding: Option<Finding>,
 }
 
 fn deregistered<'a, 'v>(view: &'v View<'a>, step: &Step) -> Option<&'v Owned<'a>> {
@@ -77,7 +76,7 @@ fn held(view: &View<'_>, owned: &Owned<'_>) -> Option<Kept> {
 }
 
 /// What keeps an image keeps an object from going, too, which the user can let go without it.
-fn with_way_out(view: &View<'_>, said: String) -> String {
+pub(super) fn with_way_out(view: &View<'_>, said: String) -> String {
     if view.desired.is_being_deleted() {
         return format!("deletion waits: {said}; or {WAY_OUT}");
     }
@@ -88,7 +87,7 @@ fn with_way_out(view: &View<'_>, said: String) -> String {
 /// stays until somebody takes it off, and the user reads so.
 fn protected(view: &View<'_>, owned: &Owned<'_>, step: &mut Step) -> Option<Kept> {
     let id = &owned.image.id;
-    if step.waits_for.is_some() {
+    if step.waits_for.is_some() || !step.action.destroys() {
         return None;
     }
     match owned.image.attributes.protection {
@@ -162,78 +161,6 @@ fn too_many(view: &View<'_>, owned: &Owned<'_>) -> Option<Kept> {
             place: None,
             message: with_way_out(view, said),
         }),
-    })
-}
-
-/// An image that can be launched goes only when EC2 says that nothing uses it (invariant 4): an error counts as
-/// use.
-fn in_use(view: &View<'_>, owned: &Owned<'_>) -> Option<Kept> {
-    let can_be_launched = matches!(
-        owned.image.state,
-        ImageState::Available | ImageState::Disabled
-    );
-    let is_overridden = view
-        .desired
-        .deregister_in_use
-        .as_ref()
-        .is_some_and(|revision| owned.is_of(revision));
-    if !can_be_launched || is_overridden {
-        return None;
-    }
-    let id = owned.image.id.clone();
-    let usage = view.observed.usage.get(&owned.key());
-    let by = match usage {
-        None => {
-            return Some(Kept {
-                waits_for: WaitsFor::Usage(id),
-                finding: None,
-            });
-        }
-        Some(Usage::By(users)) if users.is_empty() => return None,
-        Some(Usage::By(users)) => users,
-        Some(Usage::Unknown(unreadable)) => {
-            let said = format!(
-                "{id} in {} counts as used, since EC2 does not say who uses it: {}",
-                owned.place.region, unreadable.message
-            );
-            // What passes by itself is no matter of an object that is as it should be.
-            let matters = view.desired.is_being_deleted() || unreadable.lasts();
-            return Some(Kept {
-                finding: matters.then(|| Finding {
-                    reason: unreadable.reason,
-                    place: Some(owned.place.clone()),
-                    message: with_way_out(view, said),
-                }),
-                waits_for: WaitsFor::Usage(id),
-            });
-        }
-    };
-    let others = by.len().saturating_sub(SAID_USERS);
-    let named = by.iter().take(SAID_USERS).map(|user| user.arn.clone());
-    let more = (others > 0).then(|| format!("{others} more"));
-    let by: Vec<_> = named.chain(more).collect();
-    let revision = owned
-        .revision()
-        .map(|revision| revision.to_string())
-        .unwrap_or_default();
-    let said = format!(
-        "{id} in {} is no longer wanted, but in use by {}: it goes when nothing uses it, or annotate the MachineImage \
-         with {DEREGISTER_IN_USE}={revision}",
-        owned.place.region,
-        by.join(", ")
-    );
-    let finding = Finding {
-        reason: if view.desired.is_being_deleted() {
-            conditions::DEREGISTRATION_BLOCKED
-        } else {
-            conditions::IN_USE
-        },
-        place: Some(owned.place.clone()),
-        message: with_way_out(view, said),
-    };
-    Some(Kept {
-        waits_for: WaitsFor::Unused { id, by },
-        finding: Some(finding),
     })
 }
 

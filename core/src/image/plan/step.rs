@@ -250,6 +250,15 @@ pub enum Action {
         /// The snapshot's id.
         id: String,
     },
+    /// `CreateImageUsageReport` of the other accounts that use an image, which changes nothing of it.
+    CreateUsageReport {
+        /// The image's id.
+        id: String,
+        /// The client token.
+        token: String,
+        /// Whose report it is.
+        tags: BTreeMap<String, String>,
+    },
     /// `DeregisterImage`, keeping its snapshots.
     DeregisterImage {
         /// The image's id.
@@ -288,12 +297,13 @@ impl Action {
             Self::TagParameter { .. } => "AddTagsToResource",
             Self::RestoreImage { .. } => "RestoreImageFromRecycleBin",
             Self::RestoreSnapshot { .. } => "RestoreSnapshotFromRecycleBin",
+            Self::CreateUsageReport { .. } => "CreateImageUsageReport",
             Self::DeregisterImage { .. } => "DeregisterImage",
             Self::DeleteSnapshot { .. } => "DeleteSnapshot",
         }
     }
 
-    /// The existing image or snapshot that the call changes; `None` where it makes one.
+    /// The existing image or snapshot that the call is about; `None` where it makes one.
     pub fn target(&self) -> Option<&str> {
         match self {
             Self::CreateTags { id, .. }
@@ -303,6 +313,7 @@ impl Action {
             | Self::ChangePermissions { id, .. }
             | Self::RestoreImage { id }
             | Self::RestoreSnapshot { id }
+            | Self::CreateUsageReport { id, .. }
             | Self::DeregisterImage { id }
             | Self::DeleteSnapshot { id } => Some(id),
             _ => None,
@@ -399,6 +410,7 @@ impl fmt::Display for Action {
             }
             Self::RestoreImage { id }
             | Self::RestoreSnapshot { id }
+            | Self::CreateUsageReport { id, .. }
             | Self::DeregisterImage { id }
             | Self::DeleteSnapshot { id } => write!(f, " {id}"),
         }
@@ -550,6 +562,8 @@ pub enum WaitsFor {
     EbsDefaults,
     /// EC2 says who uses the image.
     Usage(String),
+    /// EC2 says which other accounts use the image.
+    UsageReport(String),
     /// Nothing uses the image any more.
     Unused {
         /// The image.
@@ -662,6 +676,9 @@ impl fmt::Display for WaitsFor {
             }
             Self::EbsDefaults => f.write_str("EC2 to say how copies are encrypted by default"),
             Self::Usage(id) => write!(f, "EC2 to say who uses {id}"),
+            Self::UsageReport(id) => {
+                write!(f, "EC2's report of the other accounts that use {id}")
+            }
             Self::Unused { id, by } => write!(f, "{id} to be unused by {}", by.join(", ")),
             Self::Departures => f.write_str(
                 "a count of what else of the account is about to go, with every region read",

@@ -107,6 +107,11 @@ fn a_life_of_an_image_uses_all_of_the_controllers_policy() {
         .place_mut("111122223333", "eu-west-1")
         .expect("a place");
     (place.recycle_bin_days, place.snapshot_recycle_bin_days) = (7, 7);
+    let of_instances = [id, ("ResourceType.1.ResourceType", "ec2:Instance")];
+    let tagged = born(&["image-usage-report"], OWNER.0, OWNER.1);
+    ec2.ok("CreateImageUsageReport", &with(&of_instances, &tagged));
+    ec2.ok("DescribeImageUsageReports", &[]);
+    ec2.ok("DescribeImageUsageReportEntries", &[]);
     ec2.ok("DeregisterImage", &[id]);
     let snapshot = ("SnapshotId", snapshot.as_str());
     ec2.ok("DeleteSnapshot", &[snapshot]);

@@ -119,14 +119,57 @@ fn an_image_in_use_stays() {
     let unwanted = || world().unwanted(AWAY);
     let used = || unwanted().used_by(AWAY, "ami-away", &["arn:i-9", "arn:i-8"]);
     let step = || deregister(AWAY, "ami-away");
-    used().refuses(step(), 4, "arn:i-9 uses it");
+    used().refuses(step(), 4, "in use by arn:i-9");
     unwanted().used_by(AWAY, "ami-away", &[]).allows(step());
     let mut overridden = used();
     overridden.desired.deregister_in_use = Some(Revision::from("another"));
-    overridden.refuses(step(), 4, "arn:i-9 uses it");
+    overridden.refuses(step(), 4, "in use by arn:i-9");
     overridden.desired.deregister_in_use = Some(overridden.desired.revision.clone());
     overridden.allows(step());
-    used().deleted().refuses(step(), 4, "arn:i-9 uses it");
+    used().deleted().refuses(step(), 4, "in use by arn:i-9");
+}
+
+#[test]
+fn an_image_that_another_account_uses_stays_where_that_counts() {
+    let step = || deregister(AWAY, "ami-away");
+    let counts = |report: Option<UsageReport>| {
+        let mut world = world().unwanted(AWAY);
+        let accounts = world.desired.accounts.values_mut();
+        accounts.for_each(|account| account.reports_usage = true);
+        let key = (place(AWAY), "ami-away".to_owned());
+        let report = report.map(|report| (key, report));
+        world.observed.usage_reports = report.into_iter().collect();
+        world
+    };
+    let written = |users| UsageReport::Written { at: NOW, users };
+    let used = ImageUser::elsewhere("ami-away", "ec2:Instance", "222233334444", 3);
+    counts(Some(written(vec![used]))).refuses(
+        step(),
+        4,
+        "in use by 3 ec2:Instance of account 2222",
+    );
+    counts(Some(written(Vec::new()))).allows(step());
+    let failed = UsageReport::Failed {
+        at: NOW,
+        message: "internal error".to_owned(),
+    };
+    for report in [
+        None,
+        Some(UsageReport::Absent),
+        Some(UsageReport::Pending),
+        Some(failed),
+    ] {
+        let world = counts(report);
+        world.refuses(step(), 4, "which other accounts use it was not read");
+    }
+    let mut never_published = counts(None);
+    never_published.known(AWAY).images[0]
+        .tags
+        .remove(tag::PUBLISHED);
+    never_published.allows(step());
+    let mut overridden = counts(None);
+    overridden.desired.deregister_in_use = Some(overridden.desired.revision.clone());
+    overridden.allows(step());
 }
 
 #[test]
