@@ -267,6 +267,11 @@ fn guard(action: &Action) -> Result<(), Failure> {
         {
             complain("tags")
         }
+        Action::CreateImage { snapshot_tags, .. } | Action::CopyImage { snapshot_tags, .. }
+            if snapshot_tags.is_empty() =>
+        {
+            complain("tags of the snapshots")
+        }
         Action::DeleteTags { keys, .. } if keys.is_empty() || keys.iter().any(String::is_empty) => {
             complain("keys")
         }

@@ -353,6 +353,7 @@ pub fn capture(desired: &Desired) -> Action {
         no_reboot: true,
         without_devices: Vec::new(),
         tags: birth_tags(desired, &Reference::new("us-east-1", INSTANCE)),
+        snapshot_tags: birth_tags(desired, &Reference::new("us-east-1", INSTANCE)),
     }
 }
 
@@ -370,6 +371,7 @@ pub fn copy(desired: &Desired, from: &str, to: &str) -> Action {
             1,
         ),
         tags: birth_tags(desired, &from),
+        snapshot_tags: birth_tags(desired, &from),
         from,
     }
 }

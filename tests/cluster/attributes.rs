@@ -1,5 +1,7 @@
 //! What EC2 lets change of an image that stands, and what consumers select images by.
 
+use std::collections::BTreeMap;
+
 use amity_testbed::{HeldImage, eventually};
 use k8s_openapi::api::core::v1::ConfigMap;
 
@@ -63,6 +65,59 @@ fn what_the_spec_says_of_an_image_is_kept_so_until_it_goes() {
     namespace.delete("web");
     namespace.until_gone("web");
     namespace.assert_nothing_left("web", None);
+}
+
+#[test]
+fn tags_differ_by_region_and_on_snapshots_from_birth_and_are_kept_so() {
+    let namespace = Lab::shared().namespace("tagged");
+    namespace.apply_of_instance(
+        "web",
+        &["us-east-1", "eu-west-1, tags: {stage: prod, zone: eu}"],
+        "tags: {team: web, stage: test}\n  snapshotTags: {backup: never}",
+    );
+    let ids = published(&namespace.until_ready("web"));
+    // The tags of the image, and of a snapshot of it, that are the user's.
+    let tags = |region: &str| {
+        let users = |tags: BTreeMap<String, String>| {
+            let users = tags.into_iter().filter(|(key, _)| !key.contains('/'));
+            let users = users.map(|(key, value)| format!("{key}={value}"));
+            users.collect::<Vec<_>>().join(" ")
+        };
+        let image = held(&namespace, &ids[region]);
+        let snapshots = namespace.lab.holdings().snapshots.into_iter();
+        let mut of_image = snapshots.filter(|one| image.snapshots().any(|id| id == one.id));
+        let snapshot = of_image.next().expect("EC2 has the snapshot");
+        (users(image.tags.clone()), users(snapshot.tags))
+    };
+    let both = |image: &str, snapshot: &str| (image.to_owned(), snapshot.to_owned());
+    assert_eq!(
+        tags("us-east-1"),
+        both("stage=test team=web", "backup=never stage=test team=web")
+    );
+    assert_eq!(
+        tags("eu-west-1"),
+        both(
+            "stage=prod team=web zone=eu",
+            "backup=never stage=prod team=web zone=eu"
+        )
+    );
+
+    namespace.patch(
+        "web",
+        r#"{"spec": {"regions": [{"name": "us-east-1"}, {"name": "eu-west-1", "tags": {"team": "eu"}}],
+            "snapshotTags": null}}"#,
+    );
+    eventually(PATIENCE, "the tags are as the spec says", || {
+        let is = (tags("us-east-1"), tags("eu-west-1"));
+        let to_be = ["stage=test team=web", "stage=test team=eu"].map(|text| both(text, text));
+        if <[_; 2]>::from(is.clone()) == to_be {
+            Ok(())
+        } else {
+            Err(format!("{is:?}"))
+        }
+    })
+    .unwrap();
+    namespace.until_ready("web");
 }
 
 #[test]

@@ -319,6 +319,18 @@ fn say_more(spec: &mut Value, chance: &Chance) {
     for (field, value) in fields {
         spec[field] = value;
     }
+    tag_more(spec, chance);
+}
+
+/// Some regions and snapshots otherwise than the rest.
+fn tag_more(spec: &mut Value, chance: &Chance) {
+    let more = [
+        json!({"team": "region"}),
+        json!({"stage": "test", "zone": "a"}),
+        json!({}),
+    ];
+    spec["snapshotTags"] = chance.pick(&more).clone();
+    spec["regions"][0]["tags"] = chance.pick(&more).clone();
 }
 
 /// None for the default. No age is such that it ends within a story.

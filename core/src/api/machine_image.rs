@@ -60,6 +60,9 @@ pub use words::{Architecture, BootMode, EnaSupport, PlatformDetails};
     derive = "PartialEq",
     validation = rules::image_name_fits(),
     validation = rules::publish_tags_are_not_tags(),
+    validation = rules::publish_tags_are_not_tags_of_a_region(),
+    validation = rules::tags_are_not_too_many_in_regions(),
+    validation = rules::tags_are_not_too_many_in_accounts(),
     validation = rules::source_is_another_image(),
     validation = rules::source_can_be_followed(),
     validation = rules::accounts_are_others(),
@@ -200,6 +203,18 @@ pub struct MachineImageSpec {
         validation = rules::tag_keys_are_not_reserved()
     )]
     pub tags: BTreeMap<String, String>,
+
+    /// Tags for the snapshots alone, at most 10, besides those of tags and of the region and in
+    /// place of those of the same keys, for example for whoever makes backups or bills by tags. They
+    /// are kept as tags are, and with those no more than 30. The snapshots that a source names stay
+    /// yours, without any. For example `backup: never`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 10, "additionalProperties" = {"type": "string", "maxLength": 256}))]
+    #[x_kube(
+        validation = rules::tag_keys_have_a_length(),
+        validation = rules::tag_keys_are_not_reserved()
+    )]
+    pub snapshot_tags: BTreeMap<String, String>,
 
     /// What happens to images and snapshots that are no longer wanted: when this object is
     /// deleted, a region is removed, or a superseded revision is kept no longer (see retention).

@@ -322,11 +322,17 @@ fn a_seal_names_its_bearer_and_stays(
                 .or(other_cluster)
                 .map(|other| format!("it would name {other}"))
         }
-        Action::CreateImage { tags, .. }
-        | Action::RegisterImage { tags, .. }
-        | Action::CopyImage { tags, .. } => tags
-            .get(tag::SELF)
-            .map(|seal| format!("it would be born with the seal of {seal}")),
+        Action::CreateImage {
+            tags,
+            snapshot_tags,
+            ..
+        }
+        | Action::CopyImage {
+            tags,
+            snapshot_tags,
+            ..
+        } => born_sealed(tags).or_else(|| born_sealed(snapshot_tags)),
+        Action::RegisterImage { tags, .. } => born_sealed(tags),
         Action::DeleteTags { keys, .. } if keys.is_empty() => {
             Some("no keys are every key to EC2".to_owned())
         }
@@ -352,6 +358,11 @@ fn a_seal_names_its_bearer_and_stays(
         }
         _ => None,
     }
+}
+
+fn born_sealed(tags: &BTreeMap<String, String>) -> Option<String> {
+    let seal = tags.get(tag::SELF)?;
+    Some(format!("it would be born with the seal of {seal}"))
 }
 
 fn nothing_in_an_unreadable_place(facts: &Facts<'_>, place: &Place, _: &Step) -> Option<String> {

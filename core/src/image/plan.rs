@@ -10,7 +10,7 @@
 //! | `recycle_bin` | restoring what somebody deregistered |
 //! | `copies` | filling each place from any available image of the revision |
 //! | `lending` | letting other accounts copy an image, for as long as that takes |
-//! | `tagging` | bringing `spec.tags` into line |
+//! | `tagging` | bringing `spec.tags` into line, with the tags of regions and of snapshots |
 //! | `attributes` | the same with description, IMDS, deprecation and protection |
 //! | `publish` | when the revision becomes what users launch |
 //! | `sharing` | who else may use the images |

@@ -88,6 +88,11 @@ pub struct Desired {
     pub follow: Option<String>,
     #[serde(default)]
     pub tags: BTreeMap<String, String>,
+    /// The tags of regions that have some of their own.
+    #[serde(default)]
+    pub region_tags: BTreeMap<String, BTreeMap<String, String>>,
+    #[serde(default)]
+    pub snapshot_tags: BTreeMap<String, String>,
     #[serde(default)]
     pub description: Option<String>,
     #[serde(default)]
@@ -381,7 +386,7 @@ pub struct Image {
     pub whose: Whose,
     #[serde(default)]
     pub cluster: Option<String>,
-    /// Instead of `spec.tags`.
+    /// Instead of those that the spec says.
     #[serde(default)]
     pub tags: Option<BTreeMap<String, String>>,
     /// The keys among them that Amity put there; by default all of them.

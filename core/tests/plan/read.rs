@@ -265,15 +265,13 @@ fn machine_image(case: &Case) -> Result<MachineImage, String> {
     let regions: Vec<_> = wanted
         .regions
         .iter()
-        .map(
-            |name| json!({"name": name, "encryption": wanted.encryption.get(name).map(|key| encryption_of(key))}),
-        )
+        .map(|name| region(wanted, name, name))
         .collect();
     let accounts = wanted.accounts.iter().map(|(name, regions)| {
-        let regions = regions.iter().map(|region| {
-            let encryption = wanted.encryption.get(&format!("{name}/{region}"));
-            json!({"name": region, "encryption": encryption.map(|key| encryption_of(key))})
-        });
+        let of_account = |name_of_region: &String| format!("{name}/{name_of_region}");
+        let regions = regions
+            .iter()
+            .map(|name| region(wanted, name, &of_account(name)));
         json!({"name": name, "regions": regions.collect::<Vec<_>>()})
     });
     let mut spec = json!({
@@ -281,6 +279,7 @@ fn machine_image(case: &Case) -> Result<MachineImage, String> {
         "regions": regions,
         "accounts": accounts.collect::<Vec<_>>(),
         "tags": wanted.tags,
+        "snapshotTags": wanted.snapshot_tags,
         "publish": {
             "configMapName": wanted.config_map_name,
             "tags": wanted.publish_tags,
@@ -327,6 +326,13 @@ fn machine_image(case: &Case) -> Result<MachineImage, String> {
     image.metadata.deletion_timestamp = wanted.deleted.as_deref().map(time).transpose()?.map(Time);
     image.status = case.before.as_ref().map(status);
     Ok(image)
+}
+
+/// A region as a user writes it, with what is said of it under `key`.
+fn region(wanted: &case::Desired, name: &str, key: &str) -> serde_json::Value {
+    let encryption = wanted.encryption.get(key).map(|key| encryption_of(key));
+    let tags = wanted.region_tags.get(key).cloned().unwrap_or_default();
+    json!({"name": name, "encryption": encryption, "tags": tags})
 }
 
 /// As a user writes it.
@@ -860,12 +866,12 @@ fn image(case: &Case, names: &Names, region: &str, said: &case::Image) -> Result
         Some(shown) if shown.is_snapshot() => (None, None, Some(shown.id)),
         shown => (None, shown, None),
     };
-    let mut tags = names.tags(
-        &said.revision,
-        &source,
-        said.tags.as_ref(),
-        said.noted.as_deref(),
-    );
+    let users = said.tags.clone();
+    let users = users.unwrap_or_else(|| {
+        let here = Place::new(ACCOUNT, region);
+        names.0.image_tags(&here).into_owned()
+    });
+    let mut tags = names.tags(&said.revision, &source, &users, said.noted.as_deref());
     if let Some(cluster) = &said.cluster {
         tags.insert(tag::CLUSTER.to_owned(), cluster.clone());
     }
@@ -980,12 +986,12 @@ fn as_asked(desired: &Desired, created: Timestamp, is_published: bool) -> Attrib
 
 fn snapshot(names: &Names, region: &str, said: &case::Snapshot, images: &[Image]) -> Snapshot {
     let source = Reference::new(region, "ami-any");
-    let mut tags = names.tags(
-        &said.revision,
-        &source,
-        said.tags.as_ref(),
-        said.noted.as_deref(),
-    );
+    let users = said.tags.clone();
+    let users = users.unwrap_or_else(|| {
+        let here = Place::new(ACCOUNT, region);
+        names.0.snapshot_tags(&here).into_owned()
+    });
+    let mut tags = names.tags(&said.revision, &source, &users, said.noted.as_deref());
     if let Some(seal) = said.seal.as_ref().or(said.sealed.then_some(&said.id)) {
         tags.insert(tag::SELF.to_owned(), seal.clone());
     }
@@ -1059,10 +1065,9 @@ impl Names {
         &self,
         revision: &str,
         source: &Reference,
-        users: Option<&BTreeMap<String, String>>,
+        users: &BTreeMap<String, String>,
         noted: Option<&[String]>,
     ) -> BTreeMap<String, String> {
-        let users = users.unwrap_or(&self.0.tags);
         let mut tags = self.0.identity.birth_tags(
             &self.revision(revision),
             VARIANT_SOURCE,

@@ -31,6 +31,7 @@ pub(super) async fn send(ec2: &Ec2, calls: &EC2Calls, action: &Action) -> Result
             no_reboot,
             without_devices,
             tags,
+            snapshot_tags,
         } => {
             let request = ec2
                 .create_image()
@@ -39,7 +40,7 @@ pub(super) async fn send(ec2: &Ec2, calls: &EC2Calls, action: &Action) -> Result
                 .set_description(description.clone())
                 .no_reboot(*no_reboot)
                 .set_block_device_mappings(left_out(without_devices))
-                .set_tag_specifications(Some(from_birth(tags)));
+                .set_tag_specifications(Some(from_birth(tags, snapshot_tags)));
             made(
                 name,
                 calls::send(calls, name, request.send()).await?.image_id(),
@@ -69,6 +70,7 @@ pub(super) async fn send(ec2: &Ec2, calls: &EC2Calls, action: &Action) -> Result
             minutes,
             token,
             tags,
+            snapshot_tags,
         } => {
             let request = ec2
                 .copy_image()
@@ -83,7 +85,7 @@ pub(super) async fn send(ec2: &Ec2, calls: &EC2Calls, action: &Action) -> Result
                 .set_description(description.clone())
                 // The source's own tags, a seal among them, belong to the source.
                 .copy_image_tags(false)
-                .set_tag_specifications(Some(from_birth(tags)));
+                .set_tag_specifications(Some(from_birth(tags, snapshot_tags)));
             made(
                 name,
                 calls::send(calls, name, request.send()).await?.image_id(),
@@ -290,13 +292,16 @@ pub(super) fn gone<T>(answer: Result<T, Failure>) -> Result<Answer, Failure> {
     }
 }
 
-/// The same tags for the image and its snapshots, in the call that makes them: if EC2 cannot tag, it does not
-/// make (EC2 User Guide, "Tag your resources").
-fn from_birth(tags: &BTreeMap<String, String>) -> Vec<TagSpecification> {
-    [ResourceType::Image, ResourceType::Snapshot]
-        .into_iter()
-        .map(|kind| tagging(kind, tags))
-        .collect()
+/// The tags of the image and its snapshots, in the call that makes them: if EC2 cannot tag, it does not make (EC2
+/// User Guide, "Tag your resources").
+fn from_birth(
+    tags: &BTreeMap<String, String>,
+    snapshot_tags: &BTreeMap<String, String>,
+) -> Vec<TagSpecification> {
+    vec![
+        tagging(ResourceType::Image, tags),
+        tagging(ResourceType::Snapshot, snapshot_tags),
+    ]
 }
 
 fn tagging(kind: ResourceType, tags: &BTreeMap<String, String>) -> TagSpecification {

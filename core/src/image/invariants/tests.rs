@@ -322,6 +322,7 @@ fn capture() -> Step {
             description: None,
             no_reboot: true,
             without_devices: Vec::new(),
+            snapshot_tags: tags.clone(),
             tags,
         },
     )
@@ -368,6 +369,7 @@ fn copy(region: &str) -> Step {
             minutes: None,
             token,
             tags: BTreeMap::new(),
+            snapshot_tags: BTreeMap::new(),
         },
     )
 }

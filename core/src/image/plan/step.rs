@@ -150,8 +150,10 @@ pub enum Action {
         no_reboot: bool,
         /// The devices whose volumes are left out.
         without_devices: Vec<String>,
-        /// The tags of image and snapshots alike.
+        /// The tags of the image.
         tags: BTreeMap<String, String>,
+        /// The tags of its snapshots.
+        snapshot_tags: BTreeMap<String, String>,
     },
     /// `RegisterImage` of snapshots, which stay the user's: only the image is tagged.
     RegisterImage {
@@ -178,8 +180,10 @@ pub enum Action {
         minutes: Option<i64>,
         /// The client token.
         token: String,
-        /// The tags of image and snapshots alike.
+        /// The tags of the image.
         tags: BTreeMap<String, String>,
+        /// The tags of its snapshots.
+        snapshot_tags: BTreeMap<String, String>,
     },
     /// `CreateTags` on an image or snapshot of somebody else's, which is the object's from then on.
     Adopt {
