@@ -285,6 +285,8 @@ fn guard(action: &Action) -> Result<(), Failure> {
         }
         Action::DeregisterImage { id }
         | Action::RestoreImage { id }
+        | Action::EnableFastLaunch { id, .. }
+        | Action::DisableFastLaunch { id }
         | Action::ModifyImage { id, .. }
             if !is_id("ami-", id) =>
         {

@@ -25,6 +25,7 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_async::rt::sleep::TokioSleep;
 use aws_smithy_runtime_api::client::http::HttpClient;
+use ec2sim::state::Platform;
 use ec2sim::{CallSummary, Fault, InProcess, Knobs, Policy, PolicyLedger, World};
 use jiff::Timestamp;
 use serde_json::json;
@@ -191,6 +192,17 @@ impl Lab {
 
     pub fn world<T>(&self, look: impl FnOnce(&mut World) -> T) -> T {
         look(&mut self.world.lock().expect("no test panicked"))
+    }
+
+    /// The instance has Windows, and so has what is made of it.
+    pub fn has_windows(&self) {
+        self.world(|world| {
+            let region = world.regions_mut().get_mut("us-east-1");
+            let instance = region.and_then(|region| region.instances.get_mut(INSTANCE));
+            let machine = &mut instance.expect("the instance").machine;
+            machine.platform = Platform::Windows;
+            machine.billed_as = Some(Platform::Windows);
+        });
     }
 
     /// From now on, this goes wrong.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use amity_testbed::{HeldImage, eventually};
 use k8s_openapi::api::core::v1::ConfigMap;
 
-use crate::lab::{Lab, Namespace, PATIENCE, USER, condition, published, revision};
+use crate::lab::{Lab, Namespace, PATIENCE, USER, condition, is_ready, published, revision};
 
 /// The image of this id.
 fn held(namespace: &Namespace<'_>, id: &str) -> HeldImage {
@@ -154,6 +154,76 @@ fn a_superseded_image_is_deprecated_and_no_longer_selected_and_a_revert_takes_th
         (revision(image) == revision(&first) && crate::lab::is_ready(image)).then_some(())
     });
     assert!(is_selected(&held(&namespace, &old)));
+}
+
+#[test]
+fn a_windows_image_launches_fast_while_it_is_published() {
+    let namespace = Lab::shared().namespace("windows");
+    let source = "{instance: {region: us-east-1, instanceId: i-0317d075000000001, reboot: Never}}";
+    namespace.apply(
+        "win",
+        source,
+        &["us-east-1", "eu-west-1"],
+        "fastLaunch: {targetResourceCount: 2}\n  rebuild: one",
+    );
+    let first = published(&namespace.until_ready("win"));
+    let launches_fast = |image: &HeldImage, target: u32, parallel: u32| {
+        image.fast_launch.as_ref().is_some_and(|it| {
+            it.state == "enabled"
+                && (it.target_resource_count, it.max_parallel_launches) == (target, parallel)
+        })
+    };
+    for id in first.values() {
+        let image = held(&namespace, id);
+        assert!(launches_fast(&image, 2, 6), "{image:?}");
+    }
+
+    // Other settings are in force once it was switched off and on.
+    let change =
+        r#"{"spec": {"fastLaunch": {"targetResourceCount": 1, "maxParallelLaunches": 7}}}"#;
+    namespace.patch("win", change);
+    for id in first.values() {
+        until(&namespace, id, |image| launches_fast(image, 1, 7));
+    }
+
+    namespace.patch("win", r#"{"spec": {"rebuild": "two"}}"#);
+    let second = namespace.until("win", "has another revision", |image| {
+        let ids = published(image);
+        (ids.values().all(|id| !first.values().any(|old| old == id)) && is_ready(image))
+            .then_some(ids)
+    });
+    for id in second.values() {
+        assert!(launches_fast(&held(&namespace, id), 1, 7));
+    }
+    for id in first.values() {
+        assert_eq!(held(&namespace, id).fast_launch, None, "{id}");
+    }
+
+    namespace.delete("win");
+    namespace.until_gone("win");
+    for id in second.values() {
+        let image = held(&namespace, id);
+        assert!(
+            !image.is_there() && image.fast_launch.is_none(),
+            "{image:?}"
+        );
+    }
+    namespace.assert_nothing_left("win", None);
+}
+
+#[test]
+fn only_windows_images_launch_fast() {
+    let namespace = Lab::shared().namespace("linux");
+    namespace.apply_of_instance(
+        "web",
+        &["us-east-1"],
+        "fastLaunch: {targetResourceCount: 2}",
+    );
+    let (reason, message) = namespace.until_stalled("web");
+    assert_eq!(reason, "FastLaunchNotSupported", "{message}");
+    assert!(message.contains("us-east-1") && message.contains("take spec.fastLaunch out"));
+    namespace.patch("web", r#"{"spec": {"fastLaunch": null}}"#);
+    namespace.until_ready("web");
 }
 
 #[test]

@@ -175,6 +175,9 @@ pub fn matches(
         is_encrypted_as_the_spec_says(image, key, &items, spec, expected)?;
         is_shared_as_the_spec_says(image, &items, spec)?;
     }
+    for image in &images {
+        launches_fast_as_the_spec_says(image, spec)?;
+    }
     nothing_is_lent(&items, key)?;
     let is_kept = |image: &&&Item| image.tag("amity.dev/superseded").is_some();
     for image in images.iter().filter(is_kept) {
@@ -316,6 +319,31 @@ fn is_tagged_as_the_spec_says(
         .filter(|item| !item.is_image && item.is_ours() && item.account == image.account)
         .filter(|item| image.snapshots().any(|id| id == item.id));
     snapshots.try_for_each(|one| lacks(one, &[&spec["tags"], of_region, &spec["snapshotTags"]]))
+}
+
+/// Published ones do, if the spec asks for it, and no others. Without `fastLaunch` it may be whatever it was.
+fn launches_fast_as_the_spec_says(image: &Item, spec: &Value) -> Result<(), String> {
+    let asked = &spec["fastLaunch"];
+    if asked.is_null() {
+        return Ok(());
+    }
+    let is_published = image.tag("amity.dev/published").is_some();
+    let to_be = match asked["targetResourceCount"].as_i64() {
+        Some(target) if is_published => json!({
+            "state": "enabled",
+            "targetResourceCount": target,
+            "maxParallelLaunches": asked["maxParallelLaunches"].as_i64().unwrap_or(6),
+        }),
+        _ => Value::Null,
+    };
+    let is = &image.value["fastLaunch"];
+    if *is == to_be {
+        return Ok(());
+    }
+    Err(format!(
+        "the fast launch of {} in {} is {is} instead of {to_be}",
+        image.id, image.region
+    ))
 }
 
 /// What other accounts copied is theirs alone again: only whom the spec names may use it.
@@ -596,13 +624,18 @@ pub fn nothing_is_left(universe: &Universe, key: &Key) -> Result<(), String> {
     }
 }
 
-/// Everything that is not ours.
+/// Everything that is not ours, nor EC2's own.
 pub fn foreign(universe: &Universe) -> Value {
     let others = items(universe)
         .into_iter()
-        .filter(|item| !item.is_ours() && !item.is_gone());
+        .filter(|item| !item.is_ours() && !item.is_gone())
+        .filter(|item| item.tag("CreatedBy") != Some("EC2 Fast Launch"));
     let others: Vec<_> = others
-        .map(|item| json!([item.account, item.region, item.id, item.value]))
+        .map(|mut item| {
+            // It goes on by itself of what others made theirs.
+            item.value["fastLaunch"].take();
+            json!([item.account, item.region, item.id, item.value])
+        })
         .collect();
     json!([others, parameters::foreign(universe)])
 }

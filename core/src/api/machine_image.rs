@@ -30,7 +30,9 @@ use serde::{Deserialize, Serialize};
 use super::rules;
 
 pub use adopt::AdoptedImage;
-pub use attributes::{Deprecation, DeregistrationProtection, ImdsSupport, SupersededImages};
+pub use attributes::{
+    Deprecation, DeregistrationProtection, FastLaunch, ImdsSupport, SupersededImages,
+};
 pub use follow::Follow;
 pub use publish::Publish;
 pub use region::{AccountTarget, Encryption, RegionTarget};
@@ -265,6 +267,15 @@ pub struct MachineImageSpec {
     /// their source is. Default: as the source.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub imds_support: Option<ImdsSupport>,
+
+    /// Windows only: lets EC2 launch instances of the published images fast, by snapshots that it
+    /// makes before they are needed (EC2 Fast Launch). For that it launches instances in the account,
+    /// and takes minutes to an hour in each region, in which Ready is false. The images must come
+    /// from Sysprep with shutdown. Other settings are in force once EC2 has removed the snapshots of
+    /// the former ones. A superseded image loses it, and so does one before it is deregistered.
+    /// Absent: not managed, so that what is on stays on; `{}`: switched off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fast_launch: Option<FastLaunch>,
 
     /// While true, nothing is made, copied, tagged or retired, but the deletion of this object
     /// still goes on. Default: false.

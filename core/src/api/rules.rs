@@ -225,6 +225,17 @@ pub fn deprecation_after() -> Rule {
     )
 }
 
+/// Without a target it is off.
+pub fn fast_launch_has_a_target() -> Rule {
+    Rule::new("!has(self.maxParallelLaunches) || has(self.targetResourceCount)")
+        .message(
+            "write targetResourceCount, too: how many snapshots EC2 keeps ready, for example 5; \
+             without it fast launch is switched off",
+        )
+        .field_path(".targetResourceCount")
+        .reason(Reason::FieldValueRequired)
+}
+
 /// EC2's device names, of Linux and of Windows.
 pub fn device_name() -> Rule {
     Rule::new("self.matches('^(/dev/)?(sd[a-z][0-9]{0,2}|xvd[a-z]{1,2}[0-9]{0,2})$')").message(

@@ -18,6 +18,7 @@ use kube::ResourceExt;
 
 use super::attributes::Protection;
 use super::encryption::{Encryption, VARIANT_SOURCE};
+use super::fast_launch::WantedFastLaunch;
 use super::identity::{Identity, Place, Reference, Revision, hex_digest, tag};
 use super::money::Price;
 use super::observed::{Image, ImageState};
@@ -161,6 +162,8 @@ pub struct Desired {
     pub deprecation: Option<Deprecation>,
     /// Whether the images can be deregistered; `None`: not managed.
     pub protection: Option<Protection>,
+    /// Whether EC2 launches the published images fast; `None`: not managed.
+    pub fast_launch: Option<WantedFastLaunch>,
     /// `spec.tags`.
     pub tags: BTreeMap<String, String>,
     /// The tags of regions that have some of their own, which go before `spec.tags`.
@@ -299,6 +302,7 @@ impl Desired {
             requires_imds_v2: spec.imds_support.is_some(),
             deprecation: spec.deprecation.clone(),
             protection: spec.deregistration_protection.map(Into::into),
+            fast_launch: spec.fast_launch.map(Into::into),
             tags: spec.tags.clone(),
             region_tags: region_tags.collect(),
             snapshot_tags: spec.snapshot_tags.clone(),

@@ -5,6 +5,7 @@
 //! shall never be an accident of the user's.
 
 mod adopting;
+mod fast_launch;
 mod parameters;
 mod sharing;
 
@@ -23,6 +24,7 @@ use super::parameters::{Parameters, ParametersView};
 use super::plan::{Action, Finding, Plan, Step};
 use crate::api::{DeletionPolicy, conditions};
 use adopting::{is_freeing, only_what_is_listed_is_taken_over};
+use fast_launch::{an_image_that_launches_fast_stays, only_published_images_launch_fast};
 use parameters::{
     a_parameter_names_what_is_published, a_retained_parameter_stays,
     an_image_that_a_parameter_names_stays, only_a_granted_parameter_is_written,
@@ -61,6 +63,7 @@ const RULES: &[(u8, Rule)] = &[
     (1, only_what_is_proven_ours),
     (1, only_what_is_listed_is_taken_over),
     (1, only_a_parameter_that_is_proven_ours),
+    (1, only_published_images_launch_fast),
     (1, a_seal_names_its_bearer_and_stays),
     (2, nothing_in_an_unreadable_place),
     (2, nothing_retired_or_captured_while_a_place_is_unknown),
@@ -74,6 +77,7 @@ const RULES: &[(u8, Rule)] = &[
     (4, a_protected_image_stays),
     (4, an_image_in_use_stays),
     (4, an_image_that_a_parameter_names_stays),
+    (4, an_image_that_launches_fast_stays),
     (4, a_parameter_names_what_is_published),
     (4, a_superseded_image_stays_as_long_as_it_is_kept),
     (5, the_last_image_of_a_wanted_revision_stays),

@@ -257,6 +257,16 @@ fn encryption() -> impl Strategy<Value = Value> {
     option::of(key).prop_map(|key| object([("kmsKeyId", json!(key))]))
 }
 
+fn fast_launch() -> impl Strategy<Value = Value> {
+    option::of((1..=1000, option::of(6..=1000))).prop_map(|said| {
+        let (target, parallel) = said.unzip();
+        object([
+            ("targetResourceCount", json!(target)),
+            ("maxParallelLaunches", json!(parallel.flatten())),
+        ])
+    })
+}
+
 /// What is said of an image that stands.
 fn standing() -> impl Strategy<Value = Value> {
     let protection = option::of(select(vec!["Disabled", "Enabled", "EnabledWithCooldown"]));
@@ -266,16 +276,20 @@ fn standing() -> impl Strategy<Value = Value> {
         option::of(sharing()),
         protection,
         option::of(Just("v2.0")),
+        option::of(fast_launch()),
     )
-        .prop_map(|(publish, deprecation, sharing, protection, imds)| {
-            object([
-                ("publish", json!(publish)),
-                ("deprecation", json!(deprecation)),
-                ("sharing", json!(sharing)),
-                ("deregistrationProtection", json!(protection)),
-                ("imdsSupport", json!(imds)),
-            ])
-        })
+        .prop_map(
+            |(publish, deprecation, sharing, protection, imds, fast_launch)| {
+                object([
+                    ("publish", json!(publish)),
+                    ("deprecation", json!(deprecation)),
+                    ("sharing", json!(sharing)),
+                    ("deregistrationProtection", json!(protection)),
+                    ("imdsSupport", json!(imds)),
+                    ("fastLaunch", json!(fast_launch)),
+                ])
+            },
+        )
 }
 
 /// An object in any part of its life.

@@ -13,6 +13,9 @@ use amity_core::image::desired::{
     FINALIZER, Installation, LIMIT_LIFTED_UNTIL, References, Source, chain,
 };
 use amity_core::image::encryption::{Encryption, VARIANT_SOURCE};
+use amity_core::image::fast_launch::{
+    FastLaunch, FastLaunchSettings, FastLaunchState, FastLaunchView, WantedFastLaunch,
+};
 use amity_core::image::identity::{Place, Reference, Revision, TagKeys, tag};
 use amity_core::image::observed::{
     AdoptionView, Asked, ConfigMaps, Dead, Departures, EbsDefaults, Image, ImageState, Known,
@@ -313,6 +316,7 @@ fn machine_image(case: &Case) -> Result<MachineImage, String> {
     for (field, value) in [
         ("deprecation", &wanted.deprecation),
         ("sharing", &wanted.sharing),
+        ("fastLaunch", &wanted.fast_launch),
     ] {
         if let Some(value) = value {
             spec[field] = value.clone();
@@ -656,6 +660,9 @@ fn observed(case: &Case, names: &Names) -> Result<Observed, String> {
             });
             observed.adoptions.insert((here.clone(), id.clone()), shown);
         }
+        if let Some(fast_launch) = fast_launches(said, names)? {
+            observed.fast_launches.insert(here.clone(), fast_launch);
+        }
         if let Some(parameters) = parameters::view(case, said, names)? {
             observed.parameters.insert(here.clone(), parameters);
         }
@@ -735,6 +742,53 @@ fn permissions(
     all.map(|(id, who)| Ok((id.clone(), told(who)?))).collect()
 }
 
+/// Which images of a place launch fast.
+fn fast_launches(place: &case::Place, names: &Names) -> Result<Option<FastLaunchView>, String> {
+    if let Some(message) = &place.fast_launch_denied {
+        let why = unreadable(message, Some("AccessDenied"))?;
+        return Ok(Some(FastLaunchView::Unknown(why)));
+    }
+    if place.fast_launch_unread || names.0.fast_launch.is_none() {
+        return Ok(None);
+    }
+    let asked = match names.0.fast_launch {
+        Some(WantedFastLaunch::On(settings)) => settings,
+        _ => FastLaunchSettings {
+            target_resource_count: 5,
+            max_parallel_launches: 6,
+        },
+    };
+    let states = [
+        FastLaunchState::Enabling,
+        FastLaunchState::EnablingFailed,
+        FastLaunchState::Enabled,
+        FastLaunchState::EnabledFailed,
+        FastLaunchState::Disabling,
+        FastLaunchState::DisablingFailed,
+    ];
+    let mut known = BTreeMap::new();
+    for image in &place.images {
+        let Some(said) = &image.fast_launch else {
+            continue;
+        };
+        let state = states.iter().find(|state| state.to_string() == said.state);
+        let state = *state.ok_or_else(|| format!("{} is no state", said.state))?;
+        let settings = FastLaunchSettings {
+            target_resource_count: said.target.unwrap_or(asked.target_resource_count),
+            max_parallel_launches: said.parallel.unwrap_or(asked.max_parallel_launches),
+        };
+        let reason = said.reason.clone();
+        let one = FastLaunch {
+            settings,
+            state,
+            reason,
+            since: None,
+        };
+        known.insert(image.id.clone(), one);
+    }
+    Ok(Some(FastLaunchView::Known(known)))
+}
+
 fn grantees(ids: &[String]) -> BTreeSet<Grantee> {
     let grantee = |id: &String| match id {
         id if id.contains(":organization/") => Grantee::Organization(id.clone()),
@@ -758,7 +812,8 @@ fn named(reason: &str) -> Result<Reason, String> {
 }
 
 fn refusal(refused: &case::Refused) -> Result<Refusal, String> {
-    const ACTIONS: [&str; 10] = [
+    const ACTIONS: [&str; 11] = [
+        "EnableFastLaunch",
         "PutParameter",
         "DeleteParameter",
         "CreateImage",
@@ -949,12 +1004,21 @@ fn image(case: &Case, names: &Names, region: &str, said: &case::Image) -> Result
                     .unwrap_or_else(|| "Linux/UNIX".to_owned()),
             ),
         })),
-        attributes: match &said.attributes {
-            Some(said) => attributes(said)?,
-            None => as_asked(&names.0, created, said.published),
+        attributes: Attributes {
+            is_windows: is_windows(said),
+            ..match &said.attributes {
+                Some(said) => attributes(said)?,
+                None => as_asked(&names.0, created, said.published),
+            }
         },
         tags: tags.into(),
     })
+}
+
+/// As EC2 says it in `Platform`, too.
+fn is_windows(said: &case::Image) -> bool {
+    let platform = said.platform.as_deref().unwrap_or_default();
+    platform.starts_with("Windows")
 }
 
 fn attributes(said: &case::Attributes) -> Result<Attributes, String> {
@@ -969,6 +1033,7 @@ fn attributes(said: &case::Attributes) -> Result<Attributes, String> {
             Some(until) => Protection::DisabledAfter(time(until)?),
         },
         public: said.public,
+        is_windows: false,
     })
 }
 
@@ -981,6 +1046,7 @@ fn as_asked(desired: &Desired, created: Timestamp, is_published: bool) -> Attrib
         deprecation: after.map(|after| whole_minutes(created + after)),
         protection: desired.protection.unwrap_or_default(),
         public: is_published && desired.sharing.as_ref().is_some_and(|asked| asked.public),
+        is_windows: false,
     }
 }
 

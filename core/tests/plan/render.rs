@@ -198,7 +198,11 @@ fn in_place(desired: &Desired, place: &Place, action: &Action) -> String {
             let tags = tags.join(" ").replace(&noon, "now");
             format!("AddTagsToResource {region}{name} {tags}")
         }
-        Action::RestoreImage { id }
+        Action::EnableFastLaunch { id, settings } => {
+            format!("EnableFastLaunch {region}/{id} {settings}")
+        }
+        Action::DisableFastLaunch { id }
+        | Action::RestoreImage { id }
         | Action::RestoreSnapshot { id }
         | Action::DeregisterImage { id }
         | Action::DeleteSnapshot { id } => format!("{} {region}/{id}", action.name()),

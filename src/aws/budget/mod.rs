@@ -358,6 +358,7 @@ fn fingerprint(desired: &Desired) -> u64 {
     desired.places.hash(&mut hasher);
     desired.image_name.hash(&mut hasher);
     desired.description.hash(&mut hasher);
+    desired.fast_launch.hash(&mut hasher);
     desired.tags.hash(&mut hasher);
     desired.region_tags.hash(&mut hasher);
     desired.snapshot_tags.hash(&mut hasher);

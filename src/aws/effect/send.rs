@@ -11,9 +11,9 @@ use aws_sdk_ec2::operation::register_image::builders::RegisterImageFluentBuilder
 use aws_sdk_ec2::primitives::DateTime;
 use aws_sdk_ec2::types::{
     AttributeValue, BlockDeviceMapping, CreateVolumePermission,
-    CreateVolumePermissionModifications, EbsBlockDevice, LaunchPermission,
-    LaunchPermissionModifications, PermissionGroup, ResourceType, SnapshotAttributeName, Tag,
-    TagSpecification,
+    CreateVolumePermissionModifications, EbsBlockDevice, FastLaunchSnapshotConfigurationRequest,
+    LaunchPermission, LaunchPermissionModifications, PermissionGroup, ResourceType,
+    SnapshotAttributeName, Tag, TagSpecification,
 };
 
 use super::{Answer, is_id};
@@ -118,6 +118,26 @@ pub(super) async fn send(ec2: &Ec2, calls: &EC2Calls, action: &Action) -> Result
             change_permissions(ec2, calls, name, id, change)
                 .await
                 .map(|()| Answer::Changed)
+        }
+        Action::EnableFastLaunch { id, settings } => {
+            let snapshots = FastLaunchSnapshotConfigurationRequest::builder()
+                .target_resource_count(settings.target_resource_count)
+                .build();
+            let request = ec2
+                .enable_fast_launch()
+                .image_id(id)
+                .resource_type("snapshot")
+                .snapshot_configuration(snapshots)
+                .max_parallel_launches(settings.max_parallel_launches);
+            calls::send(calls, name, request.send())
+                .await
+                .map(|_| Answer::Changed)
+        }
+        Action::DisableFastLaunch { id } => {
+            let request = ec2.disable_fast_launch().image_id(id);
+            calls::send(calls, name, request.send())
+                .await
+                .map(|_| Answer::Changed)
         }
         Action::RestoreImage { id } => {
             let request = ec2.restore_image_from_recycle_bin().image_id(id);

@@ -1,6 +1,7 @@
 //! Each rule catches a plan that was made by hand to break it, and lets its harmless twin pass.
 
 mod adopting;
+mod fast_launch;
 mod making;
 mod parameters;
 mod places;
