@@ -18,6 +18,8 @@ pub struct Knobs {
     pub block_public_access_milliseconds: u64,
     /// Milliseconds until fast launch is enabled, or disabled.
     pub fast_launch_milliseconds: u64,
+    /// Whether the snapshots for fast launch cannot be made.
+    pub fast_launch_fails: bool,
     /// Milliseconds until a report on the usage of an image can be read.
     pub usage_report_milliseconds: u64,
     /// How far reads lag behind a write at the most, in seconds. 0: never.
@@ -57,6 +59,7 @@ impl Default for Knobs {
             parameter_milliseconds: 2_000,
             block_public_access_milliseconds: 120_000,
             fast_launch_milliseconds: 600_000,
+            fast_launch_fails: false,
             usage_report_milliseconds: 60_000,
             max_read_lag_seconds: 5,
             max_source_lag_seconds: 0,

@@ -122,8 +122,20 @@ fn image(image: &Image, region: &Region, protection: &str) -> Value {
         "sourceInstance": image.source_instance,
         "sourceImage": source,
         "devices": devices,
+        "fastLaunch": fast_launch(image, region),
         "tags": region.tags(&image.id, &image.owner),
     })
+}
+
+/// That of its owner.
+fn fast_launch(image: &Image, region: &Region) -> Option<Value> {
+    let key = (image.owner.clone(), image.id.clone());
+    let it = region.fast_launches.get(&key)?;
+    Some(json!({
+        "state": it.state.to_string(),
+        "targetResourceCount": it.target,
+        "maxParallelLaunches": it.max_parallel_launches,
+    }))
 }
 
 fn snapshot(snapshot: &Snapshot, region: &Region) -> Value {

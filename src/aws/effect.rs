@@ -268,6 +268,11 @@ fn guard(action: &Action) -> Result<(), Failure> {
         {
             complain("tags")
         }
+        Action::CreateImage { snapshot_tags, .. } | Action::CopyImage { snapshot_tags, .. }
+            if snapshot_tags.is_empty() =>
+        {
+            complain("tags of the snapshots")
+        }
         Action::DeleteTags { keys, .. } if keys.is_empty() || keys.iter().any(String::is_empty) => {
             complain("keys")
         }
@@ -282,6 +287,8 @@ fn guard(action: &Action) -> Result<(), Failure> {
         Action::DeregisterImage { id }
         | Action::CreateUsageReport { id, .. }
         | Action::RestoreImage { id }
+        | Action::EnableFastLaunch { id, .. }
+        | Action::DisableFastLaunch { id }
         | Action::ModifyImage { id, .. }
             if !is_id("ami-", id) =>
         {

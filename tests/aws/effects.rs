@@ -42,6 +42,34 @@ async fn a_capture_is_shown_at_once_with_its_tags() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_image_and_its_snapshots_are_born_with_tags_of_their_own() {
+    let lab = Lab::calm().started().await;
+    let desired = desired("web", &["us-east-1", "eu-west-1"]);
+    let with_more = |mut action| {
+        if let Action::CreateImage { snapshot_tags, .. } | Action::CopyImage { snapshot_tags, .. } =
+            &mut action
+        {
+            snapshot_tags.insert("backup".to_owned(), "never".to_owned());
+        }
+        action
+    };
+    let capture = with_more(capture(&desired));
+    let origin = lab.make(&desired, "us-east-1", capture).await;
+    lab.pass(60).await;
+    let copy = with_more(copy(&desired, &origin, "eu-west-1"));
+    lab.make(&desired, "eu-west-1", copy).await;
+    lab.pass(600).await;
+    for region in ["us-east-1", "eu-west-1"] {
+        let known = lab.known(&desired, region).await;
+        assert!(!known.images[0].tags.contains_key("backup"), "{region}");
+        assert!(!known.snapshots.is_empty(), "{region}");
+        for snapshot in &known.snapshots {
+            assert_eq!(snapshot.tags.get("backup"), Some("never"), "{region}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_copy_is_made_once_however_often_it_is_asked_for() {
     let lab = Lab::calm().started().await;
     let desired = desired("web", &["us-east-1", "eu-west-1"]);

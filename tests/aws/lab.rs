@@ -25,6 +25,7 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_async::rt::sleep::TokioSleep;
 use aws_smithy_runtime_api::client::http::HttpClient;
+use ec2sim::state::Platform;
 use ec2sim::{CallSummary, Fault, InProcess, Knobs, Policy, PolicyLedger, World};
 use jiff::Timestamp;
 use serde_json::json;
@@ -193,6 +194,17 @@ impl Lab {
         look(&mut self.world.lock().expect("no test panicked"))
     }
 
+    /// The instance has Windows, and so has what is made of it.
+    pub fn has_windows(&self) {
+        self.world(|world| {
+            let region = world.regions_mut().get_mut("us-east-1");
+            let instance = region.and_then(|region| region.instances.get_mut(INSTANCE));
+            let machine = &mut instance.expect("the instance").machine;
+            machine.platform = Platform::Windows;
+            machine.billed_as = Some(Platform::Windows);
+        });
+    }
+
     /// From now on, this goes wrong.
     pub fn faults(&self, faults: impl Fn(&CallSummary) -> Fault + Send + Sync + 'static) {
         *self.faults.lock().unwrap_or_else(PoisonError::into_inner) = Box::new(faults);
@@ -353,6 +365,7 @@ pub fn capture(desired: &Desired) -> Action {
         no_reboot: true,
         without_devices: Vec::new(),
         tags: birth_tags(desired, &Reference::new("us-east-1", INSTANCE)),
+        snapshot_tags: birth_tags(desired, &Reference::new("us-east-1", INSTANCE)),
     }
 }
 
@@ -370,6 +383,7 @@ pub fn copy(desired: &Desired, from: &str, to: &str) -> Action {
             1,
         ),
         tags: birth_tags(desired, &from),
+        snapshot_tags: birth_tags(desired, &from),
         from,
     }
 }

@@ -5,6 +5,7 @@ mod answers;
 mod asked;
 mod ebs_defaults;
 mod effects;
+mod fast_launch;
 mod fence;
 mod holdings;
 mod inventory;

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use amity_core::image::attributes::{AttributeChange, Protection};
 use amity_core::image::desired::Parameter;
+use amity_core::image::fast_launch::FastLaunchSettings;
 use amity_core::image::identity::{Place, Reference, tag};
 use amity_core::image::permissions::{Grantee, PermissionChange};
 use amity_core::image::plan::step::Action;
@@ -70,6 +71,7 @@ async fn the_policy_allows_every_call_that_is_made_and_no_other() {
         let place = world.place_mut(ACCOUNT, "eu-west-1").expect("a place");
         (place.recycle_bin_days, place.snapshot_recycle_bin_days) = (7, 7);
     });
+    lab.has_windows();
     let (web, base) = (
         desired("web", &[region, "eu-west-1"]),
         desired("base", &[region]),
@@ -115,9 +117,18 @@ async fn the_policy_allows_every_call_that_is_made_and_no_other() {
             token: web.identity.usage_report_token(&there, &id, None),
             tags: web.identity.usage_report_tags(),
         },
+        Action::EnableFastLaunch {
+            id: id.clone(),
+            settings: FastLaunchSettings {
+                target_resource_count: 5,
+                max_parallel_launches: 6,
+            },
+        },
+        Action::DisableFastLaunch { id: id.clone() },
         Action::DeregisterImage { id: id.clone() },
     ]) {
         lab.perform(&web, "eu-west-1", action).await;
+        lab.pass(1).await;
     }
     let name = "/published/web".to_owned();
     let tags = web.identity.parameter_tags(&name);
@@ -178,6 +189,7 @@ async fn the_policy_allows_every_call_that_is_made_and_no_other() {
             usage: [(Place::new(ACCOUNT, region), origin.clone())].into(),
             usage_reports: [(there.clone(), id.clone())].into(),
             parameters: [(Place::new(ACCOUNT, region), When::Now)].into(),
+            fast_launches: [(Place::new(ACCOUNT, region), When::Now)].into(),
             permissions: [&origin, &origins_snapshot]
                 .map(|id| ((Place::new(ACCOUNT, region), id.clone()), When::Now))
                 .into(),

@@ -253,6 +253,7 @@ async fn a_capture_of_the_root_alone_leaves_the_other_devices_out() {
         description,
         no_reboot,
         tags,
+        snapshot_tags,
         ..
     } = capture(&desired)
     else {
@@ -265,6 +266,7 @@ async fn a_capture_of_the_root_alone_leaves_the_other_devices_out() {
         no_reboot,
         without_devices: vec!["/dev/sdf".into()],
         tags,
+        snapshot_tags,
     };
     let id = lab.make(&desired, REGION, action).await;
     let devices = lab.world(|world| world.regions()[REGION].images[&id].devices.clone());
@@ -321,6 +323,7 @@ async fn what_is_half_said_is_never_made() {
         minutes: None,
         token: "t".into(),
         tags: birth_tags(&desired, &Reference::new(REGION, id)),
+        snapshot_tags: birth_tags(&desired, &Reference::new(REGION, id)),
     };
     let before = lab.all_calls();
     for action in [

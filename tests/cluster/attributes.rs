@@ -1,9 +1,11 @@
 //! What EC2 lets change of an image that stands, and what consumers select images by.
 
+use std::collections::BTreeMap;
+
 use amity_testbed::{HeldImage, eventually};
 use k8s_openapi::api::core::v1::ConfigMap;
 
-use crate::lab::{Lab, Namespace, PATIENCE, USER, condition, published, revision};
+use crate::lab::{Lab, Namespace, PATIENCE, USER, condition, is_ready, published, revision};
 
 /// The image of this id.
 fn held(namespace: &Namespace<'_>, id: &str) -> HeldImage {
@@ -66,6 +68,59 @@ fn what_the_spec_says_of_an_image_is_kept_so_until_it_goes() {
 }
 
 #[test]
+fn tags_differ_by_region_and_on_snapshots_from_birth_and_are_kept_so() {
+    let namespace = Lab::shared().namespace("tagged");
+    namespace.apply_of_instance(
+        "web",
+        &["us-east-1", "eu-west-1, tags: {stage: prod, zone: eu}"],
+        "tags: {team: web, stage: test}\n  snapshotTags: {backup: never}",
+    );
+    let ids = published(&namespace.until_ready("web"));
+    // The tags of the image, and of a snapshot of it, that are the user's.
+    let tags = |region: &str| {
+        let users = |tags: BTreeMap<String, String>| {
+            let users = tags.into_iter().filter(|(key, _)| !key.contains('/'));
+            let users = users.map(|(key, value)| format!("{key}={value}"));
+            users.collect::<Vec<_>>().join(" ")
+        };
+        let image = held(&namespace, &ids[region]);
+        let snapshots = namespace.lab.holdings().snapshots.into_iter();
+        let mut of_image = snapshots.filter(|one| image.snapshots().any(|id| id == one.id));
+        let snapshot = of_image.next().expect("EC2 has the snapshot");
+        (users(image.tags.clone()), users(snapshot.tags))
+    };
+    let both = |image: &str, snapshot: &str| (image.to_owned(), snapshot.to_owned());
+    assert_eq!(
+        tags("us-east-1"),
+        both("stage=test team=web", "backup=never stage=test team=web")
+    );
+    assert_eq!(
+        tags("eu-west-1"),
+        both(
+            "stage=prod team=web zone=eu",
+            "backup=never stage=prod team=web zone=eu"
+        )
+    );
+
+    namespace.patch(
+        "web",
+        r#"{"spec": {"regions": [{"name": "us-east-1"}, {"name": "eu-west-1", "tags": {"team": "eu"}}],
+            "snapshotTags": null}}"#,
+    );
+    eventually(PATIENCE, "the tags are as the spec says", || {
+        let is = (tags("us-east-1"), tags("eu-west-1"));
+        let to_be = ["stage=test team=web", "stage=test team=eu"].map(|text| both(text, text));
+        if <[_; 2]>::from(is.clone()) == to_be {
+            Ok(())
+        } else {
+            Err(format!("{is:?}"))
+        }
+    })
+    .unwrap();
+    namespace.until_ready("web");
+}
+
+#[test]
 fn a_superseded_image_is_deprecated_and_no_longer_selected_and_a_revert_takes_that_back() {
     let namespace = Lab::shared().namespace("selected");
     namespace.apply_of_instance(
@@ -99,6 +154,76 @@ fn a_superseded_image_is_deprecated_and_no_longer_selected_and_a_revert_takes_th
         (revision(image) == revision(&first) && crate::lab::is_ready(image)).then_some(())
     });
     assert!(is_selected(&held(&namespace, &old)));
+}
+
+#[test]
+fn a_windows_image_launches_fast_while_it_is_published() {
+    let namespace = Lab::shared().namespace("windows");
+    let source = "{instance: {region: us-east-1, instanceId: i-0317d075000000001, reboot: Never}}";
+    namespace.apply(
+        "win",
+        source,
+        &["us-east-1", "eu-west-1"],
+        "fastLaunch: {targetResourceCount: 2}\n  rebuild: one",
+    );
+    let first = published(&namespace.until_ready("win"));
+    let launches_fast = |image: &HeldImage, target: u32, parallel: u32| {
+        image.fast_launch.as_ref().is_some_and(|it| {
+            it.state == "enabled"
+                && (it.target_resource_count, it.max_parallel_launches) == (target, parallel)
+        })
+    };
+    for id in first.values() {
+        let image = held(&namespace, id);
+        assert!(launches_fast(&image, 2, 6), "{image:?}");
+    }
+
+    // Other settings are in force once it was switched off and on.
+    let change =
+        r#"{"spec": {"fastLaunch": {"targetResourceCount": 1, "maxParallelLaunches": 7}}}"#;
+    namespace.patch("win", change);
+    for id in first.values() {
+        until(&namespace, id, |image| launches_fast(image, 1, 7));
+    }
+
+    namespace.patch("win", r#"{"spec": {"rebuild": "two"}}"#);
+    let second = namespace.until("win", "has another revision", |image| {
+        let ids = published(image);
+        (ids.values().all(|id| !first.values().any(|old| old == id)) && is_ready(image))
+            .then_some(ids)
+    });
+    for id in second.values() {
+        assert!(launches_fast(&held(&namespace, id), 1, 7));
+    }
+    for id in first.values() {
+        assert_eq!(held(&namespace, id).fast_launch, None, "{id}");
+    }
+
+    namespace.delete("win");
+    namespace.until_gone("win");
+    for id in second.values() {
+        let image = held(&namespace, id);
+        assert!(
+            !image.is_there() && image.fast_launch.is_none(),
+            "{image:?}"
+        );
+    }
+    namespace.assert_nothing_left("win", None);
+}
+
+#[test]
+fn only_windows_images_launch_fast() {
+    let namespace = Lab::shared().namespace("linux");
+    namespace.apply_of_instance(
+        "web",
+        &["us-east-1"],
+        "fastLaunch: {targetResourceCount: 2}",
+    );
+    let (reason, message) = namespace.until_stalled("web");
+    assert_eq!(reason, "FastLaunchNotSupported", "{message}");
+    assert!(message.contains("us-east-1") && message.contains("take spec.fastLaunch out"));
+    namespace.patch("web", r#"{"spec": {"fastLaunch": null}}"#);
+    namespace.until_ready("web");
 }
 
 #[test]

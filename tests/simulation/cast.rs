@@ -15,6 +15,8 @@ pub struct Account {
     pub instance: &'static str,
     pub snapshot: &'static str,
     pub image: &'static str,
+    /// Whether instance and image have Windows.
+    pub has_windows: bool,
 }
 
 /// The accounts that a spec may name in `sharing`.
@@ -35,6 +37,7 @@ pub static ACCOUNTS: [Account; 3] = [
         instance: "i-0a1b2c3d4e5f60718",
         snapshot: "snap-0bac0bac0bac0bac0",
         image: "ami-0feedfacefeedface",
+        has_windows: false,
     },
     Account {
         name: "staging",
@@ -43,6 +46,7 @@ pub static ACCOUNTS: [Account; 3] = [
         instance: "i-0a1b2c3d4e5f60002",
         snapshot: "snap-0bac0bac0bac00002",
         image: "ami-0feedfacefeed0002",
+        has_windows: false,
     },
     Account {
         name: "production",
@@ -51,6 +55,7 @@ pub static ACCOUNTS: [Account; 3] = [
         instance: "i-0a1b2c3d4e5f60003",
         snapshot: "snap-0bac0bac0bac00003",
         image: "ami-0feedfacefeed0003",
+        has_windows: true,
     },
 ];
 

@@ -171,8 +171,12 @@ pub fn matches(
         .filter(|image| wanted.contains(&image.place(key)))
     {
         is_as_the_spec_says(image, spec)?;
+        is_tagged_as_the_spec_says(image, key, &items, spec)?;
         is_encrypted_as_the_spec_says(image, key, &items, spec, expected)?;
         is_shared_as_the_spec_says(image, &items, spec)?;
+    }
+    for image in &images {
+        launches_fast_as_the_spec_says(image, spec)?;
     }
     nothing_is_lent(&items, key)?;
     let is_kept = |image: &&&Item| image.tag("amity.dev/superseded").is_some();
@@ -277,15 +281,69 @@ fn is_as_the_spec_says(image: &Item, spec: &Value) -> Result<(), String> {
     if image.tag("amity.dev/self") != Some(image.id.as_str()) {
         return Err(format!("{} is not sealed", image.id));
     }
-    let publish_tags = &spec["publish"]["tags"];
-    let fields = [&spec["tags"], publish_tags].into_iter();
-    for (key, value) in fields.filter_map(Value::as_object).flatten() {
-        if image.tag(key) != value.as_str() {
-            return Err(format!("{} lacks the tag {key}", image.id));
-        }
-    }
     attributes_are_as_the_spec_says(&image.value, spec)
         .map_err(|what| format!("{} in {}: {what}", image.id, image.region))
+}
+
+/// Those of the region go before those of all, and those of snapshots before both.
+fn is_tagged_as_the_spec_says(
+    image: &Item,
+    key: &Key,
+    items: &[Item],
+    spec: &Value,
+) -> Result<(), String> {
+    // In other accounts no region has tags of its own.
+    let mut regions = spec["regions"].as_array().into_iter().flatten();
+    let region = regions
+        .find(|region| image.account == key.account.id && region["name"] == image.region.as_str());
+    let of_region = region.map_or(&Value::Null, |region| &region["tags"]);
+    let lacks = |item: &Item, fields: &[&Value]| {
+        let all = fields
+            .iter()
+            .filter_map(|field| field.as_object())
+            .flatten();
+        let all: BTreeMap<_, _> = all.collect();
+        let lacking = all
+            .into_iter()
+            .find(|(key, value)| item.tag(key) != value.as_str());
+        lacking.map_or(Ok(()), |(key, value)| {
+            Err(format!(
+                "{} in {} lacks the tag {key}={value}",
+                item.id, item.region
+            ))
+        })
+    };
+    lacks(image, &[&spec["tags"], of_region, &spec["publish"]["tags"]])?;
+    let mut snapshots = items
+        .iter()
+        .filter(|item| !item.is_image && item.is_ours() && item.account == image.account)
+        .filter(|item| image.snapshots().any(|id| id == item.id));
+    snapshots.try_for_each(|one| lacks(one, &[&spec["tags"], of_region, &spec["snapshotTags"]]))
+}
+
+/// Published ones do, if the spec asks for it, and no others. Without `fastLaunch` it may be whatever it was.
+fn launches_fast_as_the_spec_says(image: &Item, spec: &Value) -> Result<(), String> {
+    let asked = &spec["fastLaunch"];
+    if asked.is_null() {
+        return Ok(());
+    }
+    let is_published = image.tag("amity.dev/published").is_some();
+    let to_be = match asked["targetResourceCount"].as_i64() {
+        Some(target) if is_published => json!({
+            "state": "enabled",
+            "targetResourceCount": target,
+            "maxParallelLaunches": asked["maxParallelLaunches"].as_i64().unwrap_or(6),
+        }),
+        _ => Value::Null,
+    };
+    let is = &image.value["fastLaunch"];
+    if *is == to_be {
+        return Ok(());
+    }
+    Err(format!(
+        "the fast launch of {} in {} is {is} instead of {to_be}",
+        image.id, image.region
+    ))
 }
 
 /// What other accounts copied is theirs alone again: only whom the spec names may use it.
@@ -566,13 +624,18 @@ pub fn nothing_is_left(universe: &Universe, key: &Key) -> Result<(), String> {
     }
 }
 
-/// Everything that is not ours.
+/// Everything that is not ours, nor EC2's own.
 pub fn foreign(universe: &Universe) -> Value {
     let others = items(universe)
         .into_iter()
-        .filter(|item| !item.is_ours() && !item.is_gone());
+        .filter(|item| !item.is_ours() && !item.is_gone())
+        .filter(|item| item.tag("CreatedBy") != Some("EC2 Fast Launch"));
     let others: Vec<_> = others
-        .map(|item| json!([item.account, item.region, item.id, item.value]))
+        .map(|mut item| {
+            // It goes on by itself of what others made theirs.
+            item.value["fastLaunch"].take();
+            json!([item.account, item.region, item.id, item.value])
+        })
         .collect();
     json!([others, parameters::foreign(universe)])
 }

@@ -80,13 +80,34 @@ impl Plot {
         if chance.per_mille(200) {
             want_in_another_account(&mut spec, &others, chance);
         }
-        Self {
+        let mut plot = Self {
             account,
             others,
             sources,
             spec,
             past: Vec::new(),
+        };
+        plot.launch_fast(chance);
+        plot
+    }
+
+    /// Windows only, and with what others have, off: what was on before is not left on.
+    fn launch_fast(&mut self, chance: &Chance) {
+        if !self.account.has_windows {
+            return;
         }
+        let settings = [
+            json!({"targetResourceCount": 2}),
+            json!({"targetResourceCount": 3, "maxParallelLaunches": 8}),
+            json!({}),
+        ];
+        let is_windows = matches!(self.kind(), Kind::Instance | Kind::Image);
+        let settings = chance.pick(&settings);
+        self.spec["fastLaunch"] = if is_windows {
+            settings.clone()
+        } else {
+            json!({})
+        };
     }
 
     /// The spec as it stands was published. `retained` are the contents that can be had again.
@@ -106,6 +127,7 @@ impl Plot {
         if !is_there && !self.past.contains(&Content::of(&self.spec)) {
             self.spec["source"] = source(*chance.pick(&self.sources), self.account, chance);
         }
+        self.launch_fast(chance);
     }
 
     /// What the spec is made from.
@@ -319,6 +341,18 @@ fn say_more(spec: &mut Value, chance: &Chance) {
     for (field, value) in fields {
         spec[field] = value;
     }
+    tag_more(spec, chance);
+}
+
+/// Some regions and snapshots otherwise than the rest.
+fn tag_more(spec: &mut Value, chance: &Chance) {
+    let more = [
+        json!({"team": "region"}),
+        json!({"stage": "test", "zone": "a"}),
+        json!({}),
+    ];
+    spec["snapshotTags"] = chance.pick(&more).clone();
+    spec["regions"][0]["tags"] = chance.pick(&more).clone();
 }
 
 /// None for the default. No age is such that it ends within a story.

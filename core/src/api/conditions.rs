@@ -247,6 +247,12 @@ reasons! {
     NOT_SHAREABLE "NotShareable" [READY, AVAILABLE, STALLED]
         "A copy would be encrypted in a way in which spec.sharing cannot be fulfilled: nothing that is encrypted can be public, and what is encrypted with the key that AWS manages (aws/ebs) can be given to nobody. It is not made.",
         "Write encryption.kmsKeyId with a key of your own for the region, let the account encrypt by default with one, or change spec.sharing. It is looked again by itself.";
+    FAST_LAUNCH_NOT_SUPPORTED "FastLaunchNotSupported" [READY, STALLED]
+        "spec.fastLaunch is for Windows images, and EC2 shows that a published image is none.",
+        "Take spec.fastLaunch out.";
+    FAST_LAUNCH_FAILED "FastLaunchFailed" [READY, STALLED]
+        "EC2 could not make the snapshots for the fast launch of a published image, or not remove them (enabling-failed, enabled-failed, disabling-failed); the message has the reason that EC2 gives. Instances are launched as without it.",
+        "Mend what the message says: often the quota of instances, or an image that does not come from Sysprep with shutdown. Then set spec.fastLaunch to {} until it is off, and back.";
     REFUSED "Refused" [READY, AVAILABLE, SOURCE_RESOLVED, STALLED]
         "EC2 refused a call for good; the message has its code and words.",
         "Mend what the message says. It is tried again after a change of the spec, and now and then by itself.";

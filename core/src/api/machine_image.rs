@@ -30,7 +30,9 @@ use serde::{Deserialize, Serialize};
 use super::rules;
 
 pub use adopt::AdoptedImage;
-pub use attributes::{Deprecation, DeregistrationProtection, ImdsSupport, SupersededImages};
+pub use attributes::{
+    Deprecation, DeregistrationProtection, FastLaunch, ImdsSupport, SupersededImages,
+};
 pub use follow::Follow;
 pub use publish::Publish;
 pub use region::{AccountTarget, Encryption, RegionTarget};
@@ -60,6 +62,9 @@ pub use words::{Architecture, BootMode, EnaSupport, PlatformDetails};
     derive = "PartialEq",
     validation = rules::image_name_fits(),
     validation = rules::publish_tags_are_not_tags(),
+    validation = rules::publish_tags_are_not_tags_of_a_region(),
+    validation = rules::tags_are_not_too_many_in_regions(),
+    validation = rules::tags_are_not_too_many_in_accounts(),
     validation = rules::source_is_another_image(),
     validation = rules::source_can_be_followed(),
     validation = rules::accounts_are_others(),
@@ -201,6 +206,18 @@ pub struct MachineImageSpec {
     )]
     pub tags: BTreeMap<String, String>,
 
+    /// Tags for the snapshots alone, at most 10, besides those of tags and of the region and in
+    /// place of those of the same keys, for example for whoever makes backups or bills by tags. They
+    /// are kept as tags are, and with those no more than 30. The snapshots that a source names stay
+    /// yours, without any. For example `backup: never`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 10, "additionalProperties" = {"type": "string", "maxLength": 256}))]
+    #[x_kube(
+        validation = rules::tag_keys_have_a_length(),
+        validation = rules::tag_keys_are_not_reserved()
+    )]
+    pub snapshot_tags: BTreeMap<String, String>,
+
     /// What happens to images and snapshots that are no longer wanted: when this object is
     /// deleted, a region is removed, or a superseded revision is kept no longer (see retention).
     /// Delete (the default) deregisters the images and deletes the snapshots that Amity made;
@@ -250,6 +267,15 @@ pub struct MachineImageSpec {
     /// their source is. Default: as the source.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub imds_support: Option<ImdsSupport>,
+
+    /// Windows only: lets EC2 launch instances of the published images fast, by snapshots that it
+    /// makes before they are needed (EC2 Fast Launch). For that it launches instances in the account,
+    /// and takes minutes to an hour in each region, in which Ready is false. The images must come
+    /// from Sysprep with shutdown. Other settings are in force once EC2 has removed the snapshots of
+    /// the former ones. A superseded image loses it, and so does one before it is deregistered.
+    /// Absent: not managed, so that what is on stays on; `{}`: switched off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fast_launch: Option<FastLaunch>,
 
     /// While true, nothing is made, copied, tagged or retired, but the deletion of this object
     /// still goes on. Default: false.

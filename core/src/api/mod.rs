@@ -18,11 +18,11 @@ pub use aws_account::{
 };
 pub use machine_image::{
     AccountTarget, AdoptedImage, Architecture, BootMode, DeletionPolicy, Deprecation,
-    DeregistrationProtection, EnaSupport, Encryption, Follow, ImageSource, ImageUser, ImdsSupport,
-    InstanceSource, InstanceVolumes, MachineImage, MachineImageSpec, MachineImageStatus,
-    NameTooLong, NextStep, PlatformDetails, ProgressingRevision, Publish, PublishedRevision,
-    Reboot, RegionProgress, RegionStatus, RegionTarget, Retention, Sharing, SnapshotSource,
-    SnapshotVolume, Source, SupersededImages, Visibility,
+    DeregistrationProtection, EnaSupport, Encryption, FastLaunch, Follow, ImageSource, ImageUser,
+    ImdsSupport, InstanceSource, InstanceVolumes, MachineImage, MachineImageSpec,
+    MachineImageStatus, NameTooLong, NextStep, PlatformDetails, ProgressingRevision, Publish,
+    PublishedRevision, Reboot, RegionProgress, RegionStatus, RegionTarget, Retention, Sharing,
+    SnapshotSource, SnapshotVolume, Source, SupersededImages, Visibility,
 };
 pub use schema::crds;
 

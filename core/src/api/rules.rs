@@ -170,6 +170,50 @@ pub fn publish_tags_are_not_tags() -> Rule {
     .field_path(".spec.publish.tags")
 }
 
+/// As [`publish_tags_are_not_tags`].
+pub fn publish_tags_are_not_tags_of_a_region() -> Rule {
+    let none_of = "!has(region.tags) || region.tags.all(key, !(key in self.spec.publish.tags))";
+    Rule::new(format!(
+        "!has(self.spec.publish) || !has(self.spec.publish.tags) || \
+         (self.spec.regions.all(region, {none_of}) && (!has(self.spec.accounts) || \
+         self.spec.accounts.all(account, account.regions.all(region, {none_of}))))"
+    ))
+    .message(
+        "write each key either in the tags of regions, which images have from birth, or in \
+         publish.tags, which they have while they are published",
+    )
+    .field_path(".spec.publish.tags")
+}
+
+/// EC2 takes fifty tags (EC2 User Guide, "Tag restrictions"), of which six are for `publish.tags` and the others for what
+/// Amity has to remember; and the note of their keys has room for 32.
+pub fn tags_are_not_too_many_in_regions() -> Rule {
+    Rule::new(format!("self.spec.regions.all(region, {ARE_NOT_TOO_MANY})"))
+        .message(WRITE_FEWER_TAGS)
+        .field_path(".spec.regions")
+}
+
+/// As [`tags_are_not_too_many_in_regions`].
+pub fn tags_are_not_too_many_in_accounts() -> Rule {
+    Rule::new(format!(
+        "!has(self.spec.accounts) || self.spec.accounts.all(account, account.regions.all(region, \
+         {ARE_NOT_TOO_MANY}))"
+    ))
+    .message(WRITE_FEWER_TAGS)
+    .field_path(".spec.accounts")
+}
+
+/// A key that two of them have is counted once.
+const ARE_NOT_TOO_MANY: &str = "(has(self.spec.tags) ? size(self.spec.tags) : 0) + \
+    (has(region.tags) ? region.tags.filter(key, !has(self.spec.tags) || \
+    !(key in self.spec.tags)).size() : 0) + \
+    (has(self.spec.snapshotTags) ? self.spec.snapshotTags.filter(key, \
+    (!has(self.spec.tags) || !(key in self.spec.tags)) && \
+    (!has(region.tags) || !(key in region.tags))).size() : 0) <= 30";
+
+const WRITE_FEWER_TAGS: &str = "write at most 30 different keys in tags, the region's tags and \
+    snapshotTags together: EC2 takes 50 tags, and Amity and publish.tags need the others";
+
 /// Hours, minutes and seconds, at most ten years (EC2 API, `EnableImageDeprecation`).
 pub fn deprecation_after() -> Rule {
     Rule::new(
@@ -179,6 +223,17 @@ pub fn deprecation_after() -> Rule {
         "write hours (h), minutes (m) and seconds (s), for example 2160h for ninety days, at most \
          87600h, which is ten years (there is no unit for days)",
     )
+}
+
+/// Without a target it is off.
+pub fn fast_launch_has_a_target() -> Rule {
+    Rule::new("!has(self.maxParallelLaunches) || has(self.targetResourceCount)")
+        .message(
+            "write targetResourceCount, too: how many snapshots EC2 keeps ready, for example 5; \
+             without it fast launch is switched off",
+        )
+        .field_path(".targetResourceCount")
+        .reason(Reason::FieldValueRequired)
 }
 
 /// EC2's device names, of Linux and of Windows.

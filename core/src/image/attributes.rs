@@ -23,6 +23,8 @@ pub struct Attributes {
     pub protection: Protection,
     /// `Public`: everybody may launch it.
     pub public: bool,
+    /// Whether `Platform` is `windows`, which nothing changes.
+    pub is_windows: bool,
 }
 
 /// Whether an image can be deregistered.

@@ -10,6 +10,7 @@ mod parameter;
 mod sharing;
 mod source;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
@@ -17,6 +18,7 @@ use kube::ResourceExt;
 
 use super::attributes::Protection;
 use super::encryption::{Encryption, VARIANT_SOURCE};
+use super::fast_launch::WantedFastLaunch;
 use super::identity::{Identity, Place, Reference, Revision, hex_digest, tag};
 use super::money::Price;
 use super::observed::{Image, ImageState};
@@ -160,8 +162,14 @@ pub struct Desired {
     pub deprecation: Option<Deprecation>,
     /// Whether the images can be deregistered; `None`: not managed.
     pub protection: Option<Protection>,
+    /// Whether EC2 launches the published images fast; `None`: not managed.
+    pub fast_launch: Option<WantedFastLaunch>,
     /// `spec.tags`.
     pub tags: BTreeMap<String, String>,
+    /// The tags of regions that have some of their own, which go before `spec.tags`.
+    pub region_tags: BTreeMap<Place, BTreeMap<String, String>>,
+    /// `spec.snapshotTags`, which go before both.
+    pub snapshot_tags: BTreeMap<String, String>,
     /// `spec.publish.configMapName`.
     pub config_map: Option<String>,
     /// `spec.publish.ssmParameterName`.
@@ -253,6 +261,8 @@ impl Desired {
             let encryption = Encryption::of(asked.encryption.as_ref()?, &place);
             Some((place, encryption))
         });
+        let region_tags = wanted().filter(|(_, asked)| !asked.tags.is_empty());
+        let region_tags = region_tags.map(|(place, asked)| (place, asked.tags.clone()));
         let annotation = |key: &str| image.annotations().get(key).map(String::as_str);
         let listed = spec.adopt.iter().map(|listed| {
             let account = account_id.clone().unwrap_or_default();
@@ -292,7 +302,10 @@ impl Desired {
             requires_imds_v2: spec.imds_support.is_some(),
             deprecation: spec.deprecation.clone(),
             protection: spec.deregistration_protection.map(Into::into),
+            fast_launch: spec.fast_launch.map(Into::into),
             tags: spec.tags.clone(),
+            region_tags: region_tags.collect(),
+            snapshot_tags: spec.snapshot_tags.clone(),
             config_map: spec
                 .publish
                 .as_ref()
@@ -397,6 +410,16 @@ impl Desired {
         asked.map_or(VARIANT_SOURCE, |encryption| encryption.variant.as_str())
     }
 
+    /// The tags that an image in `place` has from birth, as the spec says them.
+    pub fn image_tags(&self, place: &Place) -> Cow<'_, BTreeMap<String, String>> {
+        over(Cow::Borrowed(&self.tags), self.region_tags.get(place))
+    }
+
+    /// The same of the snapshots of such an image.
+    pub fn snapshot_tags(&self, place: &Place) -> Cow<'_, BTreeMap<String, String>> {
+        over(self.image_tags(place), Some(&self.snapshot_tags))
+    }
+
     /// The name of the `AwsAccount` of a place.
     pub fn account_name<'a>(&'a self, place: &'a Place) -> &'a str {
         let known = self.accounts.get(&place.account);
@@ -464,6 +487,17 @@ impl Discarded {
     pub fn annotation(revision: &Revision, platform_details: &str) -> String {
         format!("{revision} {platform_details}")
     }
+}
+
+/// Tags with others in place of those of the same keys.
+fn over<'a>(
+    mut tags: Cow<'a, BTreeMap<String, String>>,
+    others: Option<&BTreeMap<String, String>>,
+) -> Cow<'a, BTreeMap<String, String>> {
+    if let Some(others) = others.filter(|others| !others.is_empty()) {
+        tags.to_mut().extend(others.clone());
+    }
+    tags
 }
 
 /// What the status names as published, of the accounts that are known.

@@ -48,7 +48,7 @@ pub mod tag {
     /// The id of the image in the same place that is published in its stead; noted where superseded images are
     /// deprecated at once.
     pub const SUCCESSOR: &str = "amity.dev/successor";
-    /// Hashes of the keys of `spec.tags` that Amity put there, see [`super::TagKeys`].
+    /// Hashes of the keys of `spec.tags`, of the region's tags and of `spec.snapshotTags` that Amity put there, see [`super::TagKeys`].
     pub const TAG_KEYS: &str = "amity.dev/tag-keys";
     /// The same of the keys of `spec.publish.tags`.
     pub const PUBLISH_TAG_KEYS: &str = "amity.dev/publish-tag-keys";

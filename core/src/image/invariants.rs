@@ -5,6 +5,7 @@
 //! shall never be an accident of the user's.
 
 mod adopting;
+mod fast_launch;
 mod parameters;
 mod sharing;
 
@@ -25,6 +26,7 @@ use super::parameters::{Parameters, ParametersView};
 use super::plan::{Action, Finding, Plan, Step};
 use crate::api::{DeletionPolicy, conditions};
 use adopting::{is_freeing, only_what_is_listed_is_taken_over};
+use fast_launch::{an_image_that_launches_fast_stays, only_published_images_launch_fast};
 use parameters::{
     a_parameter_names_what_is_published, a_retained_parameter_stays,
     an_image_that_a_parameter_names_stays, only_a_granted_parameter_is_written,
@@ -63,6 +65,7 @@ const RULES: &[(u8, Rule)] = &[
     (1, only_what_is_proven_ours),
     (1, only_what_is_listed_is_taken_over),
     (1, only_a_parameter_that_is_proven_ours),
+    (1, only_published_images_launch_fast),
     (1, a_seal_names_its_bearer_and_stays),
     (2, nothing_in_an_unreadable_place),
     (2, nothing_retired_or_captured_while_a_place_is_unknown),
@@ -76,6 +79,7 @@ const RULES: &[(u8, Rule)] = &[
     (4, a_protected_image_stays),
     (4, an_image_in_use_stays),
     (4, an_image_that_a_parameter_names_stays),
+    (4, an_image_that_launches_fast_stays),
     (4, a_parameter_names_what_is_published),
     (4, a_superseded_image_stays_as_long_as_it_is_kept),
     (5, the_last_image_of_a_wanted_revision_stays),
@@ -324,11 +328,17 @@ fn a_seal_names_its_bearer_and_stays(
                 .or(other_cluster)
                 .map(|other| format!("it would name {other}"))
         }
-        Action::CreateImage { tags, .. }
-        | Action::RegisterImage { tags, .. }
-        | Action::CopyImage { tags, .. } => tags
-            .get(tag::SELF)
-            .map(|seal| format!("it would be born with the seal of {seal}")),
+        Action::CreateImage {
+            tags,
+            snapshot_tags,
+            ..
+        }
+        | Action::CopyImage {
+            tags,
+            snapshot_tags,
+            ..
+        } => born_sealed(tags).or_else(|| born_sealed(snapshot_tags)),
+        Action::RegisterImage { tags, .. } => born_sealed(tags),
         Action::DeleteTags { keys, .. } if keys.is_empty() => {
             Some("no keys are every key to EC2".to_owned())
         }
@@ -354,6 +364,11 @@ fn a_seal_names_its_bearer_and_stays(
         }
         _ => None,
     }
+}
+
+fn born_sealed(tags: &BTreeMap<String, String>) -> Option<String> {
+    let seal = tags.get(tag::SELF)?;
+    Some(format!("it would be born with the seal of {seal}"))
 }
 
 fn nothing_in_an_unreadable_place(facts: &Facts<'_>, place: &Place, _: &Step) -> Option<String> {

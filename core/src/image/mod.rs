@@ -19,6 +19,7 @@
 pub mod attributes;
 pub mod desired;
 pub mod encryption;
+pub mod fast_launch;
 pub mod identity;
 pub mod invariants;
 pub mod money;

@@ -6,6 +6,7 @@ use std::fmt;
 use jiff::Timestamp;
 
 use super::attributes::Attributes;
+use super::fast_launch::FastLaunchView;
 use super::identity::{Place, Reference, Revision, tag};
 use super::parameters::ParametersView;
 use super::permissions::{Grantee, Permissions};
@@ -40,6 +41,8 @@ pub struct Observed {
     pub recycled: BTreeMap<(Place, String), Vec<String>>,
     /// How volumes and snapshots are encrypted by default, as far as a copy depends on it and it was read.
     pub ebs_defaults: BTreeMap<Place, EbsDefaults>,
+    /// Which images launch fast, as far as that was read when it was its turn.
+    pub fast_launches: BTreeMap<Place, FastLaunchView>,
     /// The object's parameters, as far as they were read when it was their turn.
     pub parameters: BTreeMap<Place, ParametersView>,
     /// How much of each account is about to go, by what every object asks for, where that was asked.

@@ -10,10 +10,11 @@
 //! | `recycle_bin` | restoring what somebody deregistered |
 //! | `copies` | filling each place from any available image of the revision |
 //! | `lending` | letting other accounts copy an image, for as long as that takes |
-//! | `tagging` | bringing `spec.tags` into line |
+//! | `tagging` | bringing `spec.tags` into line, with the tags of regions and of snapshots |
 //! | `attributes` | the same with description, IMDS, deprecation and protection |
 //! | `publish` | when the revision becomes what users launch |
 //! | `sharing` | who else may use the images |
+//! | `fast_launch` | whether EC2 launches the published images fast |
 //! | `parameters` | what names the published images in Systems Manager |
 //! | `config_map` | what names the published images in the cluster |
 //! | `retire` | what goes, and when it may |
@@ -26,6 +27,7 @@ mod attributes;
 mod config_map;
 mod copies;
 mod delete;
+mod fast_launch;
 mod lending;
 mod origin;
 mod parameters;
@@ -87,6 +89,7 @@ pub fn plan(desired: &Desired, observed: &Observed, now: Timestamp) -> Plan {
         attributes::bring_into_line(&view, &mut plan);
         publish::publish(&view, &mut plan);
         sharing::share(&view, &mut plan);
+        fast_launch::bring_into_line(&view, &mut plan);
         parameters::publish(&view, &mut plan);
         config_map::tell(&view, &mut plan);
         retire::retire(&view, &mut plan);
@@ -117,6 +120,8 @@ pub struct Reads {
     pub usage_reports: BTreeSet<(Place, String)>,
     /// Who else may use these images and snapshots.
     pub permissions: BTreeMap<(Place, String), When>,
+    /// Which images launch fast in these places.
+    pub fast_launches: BTreeMap<Place, When>,
     /// What the object's parameters are in these places.
     pub parameters: BTreeMap<Place, When>,
     /// How much else of the account is about to go.
@@ -139,6 +144,7 @@ impl Reads {
         self.usage.extend(more.usage);
         self.usage_reports.extend(more.usage_reports);
         self.permissions.extend(more.permissions);
+        self.fast_launches.extend(more.fast_launches);
         self.parameters.extend(more.parameters);
         self.departures |= more.departures;
         self.copy_slots.extend(more.copy_slots);
@@ -217,6 +223,7 @@ pub fn reads(desired: &Desired, observed: &Observed, plan: &Plan, now: Timestamp
         usage: usage.collect(),
         usage_reports: usage_reports.collect(),
         permissions: permissions(&view, plan),
+        fast_launches: fast_launch::reads(&view, plan),
         parameters: parameters::reads(&view, plan),
         copy_slots: steps
             .iter()

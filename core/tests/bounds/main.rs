@@ -76,9 +76,13 @@ fn refused(action: &Action) -> Option<String> {
             name,
             description,
             tags,
+            snapshot_tags,
             ..
-        }
-        | Action::RegisterImage {
+        } => name_is_wrong(name)
+            .or_else(|| description_is_long(description))
+            .or_else(|| tags_are_wrong(tags))
+            .or_else(|| tags_are_wrong(snapshot_tags)),
+        Action::RegisterImage {
             name,
             description,
             tags,
@@ -91,10 +95,12 @@ fn refused(action: &Action) -> Option<String> {
             description,
             token,
             tags,
+            snapshot_tags,
             ..
         } => name_is_wrong(name)
             .or_else(|| description_is_long(description))
             .or_else(|| tags_are_wrong(tags))
+            .or_else(|| tags_are_wrong(snapshot_tags))
             .or_else(|| {
                 let fits = (1..=64).contains(&token.len()) && token.is_ascii();
                 (!fits).then(|| format!("the token {token:?}"))

@@ -156,6 +156,13 @@ pub fn tags() -> impl Strategy<Value = BTreeMap<String, String>> {
     )
 }
 
+/// Tags of a region or of snapshots, whose keys `spec.tags` has not.
+fn more_tags(of: &str) -> impl Strategy<Value = BTreeMap<String, String>> + use<> {
+    let key = format!("{of}-[a-zA-Z0-9 _.:/=+@-]{{1,60}}");
+    let key = proptest::string::string_regex(&key).expect("a pattern");
+    btree_map(key, text(256), 0..=10)
+}
+
 /// A template that has the revision, of EC2's characters, without a space at either end.
 fn name_template() -> impl Strategy<Value = String> {
     let part = || {
@@ -250,6 +257,16 @@ fn encryption() -> impl Strategy<Value = Value> {
     option::of(key).prop_map(|key| object([("kmsKeyId", json!(key))]))
 }
 
+fn fast_launch() -> impl Strategy<Value = Value> {
+    option::of((1..=1000, option::of(6..=1000))).prop_map(|said| {
+        let (target, parallel) = said.unzip();
+        object([
+            ("targetResourceCount", json!(target)),
+            ("maxParallelLaunches", json!(parallel.flatten())),
+        ])
+    })
+}
+
 /// What is said of an image that stands.
 fn standing() -> impl Strategy<Value = Value> {
     let protection = option::of(select(vec!["Disabled", "Enabled", "EnabledWithCooldown"]));
@@ -259,16 +276,20 @@ fn standing() -> impl Strategy<Value = Value> {
         option::of(sharing()),
         protection,
         option::of(Just("v2.0")),
+        option::of(fast_launch()),
     )
-        .prop_map(|(publish, deprecation, sharing, protection, imds)| {
-            object([
-                ("publish", json!(publish)),
-                ("deprecation", json!(deprecation)),
-                ("sharing", json!(sharing)),
-                ("deregistrationProtection", json!(protection)),
-                ("imdsSupport", json!(imds)),
-            ])
-        })
+        .prop_map(
+            |(publish, deprecation, sharing, protection, imds, fast_launch)| {
+                object([
+                    ("publish", json!(publish)),
+                    ("deprecation", json!(deprecation)),
+                    ("sharing", json!(sharing)),
+                    ("deregistrationProtection", json!(protection)),
+                    ("imdsSupport", json!(imds)),
+                    ("fastLaunch", json!(fast_launch)),
+                ])
+            },
+        )
 }
 
 /// An object in any part of its life.
@@ -277,8 +298,12 @@ pub fn image() -> impl Strategy<Value = MachineImage> {
         source(),
         option::of(text(256)),
         option::of(text(255)),
-        tags(),
-        btree_map(region(), option::of(encryption()), 1..=40),
+        (tags(), more_tags("snapshot")),
+        btree_map(
+            region(),
+            (option::of(encryption()), more_tags("region")),
+            1..=40,
+        ),
         name_template(),
     );
     let rules = (
@@ -298,7 +323,11 @@ pub fn image() -> impl Strategy<Value = MachineImage> {
         any::<bool>(),
     );
     (said, rules, standing(), object).prop_map(|(said, rules, standing, object)| {
-        let (source, rebuild, description, tags, regions, template) = said;
+        let (source, rebuild, description, (tags, snapshot_tags), regions, template) = said;
+        // Thirty keys in all.
+        let free = 30 - tags.len();
+        let snapshot_tags: BTreeMap<_, _> = snapshot_tags.into_iter().take(free).collect();
+        let free = free - snapshot_tags.len();
         let (policy, revisions, min_age, suspend) = rules;
         let (name, namespace, annotations, has_finalizer, is_deleted) = object;
         let filled = template
@@ -312,12 +341,16 @@ pub fn image() -> impl Strategy<Value = MachineImage> {
         };
         let regions: Vec<_> = regions
             .into_iter()
-            .map(|(name, encryption)| json!({"name": name, "encryption": encryption}))
+            .map(|(name, (encryption, tags))| {
+                let tags: BTreeMap<_, _> = tags.into_iter().take(free).collect();
+                json!({"name": name, "encryption": encryption, "tags": tags})
+            })
             .collect();
         let mut spec = json!({
             "source": source,
             "regions": regions,
             "tags": tags,
+            "snapshotTags": snapshot_tags,
             "nameTemplate": template,
             "deletionPolicy": policy,
             "retention": {"revisions": revisions, "minAge": min_age},

@@ -231,6 +231,7 @@ impl Ec2 {
                 instance,
                 name,
                 tags,
+                snapshot_tags,
                 ..
             } => {
                 assert!(
@@ -241,7 +242,7 @@ impl Ec2 {
                     "the name is taken"
                 );
                 self.captures += 1;
-                let id = self.make(place, name, tags, false);
+                let id = self.make(place, name, (tags, snapshot_tags), false);
                 let image = self.image_mut(place, &id);
                 image.source_instance = Some(instance.clone());
                 image.source_image = Some(Reference::new(place.region.clone(), "ami-launched"));
@@ -259,7 +260,7 @@ impl Ec2 {
                         .all(|image| image.name != *name),
                     "the name is taken"
                 );
-                let id = self.make(place, name, tags, false);
+                let id = self.make(place, name, (tags, tags), false);
                 self.registrations += 1;
                 let theirs = format!("snap-made{}", self.made);
                 let known = self.places.get_mut(place).unwrap();
@@ -277,6 +278,7 @@ impl Ec2 {
                 name,
                 token,
                 tags,
+                snapshot_tags,
                 ..
             } => {
                 let source = Place::new(ACCOUNT, from.region.clone());
@@ -300,7 +302,8 @@ impl Ec2 {
                     return;
                 }
                 self.copies += 1;
-                let id = self.make(place, name, tags, self.copies <= self.start.failing_copies);
+                let fails = self.copies <= self.start.failing_copies;
+                let id = self.make(place, name, (tags, snapshot_tags), fails);
                 self.tokens.insert(token.clone(), id.clone());
                 self.image_mut(place, &id).source_image = Some(from.clone());
             }
@@ -360,7 +363,7 @@ impl Ec2 {
         &mut self,
         place: &Place,
         name: &str,
-        tags: &BTreeMap<String, String>,
+        (tags, snapshot_tags): (&BTreeMap<String, String>, &BTreeMap<String, String>),
         fails: bool,
     ) -> String {
         assert!(
@@ -374,9 +377,9 @@ impl Ec2 {
             self.doomed.insert(id.clone());
         }
         let known = self.places.get_mut(place).unwrap();
-        known
-            .snapshots
-            .push(snapshot(&format!("snap-made{}", self.made), tags.clone()));
+        let its_snapshot = format!("snap-made{}", self.made);
+        let its_snapshot = snapshot(&its_snapshot, snapshot_tags.clone());
+        known.snapshots.push(its_snapshot);
         known.images.push(Image {
             id: id.clone(),
             name: name.to_owned(),

@@ -109,6 +109,7 @@ pub fn request(action: &Action) -> Request {
             name,
             no_reboot,
             tags,
+            snapshot_tags,
             ..
         } => {
             parameters.extend([
@@ -116,7 +117,7 @@ pub fn request(action: &Action) -> Request {
                 given("Name", name),
                 given("NoReboot", &no_reboot.to_string()),
             ]);
-            parameters.extend(from_birth(&["image", "snapshot"], tags));
+            parameters.extend(from_birth(&[("image", tags), ("snapshot", snapshot_tags)]));
         }
         Action::RegisterImage {
             registration,
@@ -135,13 +136,14 @@ pub fn request(action: &Action) -> Request {
                     &registration.snapshot,
                 ),
             ]);
-            parameters.extend(from_birth(&["image"], tags));
+            parameters.extend(from_birth(&[("image", tags)]));
         }
         Action::CopyImage {
             from,
             name,
             token,
             tags,
+            snapshot_tags,
             ..
         } => {
             parameters.extend([
@@ -151,7 +153,7 @@ pub fn request(action: &Action) -> Request {
             ]);
             // A planner that is broken on purpose may have none.
             parameters.extend((!token.is_empty()).then(|| given("ClientToken", token)));
-            parameters.extend(from_birth(&["image", "snapshot"], tags));
+            parameters.extend(from_birth(&[("image", tags), ("snapshot", snapshot_tags)]));
         }
         Action::CreateTags { id, tags } => {
             parameters.extend([given("ResourceId.1", id)]);
@@ -172,9 +174,9 @@ pub fn request(action: &Action) -> Request {
     }
 }
 
-fn from_birth(kinds: &[&str], tags: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+fn from_birth(kinds: &[(&str, &BTreeMap<String, String>)]) -> BTreeMap<String, String> {
     let mut parameters = BTreeMap::new();
-    for (number, kind) in (1..).zip(kinds) {
+    for (number, (kind, tags)) in (1..).zip(kinds) {
         let path = format!("TagSpecification.{number}.");
         parameters.insert(format!("{path}ResourceType"), (*kind).to_owned());
         parameters.extend(numbered(&path, tags));

@@ -88,10 +88,18 @@ pub struct Desired {
     pub follow: Option<String>,
     #[serde(default)]
     pub tags: BTreeMap<String, String>,
+    /// The tags of regions that have some of their own.
+    #[serde(default)]
+    pub region_tags: BTreeMap<String, BTreeMap<String, String>>,
+    #[serde(default)]
+    pub snapshot_tags: BTreeMap<String, String>,
     #[serde(default)]
     pub description: Option<String>,
     #[serde(default)]
     pub imds_support: Option<String>,
+    /// As a user writes it.
+    #[serde(default)]
+    pub fast_launch: Option<serde_json::Value>,
     #[serde(default)]
     pub config_map_name: Option<String>,
     #[serde(default)]
@@ -256,6 +264,12 @@ pub struct Place {
     /// Whether they were not read.
     #[serde(default)]
     pub to_adopt_unread: bool,
+    /// Which images launch fast was not read.
+    #[serde(default)]
+    pub fast_launch_unread: bool,
+    /// Why it cannot be read.
+    #[serde(default)]
+    pub fast_launch_denied: Option<String>,
     /// How EBS encrypts by default there: `none` (by default), `own` or `managed`, the key, or `unread`, `unknown`.
     #[serde(default)]
     pub encrypts_with: Option<String>,
@@ -340,6 +354,9 @@ pub struct Image {
     /// Since when another revision is published instead.
     #[serde(default)]
     pub superseded: Option<String>,
+    /// The state of its fast launch, and the settings if they are not as the spec says.
+    #[serde(default)]
+    pub fast_launch: Option<FastLaunch>,
     /// By default `Linux/UNIX`.
     #[serde(default)]
     pub platform: Option<String>,
@@ -396,7 +413,7 @@ pub struct Image {
     pub whose: Whose,
     #[serde(default)]
     pub cluster: Option<String>,
-    /// Instead of `spec.tags`.
+    /// Instead of those that the spec says.
     #[serde(default)]
     pub tags: Option<BTreeMap<String, String>>,
     /// The keys among them that Amity put there; by default all of them.
@@ -432,6 +449,20 @@ pub struct Image {
     pub launched: Option<String>,
     #[serde(default)]
     pub state_reason: Option<String>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct FastLaunch {
+    /// EC2's word.
+    pub state: String,
+    #[serde(default)]
+    pub reason: Option<String>,
+    /// By default as the spec says.
+    #[serde(default)]
+    pub target: Option<i32>,
+    #[serde(default)]
+    pub parallel: Option<i32>,
 }
 
 #[derive(Clone, Debug, Deserialize)]

@@ -13,6 +13,9 @@ use amity_core::image::desired::{
     FINALIZER, Installation, LIMIT_LIFTED_UNTIL, References, Source, chain,
 };
 use amity_core::image::encryption::{Encryption, VARIANT_SOURCE};
+use amity_core::image::fast_launch::{
+    FastLaunch, FastLaunchSettings, FastLaunchState, FastLaunchView, WantedFastLaunch,
+};
 use amity_core::image::identity::{Place, Reference, Revision, TagKeys, tag};
 use amity_core::image::observed::{
     AdoptionView, Asked, ConfigMaps, Dead, Departures, EbsDefaults, Image, ImageState, Known,
@@ -265,15 +268,13 @@ fn machine_image(case: &Case) -> Result<MachineImage, String> {
     let regions: Vec<_> = wanted
         .regions
         .iter()
-        .map(
-            |name| json!({"name": name, "encryption": wanted.encryption.get(name).map(|key| encryption_of(key))}),
-        )
+        .map(|name| region(wanted, name, name))
         .collect();
     let accounts = wanted.accounts.iter().map(|(name, regions)| {
-        let regions = regions.iter().map(|region| {
-            let encryption = wanted.encryption.get(&format!("{name}/{region}"));
-            json!({"name": region, "encryption": encryption.map(|key| encryption_of(key))})
-        });
+        let of_account = |name_of_region: &String| format!("{name}/{name_of_region}");
+        let regions = regions
+            .iter()
+            .map(|name| region(wanted, name, &of_account(name)));
         json!({"name": name, "regions": regions.collect::<Vec<_>>()})
     });
     let mut spec = json!({
@@ -281,6 +282,7 @@ fn machine_image(case: &Case) -> Result<MachineImage, String> {
         "regions": regions,
         "accounts": accounts.collect::<Vec<_>>(),
         "tags": wanted.tags,
+        "snapshotTags": wanted.snapshot_tags,
         "publish": {
             "configMapName": wanted.config_map_name,
             "tags": wanted.publish_tags,
@@ -314,6 +316,7 @@ fn machine_image(case: &Case) -> Result<MachineImage, String> {
     for (field, value) in [
         ("deprecation", &wanted.deprecation),
         ("sharing", &wanted.sharing),
+        ("fastLaunch", &wanted.fast_launch),
     ] {
         if let Some(value) = value {
             spec[field] = value.clone();
@@ -327,6 +330,13 @@ fn machine_image(case: &Case) -> Result<MachineImage, String> {
     image.metadata.deletion_timestamp = wanted.deleted.as_deref().map(time).transpose()?.map(Time);
     image.status = case.before.as_ref().map(status);
     Ok(image)
+}
+
+/// A region as a user writes it, with what is said of it under `key`.
+fn region(wanted: &case::Desired, name: &str, key: &str) -> serde_json::Value {
+    let encryption = wanted.encryption.get(key).map(|key| encryption_of(key));
+    let tags = wanted.region_tags.get(key).cloned().unwrap_or_default();
+    json!({"name": name, "encryption": encryption, "tags": tags})
 }
 
 /// As a user writes it.
@@ -655,6 +665,9 @@ fn observed(case: &Case, names: &Names) -> Result<Observed, String> {
             });
             observed.adoptions.insert((here.clone(), id.clone()), shown);
         }
+        if let Some(fast_launch) = fast_launches(said, names)? {
+            observed.fast_launches.insert(here.clone(), fast_launch);
+        }
         if let Some(parameters) = parameters::view(case, said, names)? {
             observed.parameters.insert(here.clone(), parameters);
         }
@@ -758,6 +771,53 @@ fn permissions(
     all.map(|(id, who)| Ok((id.clone(), told(who)?))).collect()
 }
 
+/// Which images of a place launch fast.
+fn fast_launches(place: &case::Place, names: &Names) -> Result<Option<FastLaunchView>, String> {
+    if let Some(message) = &place.fast_launch_denied {
+        let why = unreadable(message, Some("AccessDenied"))?;
+        return Ok(Some(FastLaunchView::Unknown(why)));
+    }
+    if place.fast_launch_unread || names.0.fast_launch.is_none() {
+        return Ok(None);
+    }
+    let asked = match names.0.fast_launch {
+        Some(WantedFastLaunch::On(settings)) => settings,
+        _ => FastLaunchSettings {
+            target_resource_count: 5,
+            max_parallel_launches: 6,
+        },
+    };
+    let states = [
+        FastLaunchState::Enabling,
+        FastLaunchState::EnablingFailed,
+        FastLaunchState::Enabled,
+        FastLaunchState::EnabledFailed,
+        FastLaunchState::Disabling,
+        FastLaunchState::DisablingFailed,
+    ];
+    let mut known = BTreeMap::new();
+    for image in &place.images {
+        let Some(said) = &image.fast_launch else {
+            continue;
+        };
+        let state = states.iter().find(|state| state.to_string() == said.state);
+        let state = *state.ok_or_else(|| format!("{} is no state", said.state))?;
+        let settings = FastLaunchSettings {
+            target_resource_count: said.target.unwrap_or(asked.target_resource_count),
+            max_parallel_launches: said.parallel.unwrap_or(asked.max_parallel_launches),
+        };
+        let reason = said.reason.clone();
+        let one = FastLaunch {
+            settings,
+            state,
+            reason,
+            since: None,
+        };
+        known.insert(image.id.clone(), one);
+    }
+    Ok(Some(FastLaunchView::Known(known)))
+}
+
 fn grantees(ids: &[String]) -> BTreeSet<Grantee> {
     let grantee = |id: &String| match id {
         id if id.contains(":organization/") => Grantee::Organization(id.clone()),
@@ -781,7 +841,8 @@ fn named(reason: &str) -> Result<Reason, String> {
 }
 
 fn refusal(refused: &case::Refused) -> Result<Refusal, String> {
-    const ACTIONS: [&str; 10] = [
+    const ACTIONS: [&str; 11] = [
+        "EnableFastLaunch",
         "PutParameter",
         "DeleteParameter",
         "CreateImage",
@@ -889,12 +950,12 @@ fn image(case: &Case, names: &Names, region: &str, said: &case::Image) -> Result
         Some(shown) if shown.is_snapshot() => (None, None, Some(shown.id)),
         shown => (None, shown, None),
     };
-    let mut tags = names.tags(
-        &said.revision,
-        &source,
-        said.tags.as_ref(),
-        said.noted.as_deref(),
-    );
+    let users = said.tags.clone();
+    let users = users.unwrap_or_else(|| {
+        let here = Place::new(ACCOUNT, region);
+        names.0.image_tags(&here).into_owned()
+    });
+    let mut tags = names.tags(&said.revision, &source, &users, said.noted.as_deref());
     if let Some(cluster) = &said.cluster {
         tags.insert(tag::CLUSTER.to_owned(), cluster.clone());
     }
@@ -972,12 +1033,21 @@ fn image(case: &Case, names: &Names, region: &str, said: &case::Image) -> Result
                     .unwrap_or_else(|| "Linux/UNIX".to_owned()),
             ),
         })),
-        attributes: match &said.attributes {
-            Some(said) => attributes(said)?,
-            None => as_asked(&names.0, created, said.published),
+        attributes: Attributes {
+            is_windows: is_windows(said),
+            ..match &said.attributes {
+                Some(said) => attributes(said)?,
+                None => as_asked(&names.0, created, said.published),
+            }
         },
         tags: tags.into(),
     })
+}
+
+/// As EC2 says it in `Platform`, too.
+fn is_windows(said: &case::Image) -> bool {
+    let platform = said.platform.as_deref().unwrap_or_default();
+    platform.starts_with("Windows")
 }
 
 fn attributes(said: &case::Attributes) -> Result<Attributes, String> {
@@ -992,6 +1062,7 @@ fn attributes(said: &case::Attributes) -> Result<Attributes, String> {
             Some(until) => Protection::DisabledAfter(time(until)?),
         },
         public: said.public,
+        is_windows: false,
     })
 }
 
@@ -1004,17 +1075,18 @@ fn as_asked(desired: &Desired, created: Timestamp, is_published: bool) -> Attrib
         deprecation: after.map(|after| whole_minutes(created + after)),
         protection: desired.protection.unwrap_or_default(),
         public: is_published && desired.sharing.as_ref().is_some_and(|asked| asked.public),
+        is_windows: false,
     }
 }
 
 fn snapshot(names: &Names, region: &str, said: &case::Snapshot, images: &[Image]) -> Snapshot {
     let source = Reference::new(region, "ami-any");
-    let mut tags = names.tags(
-        &said.revision,
-        &source,
-        said.tags.as_ref(),
-        said.noted.as_deref(),
-    );
+    let users = said.tags.clone();
+    let users = users.unwrap_or_else(|| {
+        let here = Place::new(ACCOUNT, region);
+        names.0.snapshot_tags(&here).into_owned()
+    });
+    let mut tags = names.tags(&said.revision, &source, &users, said.noted.as_deref());
     if let Some(seal) = said.seal.as_ref().or(said.sealed.then_some(&said.id)) {
         tags.insert(tag::SELF.to_owned(), seal.clone());
     }
@@ -1088,10 +1160,9 @@ impl Names {
         &self,
         revision: &str,
         source: &Reference,
-        users: Option<&BTreeMap<String, String>>,
+        users: &BTreeMap<String, String>,
         noted: Option<&[String]>,
     ) -> BTreeMap<String, String> {
-        let users = users.unwrap_or(&self.0.tags);
         let mut tags = self.0.identity.birth_tags(
             &self.revision(revision),
             VARIANT_SOURCE,

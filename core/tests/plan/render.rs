@@ -98,6 +98,7 @@ fn in_place(desired: &Desired, place: &Place, action: &Action) -> String {
             no_reboot,
             without_devices,
             tags,
+            snapshot_tags,
         } => {
             let mut without = String::new();
             for device in without_devices {
@@ -110,8 +111,9 @@ fn in_place(desired: &Desired, place: &Place, action: &Action) -> String {
                 .unwrap_or_default();
             let of = origin(tags, &format!("{region}/{instance}"));
             format!(
-                "CreateImage {region}/{instance}{of} as {name}{description} {reboot} a reboot{without}{}",
-                said(tags)
+                "CreateImage {region}/{instance}{of} as {name}{description} {reboot} a reboot{without}{}{}",
+                said(tags),
+                of_snapshots(tags, snapshot_tags)
             )
         }
         Action::RegisterImage {
@@ -134,6 +136,7 @@ fn in_place(desired: &Desired, place: &Place, action: &Action) -> String {
             minutes,
             token,
             tags,
+            snapshot_tags,
             ..
         } => {
             let attempt = (1..=MOST_ATTEMPTS).find(|attempt| {
@@ -155,8 +158,9 @@ fn in_place(desired: &Desired, place: &Place, action: &Action) -> String {
             let encrypted = encryption.as_ref().map(|how| format!(", {how}"));
             let encrypted = encrypted.unwrap_or_default();
             format!(
-                "CopyImage {from} → {region}{of}{attempt}{encrypted}{within}{}",
-                said(tags)
+                "CopyImage {from} → {region}{of}{attempt}{encrypted}{within}{}{}",
+                said(tags),
+                of_snapshots(tags, snapshot_tags)
             )
         }
         Action::CreateTags { id, tags } => {
@@ -199,7 +203,11 @@ fn in_place(desired: &Desired, place: &Place, action: &Action) -> String {
             let strange = if ours { "" } else { ", with strange tags" };
             format!("{} {region}/{id}{strange}", action.name())
         }
-        Action::RestoreImage { id }
+        Action::EnableFastLaunch { id, settings } => {
+            format!("EnableFastLaunch {region}/{id} {settings}")
+        }
+        Action::DisableFastLaunch { id }
+        | Action::RestoreImage { id }
         | Action::RestoreSnapshot { id }
         | Action::DeregisterImage { id }
         | Action::DeleteSnapshot { id } => format!("{} {region}/{id}", action.name()),
@@ -228,6 +236,20 @@ fn said(tags: &BTreeMap<String, String>) -> String {
     } else {
         format!(", tagged {}", users.join(" "))
     }
+}
+
+/// The user's tags of the snapshots of a newborn, unless they are its own.
+fn of_snapshots(
+    tags: &BTreeMap<String, String>,
+    snapshot_tags: &BTreeMap<String, String>,
+) -> String {
+    if snapshot_tags == tags {
+        return String::new();
+    }
+    format!(
+        ", its snapshots{}",
+        said(snapshot_tags).trim_start_matches(',')
+    )
 }
 
 fn findings(text: &mut String, title: &str, desired: &Desired, findings: &[Finding]) {

@@ -3,7 +3,8 @@
 //!
 //! Only for Windows, of images that the caller owns or that are shared with it. Enabling takes a
 //! while and then leaves snapshots of the caller's, which no launch uses up here; disabling takes
-//! a while and removes them, and only then it can be enabled again.
+//! a while and removes them, and only then it can be enabled again. What failed is disabled as what
+//! is enabled; EC2's reasons are not known.
 
 use crate::chance::after;
 use crate::error::{ApiError, check_id};
@@ -93,7 +94,12 @@ impl World {
 
         let key = (call.account.clone(), id.clone());
         let settings = self.region(&call.region)?.fast_launches.get(&key);
-        let settings = settings.filter(|settings| settings.state == FastLaunchState::Enabled);
+        let settings = settings.filter(|settings| {
+            matches!(
+                settings.state,
+                FastLaunchState::Enabled | FastLaunchState::EnablingFailed
+            )
+        });
         let mut settings = settings
             .cloned()
             .ok_or_else(|| in_wrong_state(&id, "enabled"))?;
@@ -148,9 +154,17 @@ impl World {
         if all.contains_key(&(call.account.clone(), image.to_owned())) {
             return Err(in_wrong_state(image, "disabled"));
         }
+        // Nothing is launched of what was deregistered.
+        let is_there = |image: &str| {
+            let image = self
+                .regions
+                .get(&call.region)
+                .and_then(|region| region.images.get(image));
+            image.is_some_and(|image| image.deregistered.is_none())
+        };
         let own = all
             .iter()
-            .filter(|((account, _), _)| *account == call.account);
+            .filter(|((account, image), _)| *account == call.account && is_there(image));
         let before: u32 = own
             .map(|(_, settings)| settings.max_parallel_launches)
             .sum();
@@ -208,11 +222,15 @@ impl World {
             }
             return;
         }
-        settings.state = FastLaunchState::Enabled;
         settings.since = self.now;
-        settings.snapshots = (0..settings.target)
-            .map(|_| self.fast_launch_snapshot(&call, image))
-            .collect();
+        if self.knobs.fast_launch_fails {
+            settings.state = FastLaunchState::EnablingFailed;
+        } else {
+            settings.state = FastLaunchState::Enabled;
+            settings.snapshots = (0..settings.target)
+                .map(|_| self.fast_launch_snapshot(&call, image))
+                .collect();
+        }
         if let Some(region) = self.regions.get_mut(region) {
             region.fast_launches.insert(key, settings);
         }
@@ -297,6 +315,10 @@ fn write(xml: &mut Xml, owner: &str, image: &str, settings: &FastLaunch) {
     xml.text("maxParallelLaunches", settings.max_parallel_launches);
     xml.text("ownerId", owner);
     xml.text("state", settings.state);
-    xml.text("stateTransitionReason", "Client.UserInitiated");
+    let reason = match settings.state {
+        FastLaunchState::EnablingFailed => "Server.InternalError",
+        _ => "Client.UserInitiated",
+    };
+    xml.text("stateTransitionReason", reason);
     xml.time("stateTransitionTime", settings.since);
 }

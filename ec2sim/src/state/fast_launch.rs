@@ -21,6 +21,7 @@ pub(crate) struct FastLaunch {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum FastLaunchState {
     Enabling,
+    EnablingFailed,
     Enabled,
     Disabling,
 }
@@ -38,6 +39,7 @@ impl fmt::Display for FastLaunchState {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(match self {
             Self::Enabling => "enabling",
+            Self::EnablingFailed => "enabling-failed",
             Self::Enabled => "enabled",
             Self::Disabling => "disabling",
         })

@@ -44,6 +44,19 @@ fn made(ec2: &mut Ec2) -> Vec<String> {
 }
 
 #[test]
+fn what_could_not_be_enabled_can_be_disabled() {
+    let mut ec2 = windows();
+    ec2.world.knobs.fast_launch_fails = true;
+    ec2.ok("EnableFastLaunch", &enable(GOLDEN, &[]));
+    ec2.wait(60);
+    assert_eq!(state(&mut ec2).as_deref(), Some("enabling-failed"));
+    assert!(made(&mut ec2).is_empty());
+    ec2.ok("DisableFastLaunch", &enable(GOLDEN, &[]));
+    ec2.wait(60);
+    assert_eq!(state(&mut ec2), None);
+}
+
+#[test]
 fn enabling_takes_a_while_and_leaves_snapshots() {
     let mut ec2 = windows();
     let asked = enable(

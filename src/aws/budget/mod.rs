@@ -358,7 +358,10 @@ fn fingerprint(desired: &Desired) -> u64 {
     desired.places.hash(&mut hasher);
     desired.image_name.hash(&mut hasher);
     desired.description.hash(&mut hasher);
+    desired.fast_launch.hash(&mut hasher);
     desired.tags.hash(&mut hasher);
+    desired.region_tags.hash(&mut hasher);
+    desired.snapshot_tags.hash(&mut hasher);
     desired.publish_tags.hash(&mut hasher);
     desired.requires_imds_v2.hash(&mut hasher);
     desired.protection.hash(&mut hasher);

@@ -11,9 +11,10 @@ use aws_sdk_ec2::operation::register_image::builders::RegisterImageFluentBuilder
 use aws_sdk_ec2::primitives::DateTime;
 use aws_sdk_ec2::types::{
     AttributeValue, BlockDeviceMapping, CreateVolumePermission,
-    CreateVolumePermissionModifications, EbsBlockDevice, ImageUsageResourceTypeOptionRequest,
-    ImageUsageResourceTypeRequest, LaunchPermission, LaunchPermissionModifications,
-    PermissionGroup, ResourceType, SnapshotAttributeName, Tag, TagSpecification,
+    CreateVolumePermissionModifications, EbsBlockDevice, FastLaunchSnapshotConfigurationRequest,
+    ImageUsageResourceTypeOptionRequest, ImageUsageResourceTypeRequest, LaunchPermission,
+    LaunchPermissionModifications, PermissionGroup, ResourceType, SnapshotAttributeName, Tag,
+    TagSpecification,
 };
 
 use super::{Answer, is_id};
@@ -32,6 +33,7 @@ pub(super) async fn send(ec2: &Ec2, calls: &EC2Calls, action: &Action) -> Result
             no_reboot,
             without_devices,
             tags,
+            snapshot_tags,
         } => {
             let request = ec2
                 .create_image()
@@ -40,7 +42,7 @@ pub(super) async fn send(ec2: &Ec2, calls: &EC2Calls, action: &Action) -> Result
                 .set_description(description.clone())
                 .no_reboot(*no_reboot)
                 .set_block_device_mappings(left_out(without_devices))
-                .set_tag_specifications(Some(from_birth(tags)));
+                .set_tag_specifications(Some(from_birth(tags, snapshot_tags)));
             made(
                 name,
                 calls::send(calls, name, request.send()).await?.image_id(),
@@ -70,6 +72,7 @@ pub(super) async fn send(ec2: &Ec2, calls: &EC2Calls, action: &Action) -> Result
             minutes,
             token,
             tags,
+            snapshot_tags,
         } => {
             let request = ec2
                 .copy_image()
@@ -84,7 +87,7 @@ pub(super) async fn send(ec2: &Ec2, calls: &EC2Calls, action: &Action) -> Result
                 .set_description(description.clone())
                 // The source's own tags, a seal among them, belong to the source.
                 .copy_image_tags(false)
-                .set_tag_specifications(Some(from_birth(tags)));
+                .set_tag_specifications(Some(from_birth(tags, snapshot_tags)));
             made(
                 name,
                 calls::send(calls, name, request.send()).await?.image_id(),
@@ -117,6 +120,26 @@ pub(super) async fn send(ec2: &Ec2, calls: &EC2Calls, action: &Action) -> Result
             change_permissions(ec2, calls, name, id, change)
                 .await
                 .map(|()| Answer::Changed)
+        }
+        Action::EnableFastLaunch { id, settings } => {
+            let snapshots = FastLaunchSnapshotConfigurationRequest::builder()
+                .target_resource_count(settings.target_resource_count)
+                .build();
+            let request = ec2
+                .enable_fast_launch()
+                .image_id(id)
+                .resource_type("snapshot")
+                .snapshot_configuration(snapshots)
+                .max_parallel_launches(settings.max_parallel_launches);
+            calls::send(calls, name, request.send())
+                .await
+                .map(|_| Answer::Changed)
+        }
+        Action::DisableFastLaunch { id } => {
+            let request = ec2.disable_fast_launch().image_id(id);
+            calls::send(calls, name, request.send())
+                .await
+                .map(|_| Answer::Changed)
         }
         Action::RestoreImage { id } => {
             let request = ec2.restore_image_from_recycle_bin().image_id(id);
@@ -318,13 +341,16 @@ pub(super) fn gone<T>(answer: Result<T, Failure>) -> Result<Answer, Failure> {
     }
 }
 
-/// The same tags for the image and its snapshots, in the call that makes them: if EC2 cannot tag, it does not
-/// make (EC2 User Guide, "Tag your resources").
-fn from_birth(tags: &BTreeMap<String, String>) -> Vec<TagSpecification> {
-    [ResourceType::Image, ResourceType::Snapshot]
-        .into_iter()
-        .map(|kind| tagging(kind, tags))
-        .collect()
+/// The tags of the image and its snapshots, in the call that makes them: if EC2 cannot tag, it does not make (EC2
+/// User Guide, "Tag your resources").
+fn from_birth(
+    tags: &BTreeMap<String, String>,
+    snapshot_tags: &BTreeMap<String, String>,
+) -> Vec<TagSpecification> {
+    vec![
+        tagging(ResourceType::Image, tags),
+        tagging(ResourceType::Snapshot, snapshot_tags),
+    ]
 }
 
 fn tagging(kind: ResourceType, tags: &BTreeMap<String, String>) -> TagSpecification {

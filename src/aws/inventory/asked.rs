@@ -1,5 +1,5 @@
 //! What is read for one object is read beside the reconcile that asks for it: its source, who uses its images and who else
-//! may, its parameters, what it is to take over or has lost, how its copies would be encrypted. A reconcile that waited for
+//! may, what launches fast, its parameters, what it is to take over or has lost, how its copies would be encrypted. A reconcile that waited for
 //! a region in trouble would keep other objects from their turn.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -7,6 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use amity_core::image::desired::Desired;
+use amity_core::image::fast_launch::FastLaunchView;
 use amity_core::image::identity::Place;
 use amity_core::image::observed::{AdoptionView, EbsDefaults, SourceView, Usage, UsageReport};
 use amity_core::image::parameters::ParametersView;
@@ -40,6 +41,8 @@ pub(super) enum Question {
     UsageReport(Place, String),
     /// Who else may use an image or snapshot.
     Permissions(Place, String),
+    /// Which images of a place launch fast.
+    FastLaunches(Place),
     /// The parameters of an object in a place.
     Parameters(Query),
 }
@@ -213,6 +216,27 @@ impl Inventory {
             .collect()
     }
 
+    /// What launches fast in these places, as far as it is their turn and EC2 tells within a moment; the object is woken by
+    /// the rest.
+    pub(super) async fn fast_launches_in_a_moment(
+        &self,
+        places: &BTreeMap<Place, When>,
+        object: &str,
+    ) -> BTreeMap<Place, FastLaunchView> {
+        let unknown = places
+            .iter()
+            .filter(|(place, when)| !self.knows_fast_launches(place, **when, object));
+        let questions = unknown.map(|(place, _)| {
+            let question = Question::FastLaunches(place.clone());
+            self.asked.wait_a_moment(question, object)
+        });
+        futures::future::join_all(questions).await;
+        places
+            .keys()
+            .filter_map(|place| Some((place.clone(), self.known_fast_launches(place, object)?)))
+            .collect()
+    }
+
     /// The object's parameters in these places, as far as it is their turn and Systems Manager tells within a moment; the
     /// object is woken by the rest.
     pub(super) async fn parameters_in_a_moment(
@@ -268,6 +292,7 @@ impl Inventory {
             Question::Usage(place, ids) => self.read_usage(place, ids).await,
             Question::UsageReport(place, id) => self.read_usage_report(place, id).await,
             Question::Permissions(place, id) => self.read_permissions(place, id).await,
+            Question::FastLaunches(place) => self.read_fast_launches(place).await,
             Question::Parameters(query) => self.read_parameters(query).await,
         }
     }

@@ -11,6 +11,7 @@ mod asked;
 mod changes;
 mod ebs_defaults;
 mod entry;
+mod fast_launch;
 mod memory;
 mod pace;
 mod parameters;
@@ -52,6 +53,7 @@ use super::session::{Access, Sessions};
 use crate::clock::Clock;
 use asked::Asked;
 use changes::Changes;
+use fast_launch::FastLaunches;
 use parameters::ParametersRead;
 use places::PlaceState;
 use recycle_bin::Binned;
@@ -82,6 +84,7 @@ pub struct Inventory {
     adoptions: Remembered<(Place, String), AdoptionView>,
     recycled: Remembered<(Place, String), Binned>,
     ebs_defaults: Remembered<Place, EbsDefaults>,
+    fast_launches: FastLaunches,
     asked: Asked,
 }
 
@@ -138,6 +141,7 @@ impl Inventory {
             adoptions: Remembered::default(),
             recycled: Remembered::default(),
             ebs_defaults: Remembered::default(),
+            fast_launches: FastLaunches::default(),
             asked: Asked::default(),
         })
     }
@@ -180,6 +184,9 @@ impl Inventory {
         let permissions = self
             .permissions_in_a_moment(&reads.permissions, object)
             .await;
+        let fast_launches = self
+            .fast_launches_in_a_moment(&reads.fast_launches, object)
+            .await;
         let parameters = self
             .parameters_in_a_moment(&reads.parameters, desired)
             .await;
@@ -210,6 +217,7 @@ impl Inventory {
             usage_reports,
             permissions,
             taken_back: self.taken_back.all(self.clock.now()),
+            fast_launches,
             parameters,
             departures: BTreeMap::new(),
             config_maps: None,
@@ -339,6 +347,7 @@ impl Inventory {
         if let Action::ChangePermissions { id, change } = action {
             self.wrote_permissions(place, id, change, result.is_ok());
         }
+        self.wrote_fast_launch(place, action, result.is_ok());
         if action.restores() {
             self.recycled.forget(|(other, _)| other == place);
         }
@@ -362,11 +371,13 @@ impl Inventory {
             }
             match action {
                 // What they are is known: that lists agree is awaited with what else goes on.
-                // Neither does any list show who else may use something.
+                // Neither does any list show who else may use something, or whether it launches fast.
                 Action::CreateTags { .. }
                 | Action::DeleteTags { .. }
                 | Action::ChangePermissions { .. }
                 | Action::CreateUsageReport { .. }
+                | Action::EnableFastLaunch { .. }
+                | Action::DisableFastLaunch { .. }
                 | Action::PutParameter { .. }
                 | Action::DeleteParameter { .. }
                 | Action::TagParameter { .. } => {}

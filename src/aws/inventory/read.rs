@@ -291,7 +291,13 @@ fn attributes_of(image: &types::Image) -> Attributes {
         deprecation: image.deprecation_time().and_then(|text| text.parse().ok()),
         protection: protection_of(protection),
         public: image.public().unwrap_or_default(),
+        is_windows: image.platform().is_some_and(is_windows),
     }
+}
+
+/// EC2 answers `windows`, and its model says `Windows`.
+fn is_windows(platform: &types::PlatformValues) -> bool {
+    platform.as_str().eq_ignore_ascii_case("windows")
 }
 
 /// What EC2 says of the protection against deregistration: a word, or from when on it is off. What it may say

@@ -48,6 +48,8 @@ pub struct HeldImage {
     pub deregistration_protection: String,
     /// `v2.0`, or none.
     pub imds_support: Option<String>,
+    /// How its owner launches it fast, if so.
+    pub fast_launch: Option<HeldFastLaunch>,
     devices: Vec<Device>,
 }
 
@@ -68,6 +70,18 @@ pub struct HeldSnapshot {
     pub deleted: Option<String>,
     /// Its tags.
     pub tags: BTreeMap<String, String>,
+}
+
+/// How an image is launched fast.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HeldFastLaunch {
+    /// EC2's word: enabling, enabled, disabling.
+    pub state: String,
+    /// How many snapshots are kept.
+    pub target_resource_count: u32,
+    /// How many instances are launched at a time.
+    pub max_parallel_launches: u32,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -44,6 +44,37 @@ impl Deprecation {
     }
 }
 
+/// How EC2 launches Windows images fast.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = rules::fast_launch_has_a_target())]
+pub struct FastLaunch {
+    /// How many snapshots EC2 keeps ready in each region, 1 to 1000; each launch takes one, and is
+    /// made good. They are stored, and billed, beside the image's own. Default: none, which switches
+    /// fast launch off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1000))]
+    pub target_resource_count: Option<i32>,
+
+    /// How many instances EC2 launches at a time to make them, 6 to 1000. What the images of an
+    /// account may have of that together in a region is limited, to 40 unless AWS raised the quota.
+    /// Default: 6.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 6, max = 1000))]
+    pub max_parallel_launches: Option<i32>,
+}
+
+/// The least that EC2 takes (EC2 API, `EnableFastLaunch`).
+const LEAST_PARALLEL_LAUNCHES: i32 = 6;
+
+impl FastLaunch {
+    /// How many instances EC2 launches at a time.
+    pub fn max_parallel_launches(self) -> i32 {
+        self.max_parallel_launches
+            .unwrap_or(LEAST_PARALLEL_LAUNCHES)
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[allow(missing_docs)]
 pub enum DeregistrationProtection {

@@ -1,5 +1,7 @@
 //! The regions that shall have the image, of the home account and of others, and how it is encrypted there.
 
+use std::collections::BTreeMap;
+
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
@@ -40,6 +42,18 @@ pub struct RegionTarget {
     /// encrypt by default there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encryption: Option<Encryption>,
+
+    /// Tags for the image and its snapshots in this region, at most 10, besides those of spec.tags
+    /// and in place of those of the same keys. They are kept as spec.tags are, and with them and
+    /// spec.snapshotTags no more than 30. The keys are as those of spec.tags, and none of
+    /// spec.publish.tags. For example `stage: prod`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 10, "additionalProperties" = {"type": "string", "maxLength": 256}))]
+    #[x_kube(
+        validation = rules::tag_keys_have_a_length(),
+        validation = rules::tag_keys_are_not_reserved()
+    )]
+    pub tags: BTreeMap<String, String>,
 }
 
 /// How the image's snapshots are encrypted.

@@ -1,6 +1,7 @@
 //! Each rule catches a plan that was made by hand to break it, and lets its harmless twin pass.
 
 mod adopting;
+mod fast_launch;
 mod making;
 mod parameters;
 mod places;
@@ -320,6 +321,7 @@ fn capture() -> Step {
             description: None,
             no_reboot: true,
             without_devices: Vec::new(),
+            snapshot_tags: tags.clone(),
             tags,
         },
     )
@@ -366,6 +368,7 @@ fn copy(region: &str) -> Step {
             minutes: None,
             token,
             tags: BTreeMap::new(),
+            snapshot_tags: BTreeMap::new(),
         },
     )
 }

@@ -443,8 +443,10 @@ fn copy_to(
         origin.unwrap_or(&source.from),
         &source.from,
     );
-    tags.extend(Field::tags(&desired.tags).with_note());
     tags.insert(tag::ATTEMPT.to_owned(), number.to_string());
+    let mut snapshot_tags = tags.clone();
+    tags.extend(Field::image_tags(desired, place).with_note());
+    snapshot_tags.extend(Field::snapshot_tags(desired, place).with_note());
     let action = Action::CopyImage {
         from: source.from.clone(),
         name: desired.image_name.clone(),
@@ -455,6 +457,7 @@ fn copy_to(
             .identity
             .copy_token(&desired.revision, variant, place, number),
         tags,
+        snapshot_tags,
     };
     let why = match lost(known, &desired.revision) {
         Some(id) => Why::InPlaceOf(id.to_owned()),

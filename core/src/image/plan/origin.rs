@@ -82,14 +82,16 @@ fn making(view: &View<'_>) -> (Action, bool) {
     let desired = view.desired;
     let name = desired.image_name.clone();
     let description = desired.description.clone();
-    let tags = |origin: &Reference| {
+    let place = desired.source_place();
+    let tags = |origin: &Reference, field: Field<'_>| {
         let revision = &desired.revision;
         let mut tags = desired
             .identity
             .birth_tags(revision, VARIANT_SOURCE, origin, origin);
-        tags.extend(Field::tags(&desired.tags).with_note());
+        tags.extend(field.with_note());
         tags
     };
+    let of_image = |origin: &Reference| tags(origin, Field::image_tags(desired, &place));
     match &desired.source {
         Source::Instance {
             at,
@@ -106,7 +108,8 @@ fn making(view: &View<'_>) -> (Action, bool) {
                 instance: at.id.clone(),
                 no_reboot: *reboot == Reboot::Never,
                 without_devices,
-                tags: tags(at),
+                tags: of_image(at),
+                snapshot_tags: tags(at, Field::snapshot_tags(desired, &place)),
                 name,
                 description,
             };
@@ -118,7 +121,7 @@ fn making(view: &View<'_>) -> (Action, bool) {
         } => {
             let action = Action::RegisterImage {
                 registration: registration.clone(),
-                tags: tags(&Reference::new(region, &registration.snapshot)),
+                tags: of_image(&Reference::new(region, &registration.snapshot)),
                 name,
                 description,
             };

@@ -40,7 +40,7 @@ pub(crate) fn publish(view: &View<'_>, plan: &mut Plan) {
 /// A revision is published once it stands in every wanted place; once begun, it is rolled forward.
 fn publish_image(view: &View<'_>, owned: &Owned<'_>) -> Step {
     let why = Why::RevisionIsComplete(view.desired.revision.clone());
-    let with_them = Field::publish_tags(&view.desired.publish_tags).with_note();
+    let with_them = Field::publish_tags(view.desired).with_note();
     let step = with_time(view, owned, tag::PUBLISHED, with_them, why);
     if owned.image.state != ImageState::Available {
         let image = owned.reference();
@@ -84,9 +84,9 @@ fn unpublish(view: &View<'_>, owned: &Owned<'_>) -> Option<Step> {
         if since.is_none() {
             with_time(view, owned, tag::SUPERSEDED, BTreeMap::new(), why)
         } else {
-            let mut keys =
-                Field::publish_tags(&view.desired.publish_tags).noted_in(&owned.image.tags);
-            keys.retain(|key| !view.desired.tags.contains_key(key));
+            let mut keys = Field::publish_tags(view.desired).noted_in(&owned.image.tags);
+            let from_birth = view.desired.image_tags(owned.place);
+            keys.retain(|key| !from_birth.contains_key(key));
             keys.push(tag::PUBLISHED.to_owned());
             without(owned, keys, why)
         }
@@ -105,8 +105,8 @@ pub(super) fn why_superseded(view: &View<'_>, owned: &Owned<'_>) -> Why {
 /// The tags of a published image, brought into line.
 fn publish_tags(view: &View<'_>, owned: &Owned<'_>) -> Option<Step> {
     let (id, has) = (&owned.image.id, &owned.image.tags);
-    let tags = Field::tags(&view.desired.tags);
-    Field::publish_tags(&view.desired.publish_tags).bring_into_line(owned.place, id, has, &tags)
+    let tags = Field::image_tags(view.desired, owned.place);
+    Field::publish_tags(view.desired).bring_into_line(owned.place, id, has, &tags)
 }
 
 /// Tags the image with the time, and more.

@@ -2,6 +2,7 @@
 //! to be meant, and what EC2 refused of late.
 
 use super::delete::WAY_OUT;
+use super::fast_launch::{BeforeItGoes, before_it_goes};
 use super::step::{Action, Finding, Plan, Step, WaitsFor};
 use super::usage::{in_use, in_use_elsewhere};
 use super::view::{Owned, View};
@@ -29,8 +30,9 @@ fn hold_back_deregistrations(view: &View<'_>, plan: &mut Plan) {
         let kept = held(view, owned)
             .or_else(|| too_many(view, owned))
             .or_else(|| in_use(view, owned).filter(|_| is_next))
-            .or_else(|| in_use_elsewhere(view, owned, step));
-        let Some(kept) = kept.or_else(|| protected(view, owned, step)) else {
+            .or_else(|| in_use_elsewhere(view, owned, step))
+            .or_else(|| protected(view, owned, step));
+        let Some(kept) = kept.or_else(|| launches_fast(view, owned, step)) else {
             continue;
         };
         step.waits_for = Some(kept.waits_for);
@@ -119,6 +121,34 @@ fn protected(view: &View<'_>, owned: &Owned<'_>, step: &mut Step) -> Option<Kept
                     place: Some(owned.place.clone()),
                     message: with_way_out(view, said),
                 }),
+            })
+        }
+    }
+}
+
+/// An image that EC2 launches fast goes once that is off.
+fn launches_fast(view: &View<'_>, owned: &Owned<'_>, step: &mut Step) -> Option<Kept> {
+    let goes_now =
+        matches!(step.action, Action::DeregisterImage { .. }) && step.waits_for.is_none();
+    if !goes_now {
+        return None;
+    }
+    match before_it_goes(view, owned) {
+        BeforeItGoes::Nothing => None,
+        BeforeItGoes::Disable => {
+            let id = owned.image.id.clone();
+            step.action = Action::DisableFastLaunch { id };
+            None
+        }
+        BeforeItGoes::Wait(waits_for) => Some(Kept {
+            waits_for,
+            finding: None,
+        }),
+        BeforeItGoes::Blocked(waits_for, mut finding) => {
+            finding.message = with_way_out(view, finding.message);
+            Some(Kept {
+                waits_for,
+                finding: Some(finding),
             })
         }
     }

@@ -151,7 +151,7 @@ fn is_of_sharing(step: &Step) -> bool {
 }
 
 /// The images that somebody may have been told of.
-fn once_published<'a, 'v>(view: &'v View<'a>) -> impl Iterator<Item = &'v Owned<'a>> {
+pub(super) fn once_published<'a, 'v>(view: &'v View<'a>) -> impl Iterator<Item = &'v Owned<'a>> {
     view.ours()
         .filter(|owned| owned.was_published() && owned.image.state == ImageState::Available)
 }
@@ -166,8 +166,8 @@ fn snapshots<'v>(view: &'v View<'_>, owned: &'v Owned<'_>) -> impl Iterator<Item
     ids.filter(is_ours).map(String::as_str)
 }
 
-/// Whether it is what users launch, so that others are let use it.
-fn may_be_shared(view: &View<'_>, owned: &Owned<'_>) -> bool {
+/// Whether it is what users launch, so that others are let use it and it is launched fast.
+pub(super) fn is_what_users_launch(view: &View<'_>, owned: &Owned<'_>) -> bool {
     let keeper = view.standing_in(owned.place);
     owned.is_published() && keeper.is_some_and(|keeper| keeper.image.id == owned.image.id)
 }
@@ -224,7 +224,7 @@ fn change(
 ) -> PermissionChange {
     let is_image = id == owned.image.id;
     let may = |grantee: &Grantee| is_image || grantee.is_account();
-    let mut change = sharing.change(seen, may, may_be_shared(view, owned));
+    let mut change = sharing.change(seen, may, is_what_users_launch(view, owned));
     // What is lent is taken back elsewhere, and nothing from whoever is copying it.
     let lent = lent_to(owned);
     change.remove.retain(|grantee| {
@@ -238,7 +238,7 @@ fn visibility(view: &View<'_>, sharing: &Sharing, owned: &Owned<'_>) -> Option<S
     let is_public = owned.image.attributes.public;
     let why = match (is_public, sharing.public) {
         (true, false) => Why::NoLongerIn(FIELD),
-        (false, true) if sharing.public_is_granted && may_be_shared(view, owned) => {
+        (false, true) if sharing.public_is_granted && is_what_users_launch(view, owned) => {
             Why::WantedBy(FIELD)
         }
         _ => return None,

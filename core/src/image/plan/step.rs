@@ -10,6 +10,7 @@ use crate::api::conditions::{self, Reason};
 use crate::image::attributes::AttributeChange;
 use crate::image::desired::Registration;
 use crate::image::encryption::Encryption;
+use crate::image::fast_launch::{FastLaunchSettings, FastLaunchState};
 use crate::image::identity::{Place, Reference, Revision};
 use crate::image::observed::Image;
 use crate::image::permissions::PermissionChange;
@@ -150,8 +151,10 @@ pub enum Action {
         no_reboot: bool,
         /// The devices whose volumes are left out.
         without_devices: Vec<String>,
-        /// The tags of image and snapshots alike.
+        /// The tags of the image.
         tags: BTreeMap<String, String>,
+        /// The tags of its snapshots.
+        snapshot_tags: BTreeMap<String, String>,
     },
     /// `RegisterImage` of snapshots, which stay the user's: only the image is tagged.
     RegisterImage {
@@ -178,8 +181,10 @@ pub enum Action {
         minutes: Option<i64>,
         /// The client token.
         token: String,
-        /// The tags of image and snapshots alike.
+        /// The tags of the image.
         tags: BTreeMap<String, String>,
+        /// The tags of its snapshots.
+        snapshot_tags: BTreeMap<String, String>,
     },
     /// `CreateTags` on an image or snapshot of somebody else's, which is the object's from then on.
     Adopt {
@@ -217,6 +222,18 @@ pub enum Action {
         id: String,
         /// Who may use it from now on, and who no longer.
         change: PermissionChange,
+    },
+    /// `EnableFastLaunch` of a Windows image.
+    EnableFastLaunch {
+        /// The image's id.
+        id: String,
+        /// How it is set.
+        settings: FastLaunchSettings,
+    },
+    /// `DisableFastLaunch`.
+    DisableFastLaunch {
+        /// The image's id.
+        id: String,
     },
     /// `PutParameter`: with tags it makes one, and without them it overwrites one that is ours, since the call takes not
     /// both at once.
@@ -292,6 +309,8 @@ impl Action {
                 "ModifySnapshotAttribute"
             }
             Self::ChangePermissions { .. } => "ModifyImageAttribute",
+            Self::EnableFastLaunch { .. } => "EnableFastLaunch",
+            Self::DisableFastLaunch { .. } => "DisableFastLaunch",
             Self::PutParameter { .. } => "PutParameter",
             Self::DeleteParameter { .. } => "DeleteParameter",
             Self::TagParameter { .. } => "AddTagsToResource",
@@ -311,6 +330,8 @@ impl Action {
             | Self::DeleteTags { id, .. }
             | Self::ModifyImage { id, .. }
             | Self::ChangePermissions { id, .. }
+            | Self::EnableFastLaunch { id, .. }
+            | Self::DisableFastLaunch { id }
             | Self::RestoreImage { id }
             | Self::RestoreSnapshot { id }
             | Self::CreateUsageReport { id, .. }
@@ -399,6 +420,7 @@ impl fmt::Display for Action {
             Self::DeleteTags { id, keys } => write!(f, " {id} {}", keys.join(" ")),
             Self::ModifyImage { id, change } => write!(f, " {id} {change}"),
             Self::ChangePermissions { id, change } => write!(f, " {id} {change}"),
+            Self::EnableFastLaunch { id, settings } => write!(f, " {id} {settings}"),
             Self::PutParameter { name, image, tags } => {
                 let how = if tags.is_empty() { " overwriting" } else { "" };
                 write!(f, " {name}={image}{how}")
@@ -408,7 +430,8 @@ impl fmt::Display for Action {
                 tags.iter()
                     .try_for_each(|(key, value)| write!(f, " {key}={value}"))
             }
-            Self::RestoreImage { id }
+            Self::DisableFastLaunch { id }
+            | Self::RestoreImage { id }
             | Self::RestoreSnapshot { id }
             | Self::CreateUsageReport { id, .. }
             | Self::DeregisterImage { id }
@@ -450,6 +473,8 @@ pub enum Why {
     MayBeThere,
     /// What was put there for a field of the spec is not in it any more.
     NoLongerIn(&'static str),
+    /// It is there, and a field of the spec says otherwise of the image as it is now.
+    NotAsFieldSays(&'static str),
     /// The region was taken out of the spec.
     RegionNoLongerWanted,
     /// Every wanted place stands, and no wanted place uses it.
@@ -509,6 +534,7 @@ impl fmt::Display for Why {
                 f.write_str("so that the parameter is found again, whatever happens")
             }
             Self::WantedBy(field) => write!(f, "wanted by {field}"),
+            Self::NotAsFieldSays(field) => write!(f, "not as {field} says"),
             Self::NoLongerIn(field) => write!(f, "no longer in {field}"),
             Self::RegionNoLongerWanted => f.write_str("the region is no longer in spec.regions"),
             Self::IntermediateNoLongerNeeded => f.write_str("every region stands and none uses it"),
@@ -596,6 +622,17 @@ pub enum WaitsFor {
     },
     /// EC2 says who else may use the image or snapshot.
     Permissions(String),
+    /// EC2 says whether the image launches fast.
+    FastLaunchRead(String),
+    /// EC2 ends a change of the fast launch of an image.
+    FastLaunch {
+        /// The image.
+        id: String,
+        /// How far it is.
+        state: FastLaunchState,
+        /// When it is looked again, where it changes by itself.
+        looks_again: Option<Timestamp>,
+    },
     /// Somebody takes the protection off an image.
     Protection(String),
     /// A protected image can be deregistered.
@@ -640,6 +677,7 @@ impl WaitsFor {
             | Self::ParameterGone { until }
             | Self::Cooldown { until, .. }
             | Self::Retry { until } => Some(*until),
+            Self::FastLaunch { looks_again, .. } => *looks_again,
             _ => None,
         }
     }
@@ -703,6 +741,10 @@ impl fmt::Display for WaitsFor {
             }
             Self::ParameterGone { until } => {
                 write!(f, "a parameter that may still appear, until {}", at(*until))
+            }
+            Self::FastLaunchRead(id) => write!(f, "EC2 to say whether {id} launches fast"),
+            Self::FastLaunch { id, state, .. } => {
+                write!(f, "the fast launch of {id}, which is {state}")
             }
             Self::Permissions(id) => write!(f, "EC2 to say who else may use {id}"),
             Self::Protection(id) => {

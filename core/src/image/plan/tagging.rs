@@ -1,46 +1,71 @@
 //! Tags that the spec says: kept as written, while the tags of others are left alone. Which keys Amity put there is
 //! noted beside them, so that only those are taken away again.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::step::{Action, Plan, Step, Why};
 use super::view::View;
+use crate::image::desired::Desired;
 use crate::image::identity::{Place, TagKeys, is_sealed_snapshot, tag};
 use crate::image::observed::ImageState;
 use crate::image::tags::Tags;
 
-/// Tags of one field of the spec.
+/// Tags of one field of the spec, or of several of which one goes before the other.
 pub(crate) struct Field<'a> {
-    /// The field.
+    /// The field, as the user reads it.
     pub name: &'static str,
     /// What it says.
-    pub tags: &'a BTreeMap<String, String>,
+    pub tags: Cow<'a, BTreeMap<String, String>>,
     /// The tag that notes the keys.
     pub note: &'static str,
 }
 
 impl<'a> Field<'a> {
-    /// `spec.tags`, on images and snapshots, from birth.
-    pub fn tags(tags: &'a BTreeMap<String, String>) -> Self {
+    /// `spec.tags` and those of the region, on images, from birth.
+    pub fn image_tags(desired: &'a Desired, place: &Place) -> Self {
+        let name = if desired.region_tags.contains_key(place) {
+            "spec.tags with those of the region"
+        } else {
+            "spec.tags"
+        };
         Self {
-            name: "spec.tags",
-            tags,
+            name,
+            tags: desired.image_tags(place),
             note: tag::TAG_KEYS,
         }
     }
 
+    /// The same with `spec.snapshotTags`, on snapshots.
+    pub fn snapshot_tags(desired: &'a Desired, place: &Place) -> Self {
+        let of_image = Self::image_tags(desired, place);
+        if desired.snapshot_tags.is_empty() {
+            return of_image;
+        }
+        let name = if desired.region_tags.contains_key(place) {
+            "spec.tags with spec.snapshotTags and those of the region"
+        } else {
+            "spec.tags with spec.snapshotTags"
+        };
+        Self {
+            name,
+            tags: desired.snapshot_tags(place),
+            ..of_image
+        }
+    }
+
     /// `spec.publish.tags`, on published images.
-    pub fn publish_tags(tags: &'a BTreeMap<String, String>) -> Self {
+    pub fn publish_tags(desired: &'a Desired) -> Self {
         Self {
             name: "spec.publish.tags",
-            tags,
+            tags: Cow::Borrowed(&desired.publish_tags),
             note: tag::PUBLISH_TAG_KEYS,
         }
     }
 
     /// The tags as they are put on an image or snapshot, with the note of which keys they are.
     pub fn with_note(&self) -> BTreeMap<String, String> {
-        let mut noted = self.tags.clone();
+        let mut noted = BTreeMap::clone(&self.tags);
         if !self.tags.is_empty() {
             noted.insert(self.note.to_owned(), TagKeys::of(self.tags.keys()).value());
         }
@@ -94,27 +119,29 @@ impl<'a> Field<'a> {
     }
 }
 
-/// Brings the tags of the standing images and of their snapshots into line with `spec.tags`.
+/// Brings the tags of the standing images and of their snapshots into line with `spec.tags`, the tags of their regions and
+/// `spec.snapshotTags`.
 pub(crate) fn tag(view: &View<'_>, plan: &mut Plan) {
-    let tags = Field::tags(&view.desired.tags);
-    let publish_tags = Field::publish_tags(&view.desired.publish_tags);
+    let publish_tags = Field::publish_tags(view.desired);
     let standing = view
         .desired
         .places
         .iter()
         .filter_map(|place| view.standing_in(place));
     for owned in standing.filter(|owned| owned.image.state == ImageState::Available) {
-        let mut bring_into_line = |id: &str, has: &Tags| {
+        let mut bring_into_line = |tags: &Field<'_>, id: &str, has: &Tags| {
             let step = tags.bring_into_line(owned.place, id, has, &publish_tags);
             plan.steps.extend(step);
         };
-        bring_into_line(&owned.image.id, &owned.image.tags);
+        let of_image = Field::image_tags(view.desired, owned.place);
+        bring_into_line(&of_image, &owned.image.id, &owned.image.tags);
+        let of_snapshots = Field::snapshot_tags(view.desired, owned.place);
         for id in &owned.image.snapshots {
             if let Some(snapshot) = view
                 .snapshot(owned.place, id)
                 .filter(|one| is_sealed_snapshot(one, &view.desired.identity))
             {
-                bring_into_line(id, &snapshot.tags);
+                bring_into_line(&of_snapshots, id, &snapshot.tags);
             }
         }
     }

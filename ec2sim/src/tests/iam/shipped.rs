@@ -1,6 +1,7 @@
 //! The policies in `deploy/iam`: that they can be evaluated, and what they keep.
 
 use super::*;
+use crate::state::Platform;
 
 const CONTROLLER: &str = include_str!("../../../../deploy/iam/controller.json");
 const SPOKE: &str = include_str!("../../../../deploy/iam/spoke.json");
@@ -54,6 +55,11 @@ fn create(ec2: &mut Ec2, action: &str, parameters: &[(&str, &str)]) -> String {
 #[test]
 fn a_life_of_an_image_uses_all_of_the_controllers_policy() {
     let mut ec2 = as_controller();
+    let region = ec2.world.regions_mut().get_mut("us-east-1");
+    let instance = region.and_then(|region| region.instances.get_mut(INSTANCE));
+    let machine = &mut instance.expect("the instance").machine;
+    machine.platform = Platform::Windows;
+    machine.billed_as = Some(Platform::Windows);
     let both = born(&["image", "snapshot"], OWNER.0, OWNER.1);
     let one = born(&["image"], OWNER.0, OWNER.1);
     let capture = with(&[("InstanceId", INSTANCE), ("Name", "one")], &both);
@@ -79,6 +85,11 @@ fn a_life_of_an_image_uses_all_of_the_controllers_policy() {
     ec2.ok("DisableImageDeprecation", &[id]);
     ec2.ok("EnableImageDeregistrationProtection", &[id]);
     ec2.ok("DisableImageDeregistrationProtection", &[id]);
+    ec2.ok("EnableFastLaunch", &[id]);
+    ec2.wait(1);
+    ec2.ok("DescribeFastLaunchImages", &[]);
+    ec2.ok("DisableFastLaunch", &[id]);
+    ec2.wait(1);
     ec2.ok(
         "DescribeImageAttribute",
         &[id, ("Attribute", "launchPermission")],

@@ -25,8 +25,9 @@ codes! {
     "TransactionInProgressException" Throttled [ANY] "The same.", FEWER;
 
     // Limits on what may be under way at once.
-    "ResourceLimitExceeded" Busy [CopyImage CreateImage]
-        "Too much is under way, such as more than 20 snapshot copies or 300 image copies into the region.",
+    "ResourceLimitExceeded" Busy [CopyImage CreateImage EnableFastLaunch]
+        "Too much is under way, such as more than 20 snapshot copies or 300 image copies into the region, or 40 launches at a \
+         time for fast launch.",
         "it is tried again by itself; if others copy into {region} too, leave them room with --copy-slots, or ask AWS for a \
          higher quota";
     "ConcurrentSnapshotLimitExceeded" Busy [CreateImage CopyImage]

@@ -82,6 +82,7 @@ fn copy() -> Action {
         minutes: None,
         token: "t".into(),
         tags: tags(),
+        snapshot_tags: tags(),
     }
 }
 
@@ -93,6 +94,7 @@ fn capture() -> Action {
         no_reboot: true,
         without_devices: Vec::new(),
         tags: tags(),
+        snapshot_tags: tags(),
     }
 }
 
