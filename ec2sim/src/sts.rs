@@ -1,13 +1,16 @@
 //! AWS Security Token Service: `GetCallerIdentity` and `AssumeRole` (STS API reference).
 //!
 //! `GetCallerIdentity` needs no permission, and credentials work in all regions that their
-//! account has enabled.
+//! account has enabled. Session tags are those of the call: roles have none here, and none is
+//! transitive.
+
+use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
 use crate::chance::after;
 use crate::error::ApiError;
-use crate::state::{Principal, Role};
+use crate::state::{Principal, Role, Tags};
 use crate::wire::parameters::Parameters;
 use crate::wire::request::{Caller, Request};
 use crate::wire::response::Reply;
@@ -15,6 +18,12 @@ use crate::world::World;
 
 /// Sessions that ended this long ago are forgotten: their keys are then unknown, not expired.
 const EXPIRED_SESSIONS_KEPT_SECONDS: u64 = 24 * 3600;
+
+/// How many tags a session may have, and how long their keys and values may be (STS API reference:
+/// `AssumeRole`, `Tag`).
+const MOST_SESSION_TAGS: usize = 50;
+const LONGEST_KEY: usize = 128;
+const LONGEST_VALUE: usize = 256;
 
 impl World {
     pub(crate) fn call_sts(
@@ -83,6 +92,7 @@ impl World {
         let session_name = parameters.required("RoleSessionName")?;
         let external_id = parameters.text("ExternalId");
         let seconds = parameters.number("DurationSeconds")?.unwrap_or(3600);
+        let tags = session_tags(&mut parameters)?;
         parameters.not_modelled(&[
             "Policy",
             "PolicyArns",
@@ -101,9 +111,9 @@ impl World {
                 "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining",
             ));
         }
-        let denied = || {
+        let denied = |action: &str| {
             let message = format!(
-                "User: {} is not authorized to perform: sts:AssumeRole on resource: {arn}",
+                "User: {} is not authorized to perform: {action} on resource: {arn}",
                 principal.arn
             );
             ApiError::new("AccessDenied", message).with_status(403)
@@ -118,7 +128,12 @@ impl World {
             let external_id_fits = role.external_id.is_none() || role.external_id == external_id;
             role.trusts.contains(&principal.account) && external_id_fits
         };
-        role.filter(trusted).ok_or_else(denied)?;
+        let role = role
+            .filter(trusted)
+            .ok_or_else(|| denied("sts:AssumeRole"))?;
+        if !tags.is_empty() && !role.allows_session_tags {
+            return Err(denied("sts:TagSession"));
+        }
 
         let session = format!("arn:aws:sts::{account}:assumed-role/{name}/{session_name}");
         let user_id = format!("{}:{session_name}", role_id(&arn));
@@ -131,6 +146,7 @@ impl World {
             arn: session.clone(),
             user_id: user_id.clone(),
             session: Some((token.clone(), expires)),
+            tags,
         };
         self.principals.insert(key.clone(), principal);
         Ok(Reply::of(|xml| {
@@ -161,6 +177,51 @@ impl World {
 
 fn validation(message: &str) -> ApiError {
     ApiError::new("ValidationError", message)
+}
+
+/// The session tags of a request. Keys that differ in case only are the same key (IAM user guide,
+/// `id_session-tags`).
+fn session_tags(parameters: &mut Parameters) -> Result<Tags, ApiError> {
+    let mut tags = Tags::new();
+    let mut keys = BTreeSet::new();
+    for mut tag in parameters.structures("Tags.member") {
+        let key = tag.required("Key")?;
+        let value = tag.text("Value").unwrap_or_default();
+        tag.finish()?;
+        check_tag("key", &key, LONGEST_KEY)?;
+        check_tag("value", &value, LONGEST_VALUE)?;
+        if key.to_lowercase().starts_with("aws:") {
+            return Err(validation(&format!(
+                "The tag key {key} begins with aws:, which is reserved"
+            )));
+        }
+        if !keys.insert(key.to_lowercase()) {
+            return Err(validation(
+                "Duplicate tag keys found. Please note that Tag keys are case insensitive.",
+            ));
+        }
+        tags.insert(key, value);
+    }
+    if tags.len() > MOST_SESSION_TAGS {
+        return Err(validation(&format!(
+            "1 validation error detected: Value at 'tags' failed to satisfy constraint: Member must have length less \
+             than or equal to {MOST_SESSION_TAGS}"
+        )));
+    }
+    Ok(tags)
+}
+
+/// The pattern is that of the reference: letters, digits, separators and `_.:/=+-@`.
+fn check_tag(part: &str, text: &str, longest: usize) -> Result<(), ApiError> {
+    let allowed = |c: char| c.is_alphanumeric() || c == ' ' || "_.:/=+-@".contains(c);
+    if text.chars().count() > longest || !text.chars().all(allowed) {
+        return Err(validation(&format!(
+            "1 validation error detected: Value '{text}' at 'tags.member.{part}' failed to satisfy constraint: Member \
+             must have length less than or equal to {longest} and satisfy regular expression pattern: \
+             [\\p{{L}}\\p{{Z}}\\p{{N}}_.:/=+\\-@]*"
+        )));
+    }
+    Ok(())
 }
 
 fn check_session(name: &str, seconds: u32) -> Result<(), ApiError> {

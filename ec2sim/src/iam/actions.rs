@@ -157,7 +157,7 @@ pub(super) fn check_pattern(pattern: &str) -> Result<(), String> {
     let mut all = of_ec2
         .chain(of_ssm)
         .chain(read.map(|action| (*action).to_owned()))
-        .chain(["sts:AssumeRole".to_owned()]);
+        .chain(["sts:AssumeRole", "sts:TagSession"].map(str::to_owned));
     if all.any(|action| fits_action(pattern, &action)) {
         Ok(())
     } else {

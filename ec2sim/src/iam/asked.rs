@@ -28,7 +28,8 @@ pub(super) fn checks(
     let common = Context::default()
         .with("aws:PrincipalArn", identity_arn(principal))
         .with("aws:PrincipalAccount", &principal.account)
-        .with("aws:RequestedRegion", &caller.region);
+        .with("aws:RequestedRegion", &caller.region)
+        .with_principal_tags(&principal.tags);
     let asked = Asked {
         world,
         account: &principal.account,
@@ -124,7 +125,7 @@ impl Asked<'_> {
         Ok(checks)
     }
 
-    /// `GetCallerIdentity` needs no permission.
+    /// `GetCallerIdentity` needs no permission, and tags need one of their own.
     fn of_sts(&self) -> Vec<Check> {
         let mut parameters = self.parameters();
         let Some(arn) = parameters.text("RoleArn") else {
@@ -133,14 +134,20 @@ impl Asked<'_> {
         if self.request.action != "AssumeRole" {
             return Vec::new();
         }
-        let mut context = self.common.clone();
+        let tags = tags_of(&mut parameters, "Tags.member");
+        let tagging = self.common.clone().with_request_tags(&tags);
+        let mut context = tagging.clone();
         for (key, name) in [
             ("sts:ExternalId", "ExternalId"),
             ("sts:RoleSessionName", "RoleSessionName"),
         ] {
             context = context.with_all(key, parameters.text(name));
         }
-        vec![Check::of("sts:AssumeRole", &arn, context)]
+        let mut checks = vec![Check::of("sts:AssumeRole", &arn, context)];
+        if !tags.is_empty() {
+            checks.push(Check::of("sts:TagSession", &arn, tagging));
+        }
+        checks
     }
 
     fn named(&self, parameter: &str, checks: &mut Vec<Check>) {

@@ -1,8 +1,13 @@
 //! Conditions: an operator, a key, and the values that the policy names (IAM user guide:
 //! `reference_policies_elements_condition_operators`, `reference_policies_condition-single-vs-multi-valued-context-keys`).
 
+use std::borrow::Cow;
+
 use super::context::{Context, has_many};
 use super::pattern::{fits, fits_arn};
+
+/// What a policy variable begins with that is evaluated here: one tag of the session that calls.
+const VARIABLE: &str = "${aws:PrincipalTag/";
 
 /// One key of a condition block.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -69,8 +74,15 @@ impl Condition {
         if values.is_empty() {
             return Err(format!("the condition on {key} names no value"));
         }
-        if let Some(value) = values.iter().find(|value| value.contains("${")) {
-            return Err(format!("policy variables are not evaluated here: {value}"));
+        let is_evaluated = |value: &&String| {
+            let is_principal_tag = value.starts_with(VARIABLE) && value.matches("${").count() == 1;
+            is_principal_tag && value.contains('}') && !negated && set.is_none()
+        };
+        let mut variables = values.iter().filter(|value| value.contains("${"));
+        if let Some(value) = variables.find(|value| !is_evaluated(value)) {
+            return Err(format!(
+                "of policy variables only {VARIABLE}…}} at the beginning of a value is evaluated here: {value}"
+            ));
         }
         let is_bool = |value: &String| matches!(value.as_str(), "true" | "false");
         if matches!(test, Test::Bool | Test::Null) && !values.iter().all(is_bool) {
@@ -103,8 +115,8 @@ impl Condition {
             (None, Some(Set::All)) => true,
             (None, Some(Set::Any)) => false,
             (None, None) => self.negated,
-            (Some(found), Some(Set::All)) => found.iter().all(|value| self.accepts(value)),
-            (Some(found), _) => found.iter().any(|value| self.accepts(value)),
+            (Some(found), Some(Set::All)) => found.iter().all(|value| self.accepts(context, value)),
+            (Some(found), _) => found.iter().any(|value| self.accepts(context, value)),
         }
     }
 
@@ -124,16 +136,23 @@ impl Condition {
             Test::Null => **wanted == absent,
             // All of them were looked for, and none was there.
             _ if self.negated => !found.is_empty(),
-            _ => found.iter().any(|value| self.matches(wanted, value)),
+            _ => found
+                .iter()
+                .any(|value| self.matches(context, wanted, value)),
         })
     }
 
-    fn accepts(&self, value: &str) -> bool {
-        let named = self.values.iter().any(|wanted| self.matches(wanted, value));
+    fn accepts(&self, context: &Context, value: &str) -> bool {
+        let mut values = self.values.iter();
+        let named = values.any(|wanted| self.matches(context, wanted, value));
         named != self.negated
     }
 
-    fn matches(&self, wanted: &str, value: &str) -> bool {
+    fn matches(&self, context: &Context, wanted: &str, value: &str) -> bool {
+        let Some(wanted) = filled_in(wanted, context) else {
+            return false;
+        };
+        let wanted = wanted.as_ref();
         match self.test {
             Test::Equals => wanted == value,
             Test::Like => fits(wanted, value),
@@ -142,4 +161,18 @@ impl Condition {
             Test::Null => false,
         }
     }
+}
+
+/// A value with what its variable stands for; none where the call has no such tag: then nothing fits it (IAM user
+/// guide, `reference_policies_variables`). What stands for it is no pattern.
+fn filled_in<'a>(value: &'a str, context: &Context) -> Option<Cow<'a, str>> {
+    let Some((variable, rest)) = value
+        .starts_with(VARIABLE)
+        .then(|| value.split_once('}'))
+        .flatten()
+    else {
+        return Some(Cow::Borrowed(value));
+    };
+    let tag = context.get(variable.strip_prefix("${")?)?.first()?;
+    (!tag.contains(['*', '?'])).then(|| Cow::Owned(format!("{tag}{rest}")))
 }

@@ -36,6 +36,14 @@ impl Context {
         self
     }
 
+    /// The tags of the session that calls.
+    pub(super) fn with_principal_tags(mut self, tags: &Tags) -> Self {
+        for (key, value) in tags {
+            self = self.with(&format!("aws:PrincipalTag/{key}"), value);
+        }
+        self
+    }
+
     /// The tags that a request gives.
     pub(super) fn with_request_tags(mut self, tags: &Tags) -> Self {
         for (key, value) in tags {
@@ -63,7 +71,12 @@ const SINGLE: [&str; 12] = [
 /// Keys with any number of values, which need `ForAllValues:` or `ForAnyValue:`.
 const MANY: [&str; 2] = ["aws:CalledVia", "aws:TagKeys"];
 /// Keys that go on with the key of a tag.
-const OF_TAGS: [&str; 3] = ["aws:RequestTag/", "aws:ResourceTag/", "ec2:ResourceTag/"];
+const OF_TAGS: [&str; 4] = [
+    "aws:PrincipalTag/",
+    "aws:RequestTag/",
+    "aws:ResourceTag/",
+    "ec2:ResourceTag/",
+];
 
 /// Whether a key may have several values; none: no call has it.
 pub(super) fn has_many(key: &str) -> Option<bool> {

@@ -64,6 +64,9 @@ pub struct Role {
     /// What the caller must give as `ExternalId`.
     #[serde(default)]
     pub external_id: Option<String>,
+    /// Whether they may tag the session, too: its trust policy allows `sts:TagSession`.
+    #[serde(default)]
+    pub allows_session_tags: bool,
 }
 
 /// The settings of an account in a region.
@@ -95,6 +98,8 @@ pub(crate) struct Principal {
     pub user_id: String,
     /// Temporary credentials: their token and their end.
     pub session: Option<(String, Timestamp)>,
+    /// The tags of the session.
+    pub tags: Tags,
 }
 
 /// What a region holds, of all accounts.

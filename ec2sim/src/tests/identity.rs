@@ -84,6 +84,64 @@ fn a_role_is_not_assumed_otherwise() {
 }
 
 #[test]
+fn a_session_is_tagged_where_the_role_lets_it() {
+    let tag = [
+        ("Tags.member.1.Key", "amity.dev/namespace"),
+        ("Tags.member.1.Value", "images"),
+    ];
+    let tagged = [&ROLE[..], &tag].concat();
+    let mut ec2 = sts();
+    ec2.ok("AssumeRole", &tagged);
+    let account = ec2.world.account_mut("444455556666").expect("it is there");
+    let role = account.roles.get_mut("amity").expect("it is there");
+    role.allows_session_tags = false;
+    let (code, message) = ec2.refused("AssumeRole", &tagged);
+    assert_eq!(code, "AccessDenied");
+    assert_eq!(
+        message,
+        "User: arn:aws:iam::111122223333:user/ec2sim is not authorized to perform: sts:TagSession on resource: \
+         arn:aws:iam::444455556666:role/amity"
+    );
+    ec2.ok("AssumeRole", &ROLE);
+}
+
+#[test]
+fn the_tags_of_a_session_are_within_their_limits() {
+    let with = |tags: &[(&str, &str)]| {
+        let numbered = tags.iter().enumerate().flat_map(|(number, (key, value))| {
+            let name = |part| format!("Tags.member.{}.{part}", number + 1);
+            [
+                (name("Key"), (*key).to_owned()),
+                (name("Value"), (*value).to_owned()),
+            ]
+        });
+        let tags: Vec<(String, String)> = numbered.collect();
+        let tags = tags
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()));
+        let all: Vec<_> = ROLE.into_iter().chain(tags).collect();
+        sts().call("AssumeRole", &all).error
+    };
+    assert_eq!(with(&[("Team", ""), ("größe", "7 GB_.:/=+-@")]), None);
+    let (key, value) = ("k".repeat(128), "v".repeat(256));
+    assert_eq!(with(&[(&key, &value)]), None);
+    let many: Vec<String> = (0..51).map(|number| format!("k{number}")).collect();
+    let many: Vec<_> = many.iter().map(|key| (key.as_str(), "v")).collect();
+    assert_eq!(with(&many[..50]), None);
+    for refused in [
+        &many[..],
+        &[("team", "a"), ("Team", "b")],
+        &[("aws:team", "a")],
+        &[("team", "a*")],
+        &[("te{am", "a")],
+        &[(&"k".repeat(129), "v")],
+        &[("k", &"v".repeat(257))],
+    ] {
+        assert_eq!(with(refused).as_deref(), Some("ValidationError"));
+    }
+}
+
+#[test]
 fn temporary_credentials_need_their_token_and_end() {
     let mut ec2 = sts();
     let body = ec2.ok("AssumeRole", &ROLE);

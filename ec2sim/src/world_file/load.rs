@@ -73,6 +73,7 @@ impl World {
                 arn: format!("arn:aws:iam::{id}:user/{user}"),
                 user_id: format!("AIDA{:016X}0", crate::chance::digest(&key)),
                 session: None,
+                tags: Tags::new(),
             };
             if self.principals.insert(key.clone(), principal).is_some() {
                 return Err(wrong(&key, "this access key belongs to two accounts"));

@@ -17,7 +17,9 @@ use crate::api::conditions;
 use crate::image::desired::Source;
 use crate::image::encryption::VARIANT_SOURCE;
 use crate::image::identity::{Foreign, Place, Reference, Revision, Standing, tag};
-use crate::image::observed::{ImageState, Known, Snapshot, SourceImage, SourceView};
+use crate::image::observed::{
+    Asked, ImageState, Known, Refusal, Snapshot, SourceImage, SourceView,
+};
 
 /// How many copies to one place may fail before somebody has to look. What vanishes does not count: a region
 /// that was taken out and put in again leaves used tokens behind.
@@ -106,23 +108,39 @@ fn copy_into_account(
     }
 }
 
-/// The place of an account that is filled from another account, of those that lack an image: one whose copies can serve
-/// all others, if there is one.
+/// The place of an account that is filled from another account, of those that lack an image: one to which a copy goes by
+/// itself and whose copies can serve all others, as far as there is one.
 fn entry<'a>(view: &View<'a>, account: &str) -> Option<&'a Place> {
     let desired = view.desired;
-    let mut lacking: Vec<_> = desired
+    let places = desired
         .places
         .iter()
-        .filter(|place| place.account == account && view.known(place).is_some())
-        .filter(|place| view.keeper(place).is_none())
-        .collect();
-    lacking.sort_by_key(|place| {
+        .filter(|place| place.account == account);
+    let lacking = places
+        .filter_map(|place| Some((place, view.known(place)?)))
+        .filter(|(place, _)| view.keeper(place).is_none());
+    let entry = lacking.min_by_key(|(place, known)| {
         (
+            hopelessness(view, place, known),
             desired.variant(place) != VARIANT_SOURCE,
             place.region != desired.source.region(),
         )
     });
-    lacking.first().copied()
+    entry.map(|(place, _)| place)
+}
+
+/// How much has to be done by somebody before an image is copied to a place: the least is the nearest. What EC2 refuses
+/// is asked again now and then; what failed too often, or may not be made, is not. What is only throttled passes.
+fn hopelessness(view: &View<'_>, place: &Place, known: &Known) -> u8 {
+    let mut refusals = view.observed.refusals.iter();
+    let is_refused = |(asked, refusal): (&Asked, &Refusal)| {
+        asked.place == *place && asked.action == "CopyImage" && refusal.reason.stalls()
+    };
+    if attempt(view, place, known).is_err() || sharing::preflight(view, place).is_err() {
+        2
+    } else {
+        u8::from(refusals.any(is_refused))
+    }
 }
 
 /// What a copy is made from, and what has to happen before it can be.

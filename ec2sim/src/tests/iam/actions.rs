@@ -389,6 +389,34 @@ fn a_role_is_assumed_by_who_may() {
 }
 
 #[test]
+fn a_session_is_tagged_by_who_may() {
+    let role = [
+        ("RoleArn", ROLE),
+        ("RoleSessionName", "test"),
+        ("ExternalId", "amity-example"),
+        ("Tags.member.1.Key", "team"),
+        ("Tags.member.1.Value", "web"),
+    ];
+    let both = [
+        format!("sts:AssumeRole {ROLE}"),
+        format!("sts:TagSession {ROLE}"),
+    ];
+    let asked = asked(&mut Ec2::calm(), Service::Sts, "AssumeRole", &role);
+    assert_eq!(asked, both);
+    let assume = allow("sts:AssumeRole", &json!({}));
+    for (team, allowed) in [("web", true), ("base", false)] {
+        let condition = json!({
+            "StringEquals": {"aws:RequestTag/team": team},
+            "ForAllValues:StringEquals": {"aws:TagKeys": "team"},
+        });
+        let mut ec2 = under(&json!([assume, allow("sts:TagSession", &condition)]));
+        ec2.caller.service = Service::Sts;
+        assert_eq!(ec2.call("AssumeRole", &role).error.is_none(), allowed);
+        ec2.ok("AssumeRole", &role[..3]);
+    }
+}
+
+#[test]
 fn an_action_that_iam_is_not_asked_about_is_refused_to_who_has_policies() {
     let mut ec2 = under(&allow("ec2:*", &json!({})));
     assert_eq!(ec2.code("DescribeVpcs", &[]), "UnsupportedOperation");

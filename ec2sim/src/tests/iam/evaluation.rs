@@ -169,6 +169,69 @@ fn a_session_has_the_policies_of_its_role() {
     assert_eq!(principal, ROLE);
 }
 
+/// Somebody in a session of the role with a tag `team`.
+fn in_a_team(ec2: &mut Ec2, team: &str) {
+    ec2.caller = Caller {
+        service: Service::Sts,
+        ..Caller::ec2(HOME, "us-east-1")
+    };
+    let role = [
+        ("RoleArn", ROLE),
+        ("RoleSessionName", "test"),
+        ("ExternalId", "amity-example"),
+        ("Tags.member.1.Key", "team"),
+        ("Tags.member.1.Value", team),
+    ];
+    let body = ec2.ok("AssumeRole", &role);
+    ec2.caller = Caller {
+        access_key_id: text(&body, "AccessKeyId"),
+        session_token: text(&body, "SessionToken"),
+        ..Caller::ec2(HOME, "us-east-1")
+    };
+}
+
+#[test]
+fn a_session_is_known_by_its_tags() {
+    let mut ec2 = Ec2::calm();
+    let web = json!({"StringEquals": {"aws:PrincipalTag/team": "web"}});
+    restrict(&mut ec2, ROLE, &allow("ec2:DescribeRegions", &web));
+    in_a_team(&mut ec2, "web");
+    assert!(may(&mut ec2, "DescribeRegions", &[]));
+    in_a_team(&mut ec2, "base");
+    assert!(!may(&mut ec2, "DescribeRegions", &[]));
+}
+
+#[test]
+fn a_resource_is_compared_with_a_tag_of_the_session() {
+    let mut ec2 = Ec2::calm();
+    let of_the_team =
+        json!({"StringLike": {"aws:ResourceTag/object": "${aws:PrincipalTag/team}/*"}});
+    let tags = json!([
+        allow("ec2:CreateTags", &json!({})),
+        allow("ec2:DeregisterImage", &of_the_team)
+    ]);
+    restrict(&mut ec2, ROLE, &tags);
+    in_a_team(&mut ec2, "web");
+    let tag = [
+        ("ResourceId.1", SHARED),
+        ("Tag.1.Key", "object"),
+        ("Tag.1.Value", "web/one"),
+    ];
+    ec2.ok("CreateTags", &tag);
+    let image = [("ImageId", SHARED)];
+    assert!(may(&mut ec2, "DeregisterImage", &image));
+    for other in ["base", "we"] {
+        in_a_team(&mut ec2, other);
+        assert!(!may(&mut ec2, "DeregisterImage", &image), "{other}");
+    }
+    restrict(&mut ec2, PARTNER, &tags);
+    ec2.as_key(PARTNER);
+    assert!(
+        !may(&mut ec2, "DeregisterImage", &image),
+        "who has no such tag"
+    );
+}
+
 #[test]
 fn a_service_control_policy_denies_whoever_is_in_the_account() {
     let mut ec2 = Ec2::calm();

@@ -147,6 +147,8 @@ fn a_life_of_an_image_uses_all_of_the_controllers_policy() {
         ("RoleArn", ROLE),
         ("RoleSessionName", "test"),
         ("ExternalId", "amity-example"),
+        ("Tags.member.1.Key", "amity.dev/namespace"),
+        ("Tags.member.1.Value", "images"),
     ];
     ec2.ok("AssumeRole", &role);
     let ledger = ec2.world.policy_ledger();
