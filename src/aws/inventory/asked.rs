@@ -90,18 +90,11 @@ impl Inventory {
         images: &BTreeSet<(Place, String)>,
         object: &str,
     ) -> BTreeMap<(Place, String), AdoptionView> {
-        let unknown = images
-            .iter()
-            .filter(|key| self.known_adoption(key, object).is_none());
-        let questions = unknown.map(|(place, id)| {
-            let question = Question::Adoption(place.clone(), id.clone());
-            self.asked.wait_a_moment(question, object)
-        });
-        futures::future::join_all(questions).await;
-        images
-            .iter()
-            .filter_map(|key| Some((key.clone(), self.known_adoption(key, object)?)))
-            .collect()
+        let known = |image: &_| self.known_adoption(image, object);
+        let unknown = images.iter().filter(|image| known(image).is_none());
+        let questions = unknown.map(|(place, id)| Question::Adoption(place.clone(), id.clone()));
+        self.asked.all_in_a_moment(questions, object).await;
+        told(images, known)
     }
 
     /// The lost images that the Recycle Bin keeps, as far as EC2 tells within a moment; the object is woken by the rest.
@@ -112,19 +105,17 @@ impl Inventory {
     ) -> BTreeMap<(Place, String), Vec<String>> {
         let unknown = lost
             .iter()
-            .filter(|(key, _)| self.known_in_recycle_bin(key).is_none());
+            .filter(|(image, _)| self.known_in_recycle_bin(image).is_none());
         let questions = unknown.map(|((place, id), snapshots)| {
-            let question = Question::RecycleBin(place.clone(), id.clone(), snapshots.clone());
-            self.asked.wait_a_moment(question, object)
+            Question::RecycleBin(place.clone(), id.clone(), snapshots.clone())
         });
-        futures::future::join_all(questions).await;
-        let kept = lost
-            .keys()
-            .filter_map(|key| match self.known_in_recycle_bin(key)? {
-                Binned::Image(snapshots) => Some((key.clone(), snapshots)),
+        self.asked.all_in_a_moment(questions, object).await;
+        told(lost.keys(), |image| {
+            match self.known_in_recycle_bin(image)? {
+                Binned::Image(snapshots) => Some(snapshots),
                 Binned::Nothing => None,
-            });
-        kept.collect()
+            }
+        })
     }
 
     /// How copies to these places are encrypted by default, as far as EC2 tells within a moment; the object is woken by the
@@ -134,18 +125,11 @@ impl Inventory {
         places: &BTreeSet<Place>,
         object: &str,
     ) -> BTreeMap<Place, EbsDefaults> {
-        let unknown = places
-            .iter()
-            .filter(|place| self.known_ebs_defaults(place, object).is_none());
-        let questions = unknown.map(|place| {
-            let question = Question::EbsDefaults(place.clone());
-            self.asked.wait_a_moment(question, object)
-        });
-        futures::future::join_all(questions).await;
-        places
-            .iter()
-            .filter_map(|place| Some((place.clone(), self.known_ebs_defaults(place, object)?)))
-            .collect()
+        let known = |place: &_| self.known_ebs_defaults(place, object);
+        let unknown = places.iter().filter(|place| known(place).is_none());
+        let questions = unknown.map(|place| Question::EbsDefaults(place.clone()));
+        self.asked.all_in_a_moment(questions, object).await;
+        told(places, known)
     }
 
     /// Who uses these images, as far as EC2 tells within a moment; the object is woken by the rest. A place that
@@ -155,24 +139,16 @@ impl Inventory {
         images: &BTreeSet<(Place, String)>,
         object: &str,
     ) -> BTreeMap<(Place, String), Usage> {
+        let known = |(place, id): &(Place, String)| self.known_usage(place, id, object);
         let mut unknown: BTreeMap<&Place, Vec<String>> = BTreeMap::new();
-        for (place, id) in images {
-            if self.known_usage(place, id, object).is_none() {
-                unknown.entry(place).or_default().push(id.clone());
-            }
+        for (place, id) in images.iter().filter(|image| known(image).is_none()) {
+            unknown.entry(place).or_default().push(id.clone());
         }
         let questions = unknown
             .into_iter()
             .map(|(place, ids)| Question::Usage(place.clone(), ids));
-        futures::future::join_all(
-            questions.map(|question| self.asked.wait_a_moment(question, object)),
-        )
-        .await;
-        let known = images.iter().filter_map(|(place, id)| {
-            let usage = self.known_usage(place, id, object)?;
-            Some(((place.clone(), id.clone()), usage))
-        });
-        known.collect()
+        self.asked.all_in_a_moment(questions, object).await;
+        told(images, known)
     }
 
     /// Which other accounts use these images, as far as EC2 tells within a moment; the object is woken by the rest.
@@ -181,18 +157,11 @@ impl Inventory {
         images: &BTreeSet<(Place, String)>,
         object: &str,
     ) -> BTreeMap<(Place, String), UsageReport> {
-        let unknown = images
-            .iter()
-            .filter(|image| self.known_usage_report(image, object).is_none());
-        let questions = unknown.map(|(place, id)| {
-            let question = Question::UsageReport(place.clone(), id.clone());
-            self.asked.wait_a_moment(question, object)
-        });
-        futures::future::join_all(questions).await;
-        images
-            .iter()
-            .filter_map(|image| Some((image.clone(), self.known_usage_report(image, object)?)))
-            .collect()
+        let known = |image: &_| self.known_usage_report(image, object);
+        let unknown = images.iter().filter(|image| known(image).is_none());
+        let questions = unknown.map(|(place, id)| Question::UsageReport(place.clone(), id.clone()));
+        self.asked.all_in_a_moment(questions, object).await;
+        told(images, known)
     }
 
     /// Who else may use these images and snapshots, as far as it is their turn and EC2 tells within a moment; the object
@@ -205,15 +174,12 @@ impl Inventory {
         let unknown = permissions
             .iter()
             .filter(|(key, when)| !self.knows_permissions(key, **when, object));
-        let questions = unknown.map(|((place, id), _)| {
-            let question = Question::Permissions(place.clone(), id.clone());
-            self.asked.wait_a_moment(question, object)
-        });
-        futures::future::join_all(questions).await;
-        permissions
-            .keys()
-            .filter_map(|key| Some((key.clone(), self.known_permissions(key, object)?)))
-            .collect()
+        let questions =
+            unknown.map(|((place, id), _)| Question::Permissions(place.clone(), id.clone()));
+        self.asked.all_in_a_moment(questions, object).await;
+        told(permissions.keys(), |key| {
+            self.known_permissions(key, object)
+        })
     }
 
     /// What launches fast in these places, as far as it is their turn and EC2 tells within a moment; the object is woken by
@@ -226,15 +192,11 @@ impl Inventory {
         let unknown = places
             .iter()
             .filter(|(place, when)| !self.knows_fast_launches(place, **when, object));
-        let questions = unknown.map(|(place, _)| {
-            let question = Question::FastLaunches(place.clone());
-            self.asked.wait_a_moment(question, object)
-        });
-        futures::future::join_all(questions).await;
-        places
-            .keys()
-            .filter_map(|place| Some((place.clone(), self.known_fast_launches(place, object)?)))
-            .collect()
+        let questions = unknown.map(|(place, _)| Question::FastLaunches(place.clone()));
+        self.asked.all_in_a_moment(questions, object).await;
+        told(places.keys(), |place| {
+            self.known_fast_launches(place, object)
+        })
     }
 
     /// The object's parameters in these places, as far as it is their turn and Systems Manager tells within a moment; the
@@ -244,22 +206,14 @@ impl Inventory {
         places: &BTreeMap<Place, When>,
         desired: &Desired,
     ) -> BTreeMap<Place, ParametersView> {
-        let queries: Vec<_> = places
+        let query = |place: &Place| Query::of(desired, place);
+        let unknown = places
             .iter()
-            .map(|(place, when)| (Query::of(desired, place), *when))
-            .collect();
-        let unknown = queries
-            .iter()
-            .filter(|(query, when)| !self.knows_parameters(query, *when));
-        let questions = unknown.map(|(query, _)| {
-            let question = Question::Parameters(query.clone());
-            self.asked.wait_a_moment(question, &query.object)
-        });
-        futures::future::join_all(questions).await;
-        queries
-            .iter()
-            .filter_map(|(query, _)| Some((query.place.clone(), self.known_parameters(query)?)))
-            .collect()
+            .filter(|(place, when)| !self.knows_parameters(&query(place), **when));
+        let questions = unknown.map(|(place, _)| Question::Parameters(query(place)));
+        let object = &desired.identity.object;
+        self.asked.all_in_a_moment(questions, object).await;
+        told(places.keys(), |place| self.known_parameters(&query(place)))
     }
 
     /// Reads what is asked for, for ever.
@@ -304,7 +258,24 @@ impl Inventory {
     }
 }
 
+/// The answers that are known.
+fn told<'a, K: Clone + Ord + 'a, V>(
+    asked: impl IntoIterator<Item = &'a K>,
+    known: impl Fn(&K) -> Option<V>,
+) -> BTreeMap<K, V> {
+    let asked = asked.into_iter();
+    asked
+        .filter_map(|key| Some((key.clone(), known(key)?)))
+        .collect()
+}
+
 impl Asked {
+    /// Asks all of them at once.
+    async fn all_in_a_moment(&self, questions: impl Iterator<Item = Question>, object: &str) {
+        futures::future::join_all(questions.map(|question| self.wait_a_moment(question, object)))
+            .await;
+    }
+
     /// Asks, unless it is asked already, and waits a moment for the answer.
     async fn wait_a_moment(&self, question: Question, object: &str) {
         let mut answered = self

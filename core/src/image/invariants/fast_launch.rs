@@ -29,7 +29,7 @@ pub(super) fn only_published_images_launch_fast(
     }
 }
 
-/// What EC2 goes on preparing does not go, where that is managed.
+/// What EC2 goes on preparing, as far as anybody knows, does not go, where that is managed.
 pub(super) fn an_image_that_launches_fast_stays(
     facts: &Facts<'_>,
     place: &Place,
@@ -37,8 +37,11 @@ pub(super) fn an_image_that_launches_fast_stays(
 ) -> Option<String> {
     let going = facts.deregistered(place, step)?;
     facts.desired.fast_launch?;
-    let Some(FastLaunchView::Known(known)) = facts.observed.fast_launches.get(place) else {
+    if !going.attributes.is_windows || !going.tags.tell_of_publication() {
         return None;
+    }
+    let Some(FastLaunchView::Known(known)) = facts.observed.fast_launches.get(place) else {
+        return Some("whether it launches fast was not read".to_owned());
     };
     let it = known.get(&going.id)?;
     Some(format!("its fast launch is {}", it.state))

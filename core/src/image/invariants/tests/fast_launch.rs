@@ -56,6 +56,11 @@ fn an_image_goes_once_its_fast_launch_is_off() {
     let key = (place(HOME), "ami-home".to_owned());
     world.observed.usage.insert(key, usage);
     world.allows(deregister(HOME, "ami-home"));
+    world.known(HOME).images[0].attributes.is_windows = true;
+    world.refuses(deregister(HOME, "ami-home"), 4, "was not read");
+    let nothing = FastLaunchView::Known(BTreeMap::new());
+    world.observed.fast_launches.insert(place(HOME), nothing);
+    world.allows(deregister(HOME, "ami-home"));
     let it = FastLaunch {
         settings: SETTINGS,
         state: FastLaunchState::Disabling,
