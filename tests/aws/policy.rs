@@ -167,7 +167,7 @@ async fn the_policy_allows_every_call_that_is_made_and_no_other() {
             id: snapshot.clone(),
         },
         Action::RestoreSnapshot { id: snapshot },
-        Action::RestoreImage { id },
+        Action::RestoreImage { id: id.clone() },
     ] {
         lab.inventory.observe(&web, &lost).await;
         let done = lab.perform(&web, "eu-west-1", action).await;

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use amity_core::api::{ImageUser, MachineImage, conditions};
-use amity_testbed::eventually;
+use amity_testbed::{Call, eventually};
 
 use crate::lab::{Alone, Lab, Namespace, PATIENCE, USER, condition, is_ready, published, revision};
 

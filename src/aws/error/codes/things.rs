@@ -48,7 +48,7 @@ codes! {
     "IncorrectInstanceState" WrongState [CreateImage]
         "The instance is neither running nor stopped.",
         "bring {of} into the state running or stopped, or use another source";
-    "IncorrectState" WrongState [CreateImage DeregisterImage CreateTags EnableFastLaunch DisableFastLaunch]
+    "IncorrectState" WrongState [CreateImage DeregisterImage CreateTags]
         "It is in a state in which this cannot be done.",
         "bring {of} into the state that the message names, or use another source";
     "InvalidParameterValue" ("not in state 'running' or 'stopped'") WrongState [CreateImage]
