@@ -146,6 +146,8 @@ pub struct Universe {
     pub strangers: Mutex<BTreeSet<String>>,
     /// What users did and what happened to processes, each before the effect of a number.
     pub notes: Mutex<Vec<(usize, String)>>,
+    /// Within how many minutes the specs of each object wanted copies to be done, since EC2 matched last.
+    copy_minutes: Mutex<BTreeMap<String, Vec<Option<i64>>>>,
     /// What each process counted.
     pub counted: Mutex<Vec<Metrics>>,
     /// Woken when something may be otherwise than before.
@@ -155,13 +157,19 @@ pub struct Universe {
 }
 
 impl Universe {
-    /// A universe of so many objects, in which so many replicas run until it is dropped.
-    pub fn new(world: World, seed: u64, replicas: usize, objects: usize) -> Arc<Self> {
+    /// A universe of these objects, in which so many replicas run until it is dropped.
+    pub fn new(world: World, seed: u64, replicas: usize, objects: Vec<Key>) -> Arc<Self> {
         Self::at(Pace::of(seed), world, seed, replicas, objects)
     }
 
     /// The same at a pace of which chance knows nothing.
-    pub fn at(pace: Pace, world: World, seed: u64, replicas: usize, objects: usize) -> Arc<Self> {
+    pub fn at(
+        pace: Pace,
+        world: World,
+        seed: u64,
+        replicas: usize,
+        objects: Vec<Key>,
+    ) -> Arc<Self> {
         let clock = Clock::virtual_from("2026-06-01T00:00:00Z".parse().expect("a time"));
         let universe = Arc::new(Self {
             world: Arc::new(Mutex::new(world)),
@@ -175,7 +183,7 @@ impl Universe {
             accident: Mutex::default(),
             effects: Arc::default(),
             pace,
-            objects: (0..objects).map(Key::of_many).collect(),
+            objects,
             sabotage: Mutex::default(),
             restored: Mutex::default(),
             put_back: Mutex::default(),
@@ -186,6 +194,7 @@ impl Universe {
             take_over_from: Mutex::default(),
             strangers: Mutex::default(),
             notes: Mutex::default(),
+            copy_minutes: Mutex::default(),
             counted: Mutex::default(),
             changed: Notify::new(),
             clusters: Mutex::new(0),
@@ -309,7 +318,20 @@ impl Universe {
     /// The user applies an object.
     pub fn apply(&self, key: &Key, spec: &Value) {
         self.note(&format!("{key}: {spec}"));
-        self.apply_manifest(&key.manifest(spec));
+        let manifest = key.manifest(spec);
+        let image: MachineImage = serde_json::from_value(manifest.clone()).expect("an object");
+        let minutes = image.spec.copy_minutes();
+        let mut wanted = lock(&self.copy_minutes);
+        wanted.entry(key.to_string()).or_default().push(minutes);
+        drop(wanted);
+        self.apply_manifest(&manifest);
+    }
+
+    /// Every process knows by now what the specs say.
+    pub fn forget_copy_durations(&self) {
+        for wanted in lock(&self.copy_minutes).values_mut() {
+            wanted.drain(..wanted.len() - 1);
+        }
     }
 
     /// Somebody reads what would be taken over, and says that it is meant.
@@ -537,6 +559,27 @@ impl Universe {
                     call.time, call.region
                 ));
             }
+        }
+    }
+
+    /// A copy is asked for within the time that the spec says, or said before.
+    pub fn is_copied_in_time(&self, region: &str, body: &str) {
+        if !body.starts_with("Action=CopyImage&") {
+            return;
+        }
+        let asked: BTreeMap<_, _> = form_urlencoded::parse(body.as_bytes()).collect();
+        let mut keys = asked.iter();
+        let key = keys.find(|(_, value)| *value == "amity.dev/object");
+        let object = key.and_then(|(name, _)| asked.get(name.replace(".Key", ".Value").as_str()));
+        let minutes = asked.get("SnapshotCopyCompletionDurationMinutes");
+        let minutes = minutes.and_then(|minutes| minutes.parse().ok());
+        let wanted = lock(&self.copy_minutes);
+        let wanted = object.and_then(|object| wanted.get(&**object));
+        if !wanted.is_some_and(|wanted| wanted.contains(&minutes)) {
+            self.is_wrong(format!(
+                "{} a copy to {region} is to take {minutes:?} minutes instead of {wanted:?}",
+                self.clock.now()
+            ));
         }
     }
 
