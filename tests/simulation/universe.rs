@@ -37,6 +37,10 @@ use crate::tale;
 /// goes wrong takes a third of it.
 const BUSY: u64 = 300;
 
+/// How often the same may be asked of EC2 in ten minutes: what is refused is asked for ever more seldom, and each process
+/// begins anew.
+const REPEATED: u64 = 50;
+
 /// What an operator sets about time.
 #[derive(Clone, Copy, Debug)]
 pub struct Pace {
@@ -140,6 +144,8 @@ pub struct Universe {
     pub troubles: Mutex<Troubles>,
     /// How often the cluster was written to, by ten minutes of the story.
     busy: Mutex<BTreeMap<i64, u64>>,
+    /// How often each effect was asked for in the last ten minutes that there were any.
+    repeated: Mutex<(i64, BTreeMap<String, u64>)>,
     /// The uid of the cluster whose images are taken over.
     pub take_over_from: Mutex<Option<String>>,
     /// The images that others made or made theirs, whatever tags they carry.
@@ -191,6 +197,7 @@ impl Universe {
             something_is_wrong: Notify::new(),
             troubles: Mutex::default(),
             busy: Mutex::default(),
+            repeated: Mutex::default(),
             take_over_from: Mutex::default(),
             strangers: Mutex::default(),
             notes: Mutex::default(),
@@ -486,6 +493,7 @@ impl Universe {
         if !call.is_read() && !sts {
             self.changed.notify_one();
             let number = note(&self.effects, call);
+            self.is_repeated(call);
             self.is_not_told_of(call);
             self.is_single(&call.region);
             let accident = lock(&self.accident).filter(|(at, _)| *at == number);
@@ -649,6 +657,28 @@ impl Universe {
     fn is_wrong(&self, what: String) {
         lock(&self.wrong).get_or_insert(what);
         self.something_is_wrong.notify_one();
+    }
+
+    /// What EC2 refuses is not asked for again and again at once.
+    fn is_repeated(&self, call: &CallSummary) {
+        let now = self.clock.now().as_second() / 600;
+        let mut repeated = lock(&self.repeated);
+        if repeated.0 != now {
+            *repeated = (now, BTreeMap::new());
+        }
+        // What names nothing cannot be told apart.
+        if call.ids.is_empty() {
+            return;
+        }
+        let what = format!("{} {} {}", call.region, call.action, call.ids.join(" "));
+        let times = repeated.1.entry(what.clone()).or_default();
+        *times += 1;
+        if *times == REPEATED {
+            self.is_wrong(format!(
+                "{} {what} was asked for {REPEATED} times in ten minutes",
+                call.time
+            ));
+        }
     }
 
     /// Nothing loops hot: so much is written in ten minutes for each object and replica, and no more.
