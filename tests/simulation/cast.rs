@@ -25,6 +25,9 @@ pub const FRIENDS: [&str; 2] = ["444455556666", "555566667777"];
 /// The organization that a spec may name there.
 pub const ORGANIZATION: &str = "arn:aws:organizations::111122223333:organization/o-0123456789";
 
+/// The organizational unit that a spec may name there.
+pub const UNIT: &str = "arn:aws:organizations::111122223333:ou/o-0123456789/ou-ab12-0123abcd";
+
 /// An account that no spec names.
 pub const STRANGER: &str = "666677778888";
 
@@ -73,6 +76,7 @@ impl Account {
                 "namespaces": {"all": true},
                 "accounts": FRIENDS,
                 "organizations": [ORGANIZATION],
+                "organizationalUnits": [UNIT],
             }],
             "parameters": [{"namespaces": {"all": true}, "paths": ["/published/"]}],
         });
@@ -108,6 +112,14 @@ impl Key {
     /// The object of stories with one.
     pub fn only() -> Self {
         Self::of_many(0)
+    }
+
+    /// So many of one account and namespace: each but the first may be made from the one before.
+    pub fn in_a_row(count: usize) -> Vec<Self> {
+        let turns = ACCOUNTS.len() * NAMESPACES.len();
+        (0..count)
+            .map(|place| Self::of_many(place * turns))
+            .collect()
     }
 
     /// The one of a number: accounts and namespaces take turns.

@@ -54,7 +54,7 @@ fn tell(accident: Option<(usize, Accident)>) -> Result<(Ending, usize), String> 
         (knobs.base_milliseconds, knobs.milliseconds_per_gib) = (20_000, 1_000);
         (knobs.max_read_lag_seconds, knobs.failed_copies_per_mille) = (10, 0);
         fastrand::seed(7);
-        let universe = Universe::at(Pace::default(), world, 7, 1, 1);
+        let universe = Universe::at(Pace::default(), world, 7, 1, vec![Key::only()]);
         *lock(&universe.accident) = accident;
         universe.live(chapters(&universe)).await
     })

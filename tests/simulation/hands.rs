@@ -3,10 +3,11 @@
 
 use ec2sim::state::{ImageState, InstanceState, LaunchTemplate};
 use ec2sim::{Caller, Request};
+use serde_json::Value;
 
 use crate::cast::{Account, FRIENDS, Key, STRANGER};
-use crate::plot::UPSTREAM;
 use crate::process::lock;
+use crate::sources::{Kind, UPSTREAM, UPSTREAM_PARAMETER};
 use crate::universe::Universe;
 
 /// Where the sources are.
@@ -54,7 +55,7 @@ pub fn stop_using(universe: &Universe, (region, image): &Ours) {
     }
 }
 
-/// The publisher of an image that a spec gives by its name has a newer one of that name.
+/// The publisher of an image that a spec gives by its name has a newer one of that name, and lets the parameters name it.
 pub fn publish_upstream(universe: &Universe) {
     let now = universe.clock.now();
     let mut world = lock(&universe.world);
@@ -63,7 +64,41 @@ pub fn publish_upstream(universe: &Universe) {
     let mut image = like.expect("an upstream image").clone();
     image.id = format!("ami-0{:016x}", universe.chance.next());
     image.created = now;
+    for own in place.parameters.values_mut() {
+        if let Some(held) = own.get_mut(UPSTREAM_PARAMETER) {
+            held.value.clone_from(&image.id);
+            held.version += 1;
+        }
+    }
     place.images.insert(image.id.clone(), image);
+}
+
+/// Where the source of an object's spec leads now; none, where the spec itself names what the image is made from, or names
+/// another object that has published nothing.
+pub fn leads_to(universe: &Universe, key: &Key, spec: &Value) -> Option<String> {
+    match Kind::of(spec) {
+        Kind::Instance | Kind::Snapshot | Kind::Image => None,
+        Kind::Upstream | Kind::Parameter => Some(upstream(universe)),
+        Kind::Published => {
+            let name = spec["source"]["image"]["machineImageName"].as_str()?;
+            let other = Key {
+                name: name.to_owned(),
+                ..key.clone()
+            };
+            let mut published = published(universe, &other).into_iter();
+            let there = published.find(|(region, _)| region == SOURCES_IN);
+            there.map(|(_, id)| id)
+        }
+    }
+}
+
+/// The newest image of the publisher.
+pub fn upstream(universe: &Universe) -> String {
+    let world = lock(&universe.world);
+    let images = world.regions()[UPSTREAM.0].images.values();
+    let published = images.filter(|image| image.name == UPSTREAM.1);
+    let newest = published.max_by_key(|image| image.created);
+    newest.expect("an upstream image").id.clone()
 }
 
 /// Somebody deregisters an image, protected or not.

@@ -10,7 +10,7 @@
 //! | `at_rest` | many objects for a day in which nothing happens: what that costs |
 //! | `bench` | no test: the figures of `make bench` |
 //!
-//! A story is a `tale` of a `cast` whose users write what the `plot` says, while the `hands` of others are at work in
+//! A story is a `tale` of a `cast` whose users write what the `plot` says, to make images from `sources`, while the `hands` of others are at work in
 //! EC2; the `oracles` say whether it is as `expected`. It is told in a `universe` with one or two `replica`s, of which one may be
 //! of the `next_version`, and a `gate` that lets one request after the other through. `fleet` is the universe of the tests with many objects, `settled` one in which all are
 //! ready from the beginning.
@@ -34,6 +34,7 @@ mod process;
 mod replica;
 mod sabotage;
 mod settled;
+mod sources;
 mod story;
 mod tale;
 mod trouble;

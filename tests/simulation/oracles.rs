@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use amity_core::api::{MachineImage, MachineImageStatus};
+use amity_core::api::{MachineImage, MachineImageStatus, Source};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::ConfigMap;
 use serde_json::{Value, json};
 
 use crate::cast::{ACCOUNTS, Key};
-use crate::expected::{Expected, Images, wanted};
-use crate::hands::Ours;
+use crate::expected::{Expected, Images, Superseded, content_of, wanted};
+use crate::hands::{self, Ours};
 use crate::parameters;
 use crate::process::lock;
 use crate::universe::Universe;
@@ -21,9 +21,47 @@ pub fn is_ready(universe: &Universe, key: &Key) -> bool {
     universe.object(key).is_some_and(|image| says_ready(&image))
 }
 
-/// A capture was asked for, left no image, and is not asked for again by itself.
+/// Where the source is followed, what is published was made from what it leads to now.
+pub fn has_followed(universe: &Universe, key: &Key) -> bool {
+    let Some(image) = universe.object(key) else {
+        return false;
+    };
+    if image.spec.follow.is_none() {
+        return true;
+    }
+    let region = image.spec.source.region().to_owned();
+    let spec = serde_json::to_value(&image.spec).expect("a spec");
+    let published = image.status.and_then(|status| status.published);
+    let is_from = |id: String| {
+        let from = format!("{region}/{id}");
+        published.is_some_and(|published| published.source == from)
+    };
+    hands::leads_to(universe, key, &spec).is_none_or(is_from)
+}
+
+/// A capture was asked for, left no image, and is not asked for again by itself; or what another object had published went
+/// before anything was made from it.
 pub fn awaits_rebuild(universe: &Universe, key: &Key) -> bool {
-    is_stalled(universe, key, "CaptureFailed")
+    let stalled = |reason: &str| is_stalled(universe, key, reason);
+    let source_is_gone = || stalled("SourceNotFound") || stalled("SourceGone");
+    stalled("CaptureFailed") || source_of(universe, key).is_some() && source_is_gone()
+}
+
+/// The same, or the object that it is made from does.
+pub fn comes_after_rebuild(universe: &Universe, key: &Key) -> bool {
+    awaits_rebuild(universe, key)
+        || source_of(universe, key).is_some_and(|other| comes_after_rebuild(universe, &other))
+}
+
+/// The object that one is made from.
+fn source_of(universe: &Universe, key: &Key) -> Option<Key> {
+    match universe.object(key)?.spec.source {
+        Source::Image(source) => Some(Key {
+            name: source.machine_image_name?,
+            ..key.clone()
+        }),
+        _ => None,
+    }
 }
 
 /// The user has to do something, for the generation that the user wrote.
@@ -204,8 +242,24 @@ pub fn matches(
             "more than one revision is published: {revisions:?}"
         ));
     };
-    expected.learn(spec, revision)?;
-    expected.settle(spec, used);
+    let origins: BTreeSet<_> = published
+        .iter()
+        .map(|image| origin_of(image, &items))
+        .collect();
+    let [origin] = origins.iter().collect::<Vec<_>>()[..] else {
+        return Err(format!("published is what was made from {origins:?}"));
+    };
+    if let Some(leads_to) = hands::leads_to(universe, key, spec)
+        && !spec["follow"].is_null()
+        && *origin != leads_to
+    {
+        return Err(format!(
+            "made from {origin}, although the source leads to {leads_to}"
+        ));
+    }
+    let content = expected.published(spec, revision, origin)?;
+    let meanwhile = superseded(&images, &items, key, spec);
+    expected.settle(spec, &content, meanwhile, used, universe.clock.now());
     let place_of = |image: &Item| (image.place(key), image.revision());
     // Of two of one revision, encrypted otherwise, the one that was superseded before the other was.
     let since = |image: &Item| image.tag("amity.dev/superseded").map(str::to_owned);
@@ -230,6 +284,33 @@ pub fn matches(
         return Err(format!("images {there:?} instead of {to_be:?}"));
     }
     no_stray_snapshot(&items)
+}
+
+/// The contents of the spec that were published before the present one, the last one last.
+fn superseded(images: &[&Item], items: &[Item], key: &Key, spec: &Value) -> Vec<Superseded> {
+    let mut all: Vec<Superseded> = Vec::new();
+    for image in images {
+        let at = image.tag("amity.dev/superseded");
+        let at = at.and_then(|text| text.parse::<Timestamp>().ok());
+        let content = content_of(spec, &image.revision(), &origin_of(image, items));
+        let (Some(at), Some(content)) = (at, content) else {
+            continue;
+        };
+        let place = image.place(key);
+        match all.iter_mut().find(|one| one.content == content) {
+            Some(one) => {
+                one.at = one.at.max(at);
+                one.places.insert(place);
+            }
+            None => all.push(Superseded {
+                content,
+                at,
+                places: [place].into(),
+            }),
+        }
+    }
+    all.sort_by_key(|one| one.at);
+    all
 }
 
 /// The ConfigMap that the spec asks for names what is published, and no other one is the object's.
@@ -440,7 +521,9 @@ fn is_shared_as_the_spec_says(image: &Item, items: &[Item], spec: &Value) -> Res
         return Ok(());
     }
     let asked = |field: &str| texts(&spec["sharing"][field]);
-    let (accounts, organizations) = (asked("accounts"), asked("organizations"));
+    let accounts = asked("accounts");
+    let mut organizations = asked("organizations");
+    organizations.extend(asked("organizationalUnits"));
     let complain = |item: &Item| {
         Err(format!(
             "{} in {} is shared with {:?} and {:?}",
@@ -503,16 +586,27 @@ fn no_stray_snapshot(items: &[Item]) -> Result<(), String> {
 }
 
 /// What each revision was made from, by what EC2 says of its images and not by tags, is what it was made from in
-/// `known`: never two origins in one revision.
+/// `known`: never two origins in one revision. A new one was made from where its source led of late, if that is known.
 pub fn one_origin_each(
     universe: &Universe,
     key: &Key,
     known: &mut BTreeMap<String, String>,
+    led_to: Option<&BTreeSet<String>>,
 ) -> Result<(), String> {
     let items = items(universe);
     let ours = |item: &&Item| item.is_image && item.is_of(key) && !item.is_gone();
-    for image in items.iter().filter(ours) {
+    let ours: Vec<_> = items.iter().filter(ours).collect();
+    // What is made anew of a revision that went may be made from something else.
+    known.retain(|revision, _| ours.iter().any(|image| image.revision() == *revision));
+    for image in ours {
         let origin = origin_of(image, &items);
+        let is_new = !known.contains_key(&image.revision());
+        if is_new && led_to.is_some_and(|led_to| !led_to.contains(&origin)) {
+            return Err(format!(
+                "{} in {} was made from {origin}, although its source led to {led_to:?}",
+                image.id, image.region
+            ));
+        }
         let known = known
             .entry(image.revision())
             .or_insert_with(|| origin.clone());

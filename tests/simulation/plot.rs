@@ -4,63 +4,44 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::cast::{Account, FRIENDS, ORGANIZATION};
+use crate::cast::{Account, FRIENDS, Key, ORGANIZATION, UNIT};
 use crate::chance::Chance;
 use crate::expected::wanted;
 use crate::regions;
-
-/// An image that its publisher replaces by newer ones under the same name.
-pub const UPSTREAM: (&str, &str) = ("us-east-1", "al2023");
+use crate::sources::{Content, Kind, Sources};
 
 /// What the user has written, and wrote before.
 pub struct Plot {
-    account: &'static Account,
+    /// Whether the instance and the image of its account are of Windows.
+    has_windows: bool,
     /// The other accounts that there are.
     others: BTreeSet<&'static Account>,
-    /// What there is to make images from.
-    pub sources: Vec<Kind>,
+    sources: Sources,
+    /// Whether another object may be made from what it publishes.
+    is_built_upon: bool,
     /// The spec as it is now.
     pub spec: Value,
     /// `source` and `rebuild` of specs that were published, the latest last.
     past: Vec<Content>,
 }
 
-/// What an image is made from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    Instance,
-    Snapshot,
-    Image,
-    Upstream,
-}
-
-/// What makes a revision.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Content {
-    source: Value,
-    rebuild: Value,
-}
-
-impl Content {
-    pub fn of(spec: &Value) -> Self {
-        Self {
-            source: spec["source"].clone(),
-            rebuild: spec["rebuild"].clone(),
-        }
-    }
-}
-
 impl Plot {
+    /// That of one of these objects, of the accounts that there are.
     pub fn new(
         chance: &Chance,
-        account: &'static Account,
+        key: &Key,
+        all: &[Key],
         mut others: BTreeSet<&'static Account>,
     ) -> Self {
-        use Kind::{Image, Instance, Snapshot, Upstream};
-        others.remove(account);
-        let sources = vec![Instance, Instance, Instance, Snapshot, Image, Upstream];
+        others.remove(key.account);
+        let is_like_it =
+            |other: &&Key| (other.account, other.namespace) == (key.account, key.namespace);
+        let mut alike = all.iter().filter(is_like_it);
+        let before = alike.by_ref().take_while(|other| *other != key).last();
+        let is_built_upon = alike.next().is_some();
+        let sources = Sources::new(key.account, before);
         let mut spec = json!({
-            "source": source(*chance.pick(&sources), account, chance),
+            "source": sources.any(chance),
             "regions": regions(chance.pick::<&[&str]>(&[
                 &["us-east-1", "eu-west-1", "ap-northeast-1"],
                 &["eu-west-1", "ap-northeast-1"],
@@ -68,6 +49,10 @@ impl Plot {
             ])),
             "tags": {"team": "web"},
         });
+        if chance.per_mille(200) {
+            spec["nameTemplate"] = "{namespace} ({name}) {revision}".into();
+        }
+        follow(&mut spec, chance);
         if let Some(retention) = retention(chance) {
             spec["retention"] = retention;
         }
@@ -81,19 +66,21 @@ impl Plot {
             want_in_another_account(&mut spec, &others, chance);
         }
         let mut plot = Self {
-            account,
+            has_windows: key.account.has_windows,
             others,
             sources,
+            is_built_upon,
             spec,
             past: Vec::new(),
         };
+        plot.serves_others();
         plot.launch_fast(chance);
         plot
     }
 
     /// Windows only, and with what others have, off: what was on before is not left on.
     fn launch_fast(&mut self, chance: &Chance) {
-        if !self.account.has_windows {
+        if !self.has_windows {
             return;
         }
         let settings = [
@@ -110,6 +97,19 @@ impl Plot {
         };
     }
 
+    /// What others are made from is in the region in which they look for it, and as plain as they want it.
+    fn serves_others(&mut self) {
+        if !self.is_built_upon {
+            return;
+        }
+        let names = self.spec["regions"].as_array().into_iter().flatten();
+        let mut names: Vec<_> = names.filter_map(|region| region["name"].as_str()).collect();
+        if !names.contains(&"us-east-1") {
+            names.push("us-east-1");
+        }
+        self.spec["regions"] = regions(&names);
+    }
+
     /// The spec as it stands was published. `retained` are the contents that can be had again.
     pub fn was_published(&mut self, retained: Vec<Content>) {
         self.past = retained;
@@ -123,29 +123,37 @@ impl Plot {
 
     /// Nobody wants something new of a source that is gone.
     fn is_made_of_what_is_there(&mut self, chance: &Chance) {
-        let is_there = self.sources.contains(&self.kind());
-        if !is_there && !self.past.contains(&Content::of(&self.spec)) {
-            self.spec["source"] = source(*chance.pick(&self.sources), self.account, chance);
+        let is_there = self.sources.have(self.kind());
+        let was_published = |past: &Content| past.is_of(&self.spec);
+        if !is_there && !self.past.iter().any(was_published) {
+            self.spec["source"] = self.sources.any(chance);
+        }
+        if !self.kind().can_be_followed() {
+            follow_no_more(&mut self.spec);
         }
         self.launch_fast(chance);
     }
 
     /// What the spec is made from.
     pub fn kind(&self) -> Kind {
-        let source = &self.spec["source"];
-        match () {
-            () if !source["instance"].is_null() => Kind::Instance,
-            () if !source["snapshot"].is_null() => Kind::Snapshot,
-            () if source["image"]["imageId"].is_null() => Kind::Upstream,
-            () => Kind::Image,
-        }
+        Kind::of(&self.spec)
+    }
+
+    /// Whether another object may be made from what it publishes.
+    pub fn is_built_upon(&self) -> bool {
+        self.is_built_upon
+    }
+
+    /// Whether its source is looked at again by itself.
+    pub fn follows(&self) -> bool {
+        !self.spec["follow"].is_null()
     }
 
     /// Whether an object with this spec can take back what it left: where it is, as it is, and for the same revision.
     pub fn can_be_taken_back(&self) -> bool {
         let spec = &self.spec;
         let is_left_out = |field: &Value| field.is_null() || *field == json!([]);
-        self.kind() != Kind::Upstream
+        !self.kind().can_be_followed()
             && is_left_out(&spec["follow"])
             && is_left_out(&spec["accounts"])
             && is_left_out(&spec["regions"][0]["encryption"])
@@ -155,26 +163,31 @@ impl Plot {
 
     /// There is no such source any more; the user makes it of another one.
     pub fn source_is_gone(&mut self, kind: Kind, chance: &Chance) {
-        self.sources.retain(|other| *other != kind);
-        self.spec["source"] = source(*chance.pick(&self.sources), self.account, chance);
+        self.sources.lose(kind);
+        self.spec["source"] = self.sources.any(chance);
         self.rebuild(chance);
     }
 
     /// The user changes something, and says what.
     pub fn change(&mut self, chance: &Chance) -> &'static str {
         let what = self.changed(chance);
+        if chance.per_mille(200) {
+            follow(&mut self.spec, chance);
+        }
+        self.serves_others();
         self.is_made_of_what_is_there(chance);
         what
     }
 
     fn changed(&mut self, chance: &Chance) -> &'static str {
-        let (sources, account) = (&self.sources, self.account);
         let new_rebuild = || json!(format!("again {}", chance.next()));
         let choice = chance.next() % 9;
         let spec = &mut self.spec;
         match (choice, self.past.last()) {
             (0 | 1, Some(_)) => {
-                let Content { source, rebuild } = chance.pick(&self.past).clone();
+                let Content {
+                    source, rebuild, ..
+                } = chance.pick(&self.past).clone();
                 (spec["source"], spec["rebuild"]) = (source, rebuild);
                 "reverted"
             }
@@ -183,8 +196,7 @@ impl Plot {
                 "rebuilt"
             }
             (1 | 3, _) => {
-                let other = source(*chance.pick(sources), account, chance);
-                (spec["source"], spec["rebuild"]) = (other, new_rebuild());
+                (spec["source"], spec["rebuild"]) = (self.sources.any(chance), new_rebuild());
                 "made from another source"
             }
             (4, _) => {
@@ -265,30 +277,17 @@ fn encrypt_with(spec: &mut Value, encryption: &Value) {
     }
 }
 
-fn source(kind: Kind, account: &Account, chance: &Chance) -> Value {
-    match kind {
-        Kind::Instance => {
-            let mut instance = json!({
-                "region": "us-east-1",
-                "instanceId": account.instance,
-                "reboot": chance.pick(&["Once", "Never"]),
-            });
-            if chance.per_mille(300) {
-                instance["volumes"] = json!("RootOnly");
-            }
-            json!({"instance": instance})
-        }
-        Kind::Snapshot => json!({"snapshot": {
-            "region": "us-east-1",
-            "snapshotId": account.snapshot,
-            "rootDeviceName": "/dev/xvda",
-            "architecture": "x86_64",
-        }}),
-        Kind::Image => json!({"image": {"region": "us-east-1", "imageId": account.image}}),
-        Kind::Upstream => {
-            json!({"image": {"region": UPSTREAM.0, "owner": "amazon", "name": UPSTREAM.1}})
-        }
+/// Looks at the source again now and then, or no more; what cannot lead elsewhere is not looked at.
+fn follow(spec: &mut Value, chance: &Chance) {
+    let interval = *chance.pick(&[Some("10m"), Some("30m"), None]);
+    match interval.filter(|_| Kind::of(spec).can_be_followed()) {
+        Some(interval) => spec["follow"] = json!({"interval": interval}),
+        None => follow_no_more(spec),
     }
+}
+
+fn follow_no_more(spec: &mut Value) {
+    spec.as_object_mut().expect("a spec").remove("follow");
 }
 
 /// What EC2 lets change of an image that stands.
@@ -314,10 +313,15 @@ fn say_more(spec: &mut Value, chance: &Chance) {
         ),
         ("imdsSupport", chance.pick(&[json!("v2.0"), Value::Null])),
         (
+            "copyDuration",
+            chance.pick(&[json!("15m"), json!("30m"), Value::Null]),
+        ),
+        (
             "sharing",
             chance.pick(&[
                 json!({"accounts": FRIENDS}),
                 json!({"accounts": [FRIENDS[0]], "organizations": [ORGANIZATION]}),
+                json!({"organizations": [ORGANIZATION], "organizationalUnits": [UNIT]}),
                 json!({}),
                 Value::Null,
             ]),

@@ -161,6 +161,7 @@ impl HttpConnector for Ec2 {
                         .map_err(|error| ConnectorError::other(error.into(), None));
                 }
             };
+            universe.is_copied_in_time(&region, &body);
             *request.body_mut() = SdkBody::from(body);
             service.call(request).await
         })

@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 
 use crate::process::lock;
+use crate::sources::UPSTREAM;
 use crate::tale::{self, Cuts};
 use crate::universe::Universe;
 use crate::{story, virtual_time};
@@ -23,6 +24,10 @@ pub enum Sabotage {
     TagsNothing,
     /// No image is made.
     MakesNothing,
+    /// Copies take as long as they take, whatever the spec says.
+    TakesItsTime,
+    /// What a publisher has newly published is not seen.
+    SeesNoNews,
     /// Whatever the spec says, the instance is restarted.
     RestartsInstances,
     /// A tag is written whenever a region is read.
@@ -76,6 +81,12 @@ impl Sabotage {
                 let _ = write!(asked, "&ResourceId.9={}", STRANGER.1);
             }
             Self::RestartsInstances if asks("CreateImage") => asked = without(body, "NoReboot"),
+            Self::TakesItsTime if asks("CopyImage") => {
+                asked = without(body, "SnapshotCopyCompletionDurationMinutes");
+            }
+            Self::SeesNoNews if asks("DescribeImages") && body.contains(UPSTREAM.1) => {
+                asked.push_str("&Filter.9.Name=creation-date&Filter.9.Value.1=2026-01-*");
+            }
             Self::WritesAtRest if asks("DescribeImages") => {
                 let line = format!("{} {region} CreateTags", universe.clock.now());
                 lock(&universe.effects).push(line);
@@ -150,6 +161,16 @@ fn a_region_in_which_nothing_is_published_is_caught() {
 #[test]
 fn a_restart_that_nobody_asked_for_is_caught() {
     is_caught(Sabotage::RestartsInstances, "was restarted");
+}
+
+#[test]
+fn a_source_that_is_not_followed_is_caught() {
+    is_caught(Sabotage::SeesNoNews, "EC2 does not match after");
+}
+
+#[test]
+fn a_copy_that_takes_its_time_is_caught() {
+    is_caught(Sabotage::TakesItsTime, "is to take None minutes");
 }
 
 #[test]

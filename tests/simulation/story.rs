@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use ec2sim::World;
 
+use crate::cast::Key;
 use crate::process::lock;
 use crate::tale::{self, Cut, Cuts};
 use crate::universe::{Troubles, Universe};
@@ -144,12 +145,15 @@ impl Told {
     }
 }
 
-/// How many objects, and how many replicas, there are in a story.
-fn cast(seed: u64) -> (usize, usize) {
+/// Which objects, and how many replicas, there are in a story.
+fn cast(seed: u64) -> (Vec<Key>, usize) {
+    let many = |count| (0..count).map(Key::of_many).collect();
     let objects = match seed % 200 {
-        157 => 20,
-        1 | 51 | 101 => 4,
-        _ => 1,
+        157 => many(20),
+        1 | 51 | 101 => many(4),
+        number if number % 20 == 7 => Key::in_a_row(2),
+        number if number % 40 == 23 => Key::in_a_row(3),
+        _ => many(1),
     };
     (objects, if seed % 10 == 3 { 2 } else { 1 })
 }

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use amity_core::api::MachineImage;
-use amity_core::image::identity::Revision;
 use serde_json::{Value, json};
 
 use crate::cast::Key;
@@ -14,8 +13,9 @@ use crate::expected::{Expected, wanted};
 use crate::hands::{self, Ours};
 use crate::oracles;
 use crate::parameters;
-use crate::plot::{Kind, Plot};
+use crate::plot::Plot;
 use crate::process::lock;
+use crate::sources::{Content, Kind};
 use crate::story::SETTLES_WITHIN;
 use crate::universe::{Rates, Universe};
 
@@ -130,6 +130,8 @@ struct Tale<'a> {
     actors: Vec<Actor>,
     /// Everything that is not ours.
     foreign: Value,
+    /// The newest images of the publisher since EC2 matched last.
+    upstream: BTreeSet<String>,
 }
 
 /// An object, and what is known of it.
@@ -153,7 +155,7 @@ pub async fn tell(universe: &Universe, cuts: &Cuts) -> Result<(), String> {
     let chance = Chance::new(universe.seed);
     let actors = universe.objects.iter().map(|key| Actor {
         key: key.clone(),
-        plot: Plot::new(&chance, key.account, universe.accounts()),
+        plot: Plot::new(&chance, key, &universe.objects, universe.accounts()),
         expected: Expected::default(),
         origins: BTreeMap::new(),
         used: Vec::new(),
@@ -163,6 +165,7 @@ pub async fn tell(universe: &Universe, cuts: &Cuts) -> Result<(), String> {
         cuts,
         actors: actors.collect(),
         foreign: oracles::foreign(universe),
+        upstream: [hands::upstream(universe)].into(),
         chance,
     };
     let all = (0..tale.actors.len()).collect::<Vec<_>>();
@@ -228,7 +231,9 @@ impl Tale<'_> {
             universe.apply(key, &plot.spec);
         }
         let meanwhile = || Duration::from_secs(chance.next() % 600);
-        if chance.per_mille(200) && self.cuts.keep(Cut::Upstream) {
+        let is_followed = self.actors.iter().any(|actor| actor.plot.follows());
+        let moves_on = chance.per_mille(if is_followed { 500 } else { 200 });
+        if moves_on && self.cuts.keep(Cut::Upstream) {
             universe.pass(meanwhile()).await;
             self.somebody_publishes_upstream()?;
         }
@@ -258,7 +263,7 @@ impl Tale<'_> {
         // It may be in vain again, where a standby takes over in the middle of the second one, say.
         for _ in 0..REBUILDS {
             self.settle(what, |universe, key| {
-                oracles::is_ready(universe, key) || oracles::awaits_rebuild(universe, key)
+                is_up_to_date(universe, key) || oracles::comes_after_rebuild(universe, key)
             })
             .await?;
             for Actor { key, plot, .. } in &mut self.actors {
@@ -271,7 +276,7 @@ impl Tale<'_> {
                 }
             }
         }
-        self.settle(what, oracles::is_ready).await?;
+        self.settle(what, is_up_to_date).await?;
         // What EC2 did not show yet comes to light, such as the image of an answer that was lost, or that somebody
         // took one away, or that nobody uses one any more, which is asked every two intervals; and a new process may
         // repeat a write that reads do not show yet. So long as something comes of it, there may be more.
@@ -289,20 +294,26 @@ impl Tale<'_> {
             // While nobody leads, nothing comes to light.
             let led_again = universe.lags_for() + universe.pace.lease_duration;
             universe.pass(asked_again.max(led_again)).await;
-            self.settle(what, oracles::is_ready).await?;
+            self.settle(what, is_up_to_date).await?;
         }
         for actor in &mut self.actors {
             let used = actor.used.iter();
             let used = used.map(|used| (used.image.0.clone(), used.revision.clone()));
             let (key, spec) = (&actor.key, &actor.plot.spec);
             oracles::matches(universe, key, spec, &mut actor.expected, &used.collect())
-                .and_then(|()| oracles::one_origin_each(universe, key, &mut actor.origins))
+                .and_then(|()| {
+                    let of_publisher = actor.plot.kind().is_of_publisher();
+                    let led_to = of_publisher.then_some(&self.upstream);
+                    oracles::one_origin_each(universe, key, &mut actor.origins, led_to)
+                })
                 .and_then(|()| {
                     oracles::restarts_as_asked(universe, key, spec, &image_name(key, spec))
                 })
                 .map_err(|error| format!("{what}: {key}: {error}"))?;
             actor.plot.was_published(actor.expected.retained());
         }
+        self.upstream = [hands::upstream(universe)].into();
+        universe.forget_copy_durations();
         oracles::no_more_than_one_capture(universe)
             .and_then(|()| oracles::unharmed(universe, &self.foreign))
             .map_err(|error| format!("{what}: {error}"))
@@ -420,6 +431,7 @@ impl Tale<'_> {
     fn somebody_publishes_upstream(&mut self) -> Result<(), String> {
         oracles::unharmed(self.universe, &self.foreign)?;
         hands::publish_upstream(self.universe);
+        self.upstream.insert(hands::upstream(self.universe));
         self.foreign = oracles::foreign(self.universe);
         Ok(())
     }
@@ -431,7 +443,11 @@ impl Tale<'_> {
             universe.wipe_statuses();
         }
         self.trouble();
-        for key in &universe.objects {
+        let mut all: Vec<_> = universe.objects.iter().collect();
+        if self.chance.per_mille(500) {
+            all.reverse();
+        }
+        for key in all {
             universe.delete(key);
         }
         self.settle("deleted", |universe, key| universe.object(key).is_none())
@@ -490,6 +506,8 @@ enum Hand {
     DeletesNamespace,
     RetainsAndTakesBack,
     RemovesSource,
+    PublishesUpstream,
+    DeletesSource,
     TakesName,
     TakesParameterName,
     WritesParameter,
@@ -533,6 +551,12 @@ impl Tale<'_> {
         if is_alone && matches!(kind, Kind::Instance | Kind::Image) {
             hands.push(Hand::RemovesSource);
         }
+        if kind.is_of_publisher() {
+            hands.extend([Hand::PublishesUpstream; 3]);
+        }
+        if plot.is_built_upon() {
+            hands.extend([Hand::DeletesSource; 4]);
+        }
         if matches!(kind, Kind::Instance | Kind::Snapshot) {
             hands.push(Hand::TakesName);
         }
@@ -573,6 +597,7 @@ impl Tale<'_> {
                 universe.pass(2 * universe.pace.rest_interval).await;
             }
             Hand::WipesStatuses => universe.wipe_statuses(),
+            Hand::PublishesUpstream => self.somebody_publishes_upstream()?,
             Hand::Recycles => {
                 let image = image();
                 return self.recycled(somebody, image).await;
@@ -581,6 +606,7 @@ impl Tale<'_> {
             Hand::TakesGrants => return self.without_grants(somebody).await,
             Hand::DeletesNamespace => return self.made_anew_in_another_namespace(somebody).await,
             Hand::RetainsAndTakesBack => return self.retained_and_taken_back(somebody).await,
+            Hand::DeletesSource => return self.deleted_under_others(somebody).await,
             Hand::RemovesSource => return self.without_source(somebody).await,
             Hand::TakesName => return self.name_taken(somebody).await,
             Hand::TakesParameterName => return self.parameter_taken(somebody).await,
@@ -739,6 +765,53 @@ impl Tale<'_> {
         Ok(())
     }
 
+    /// An object that others may be made from is deleted: that harms no image of theirs. Then there is one of its name again.
+    async fn deleted_under_others(&mut self, at: usize) -> Result<(), String> {
+        let (universe, chance) = (self.universe, self.chance.clone());
+        let key = self.actors[at].key.clone();
+        self.nobody_uses_an_image();
+        let begins_anew = chance.per_mille(500);
+        let others: Vec<_> = (0..self.actors.len())
+            .filter(|other| *other != at)
+            .collect();
+        if begins_anew {
+            // It may not get further than to where it awaits the other.
+            for other in &others {
+                let Actor { key, plot, .. } = &mut self.actors[*other];
+                plot.rebuild(&chance);
+                universe.apply(key, &plot.spec);
+            }
+            universe
+                .pass(Duration::from_secs(chance.next() % 600))
+                .await;
+        }
+        let published: Vec<_> = others
+            .iter()
+            .flat_map(|other| hands::published(universe, &self.actors[*other].key))
+            .collect();
+        universe.note("what others are made from is deleted");
+        universe.delete(&key);
+        self.trouble();
+        self.settle("deleted under others", |universe, other| {
+            if *other == key {
+                universe.object(other).is_none()
+            } else {
+                begins_anew || oracles::is_ready(universe, other)
+            }
+        })
+        .await?;
+        oracles::nothing_is_left(universe, &key)?;
+        if !begins_anew {
+            oracles::all_live(universe, published.into_iter())
+                .map_err(|error| format!("deleted under others: {error}"))?;
+            self.rests("deleted under others", RESTS_FOR).await?;
+        }
+        let Actor { plot, expected, .. } = &mut self.actors[at];
+        expected.all_is_gone();
+        plot.rebuild(&chance);
+        self.chapter("there again", &[at]).await
+    }
+
     /// What an image was made from is gone: that harms no image, and the next one is made from something else.
     async fn without_source(&mut self, at: usize) -> Result<(), String> {
         let (universe, chance) = (self.universe, self.chance.clone());
@@ -857,11 +930,15 @@ impl Tale<'_> {
     }
 }
 
+/// Ready, and made from what its source leads to now, if that is followed.
+fn is_up_to_date(universe: &Universe, key: &Key) -> bool {
+    oracles::is_ready(universe, key) && oracles::has_followed(universe, key)
+}
+
 /// The name of the image that a spec asks for.
 fn image_name(key: &Key, spec: &Value) -> String {
     let image: MachineImage = serde_json::from_value(key.manifest(spec)).expect("a MachineImage");
-    let source = serde_json::to_value(&image.spec.source).expect("a source");
-    let revision = Revision::of(&source, image.spec.rebuild.as_deref());
+    let revision = Content::of(spec).revision();
     image.image_name(revision.as_str()).expect("a short name")
 }
 

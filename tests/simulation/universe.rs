@@ -37,6 +37,10 @@ use crate::tale;
 /// goes wrong takes a third of it.
 const BUSY: u64 = 300;
 
+/// How often the same may be asked of EC2 in ten minutes: what is refused is asked for ever more seldom, and each process
+/// begins anew.
+const REPEATED: u64 = 50;
+
 /// What an operator sets about time.
 #[derive(Clone, Copy, Debug)]
 pub struct Pace {
@@ -140,12 +144,16 @@ pub struct Universe {
     pub troubles: Mutex<Troubles>,
     /// How often the cluster was written to, by ten minutes of the story.
     busy: Mutex<BTreeMap<i64, u64>>,
+    /// How often each effect was asked for in the last ten minutes that there were any.
+    repeated: Mutex<(i64, BTreeMap<String, u64>)>,
     /// The uid of the cluster whose images are taken over.
     pub take_over_from: Mutex<Option<String>>,
     /// The images that others made or made theirs, whatever tags they carry.
     pub strangers: Mutex<BTreeSet<String>>,
     /// What users did and what happened to processes, each before the effect of a number.
     pub notes: Mutex<Vec<(usize, String)>>,
+    /// Within how many minutes the specs of each object wanted copies to be done, since EC2 matched last.
+    copy_minutes: Mutex<BTreeMap<String, Vec<Option<i64>>>>,
     /// What each process counted.
     pub counted: Mutex<Vec<Metrics>>,
     /// Woken when something may be otherwise than before.
@@ -155,13 +163,19 @@ pub struct Universe {
 }
 
 impl Universe {
-    /// A universe of so many objects, in which so many replicas run until it is dropped.
-    pub fn new(world: World, seed: u64, replicas: usize, objects: usize) -> Arc<Self> {
+    /// A universe of these objects, in which so many replicas run until it is dropped.
+    pub fn new(world: World, seed: u64, replicas: usize, objects: Vec<Key>) -> Arc<Self> {
         Self::at(Pace::of(seed), world, seed, replicas, objects)
     }
 
     /// The same at a pace of which chance knows nothing.
-    pub fn at(pace: Pace, world: World, seed: u64, replicas: usize, objects: usize) -> Arc<Self> {
+    pub fn at(
+        pace: Pace,
+        world: World,
+        seed: u64,
+        replicas: usize,
+        objects: Vec<Key>,
+    ) -> Arc<Self> {
         let clock = Clock::virtual_from("2026-06-01T00:00:00Z".parse().expect("a time"));
         let universe = Arc::new(Self {
             world: Arc::new(Mutex::new(world)),
@@ -175,7 +189,7 @@ impl Universe {
             accident: Mutex::default(),
             effects: Arc::default(),
             pace,
-            objects: (0..objects).map(Key::of_many).collect(),
+            objects,
             sabotage: Mutex::default(),
             restored: Mutex::default(),
             put_back: Mutex::default(),
@@ -183,9 +197,11 @@ impl Universe {
             something_is_wrong: Notify::new(),
             troubles: Mutex::default(),
             busy: Mutex::default(),
+            repeated: Mutex::default(),
             take_over_from: Mutex::default(),
             strangers: Mutex::default(),
             notes: Mutex::default(),
+            copy_minutes: Mutex::default(),
             counted: Mutex::default(),
             changed: Notify::new(),
             clusters: Mutex::new(0),
@@ -318,7 +334,20 @@ impl Universe {
     /// The user applies an object.
     pub fn apply(&self, key: &Key, spec: &Value) {
         self.note(&format!("{key}: {spec}"));
-        self.apply_manifest(&key.manifest(spec));
+        let manifest = key.manifest(spec);
+        let image: MachineImage = serde_json::from_value(manifest.clone()).expect("an object");
+        let minutes = image.spec.copy_minutes();
+        let mut wanted = lock(&self.copy_minutes);
+        wanted.entry(key.to_string()).or_default().push(minutes);
+        drop(wanted);
+        self.apply_manifest(&manifest);
+    }
+
+    /// Every process knows by now what the specs say.
+    pub fn forget_copy_durations(&self) {
+        for wanted in lock(&self.copy_minutes).values_mut() {
+            wanted.drain(..wanted.len() - 1);
+        }
     }
 
     /// Somebody reads what would be taken over, and says that it is meant.
@@ -473,6 +502,7 @@ impl Universe {
         if !call.is_read() && !sts {
             self.changed.notify_one();
             let number = note(&self.effects, call);
+            self.is_repeated(call);
             self.is_not_told_of(call);
             self.is_single(&call.region);
             let accident = lock(&self.accident).filter(|(at, _)| *at == number);
@@ -549,6 +579,27 @@ impl Universe {
         }
     }
 
+    /// A copy is asked for within the time that the spec says, or said before.
+    pub fn is_copied_in_time(&self, region: &str, body: &str) {
+        if !body.starts_with("Action=CopyImage&") {
+            return;
+        }
+        let asked: BTreeMap<_, _> = form_urlencoded::parse(body.as_bytes()).collect();
+        let mut keys = asked.iter();
+        let key = keys.find(|(_, value)| *value == "amity.dev/object");
+        let object = key.and_then(|(name, _)| asked.get(name.replace(".Key", ".Value").as_str()));
+        let minutes = asked.get("SnapshotCopyCompletionDurationMinutes");
+        let minutes = minutes.and_then(|minutes| minutes.parse().ok());
+        let wanted = lock(&self.copy_minutes);
+        let wanted = object.and_then(|object| wanted.get(&**object));
+        if !wanted.is_some_and(|wanted| wanted.contains(&minutes)) {
+            self.is_wrong(format!(
+                "{} a copy to {region} is to take {minutes:?} minutes instead of {wanted:?}",
+                self.clock.now()
+            ));
+        }
+    }
+
     /// At most one image of a revision of an object, of one encryption, lives in a place.
     fn is_single(&self, region: &str) {
         let mut there = BTreeMap::new();
@@ -615,6 +666,28 @@ impl Universe {
     fn is_wrong(&self, what: String) {
         lock(&self.wrong).get_or_insert(what);
         self.something_is_wrong.notify_one();
+    }
+
+    /// What EC2 refuses is not asked for again and again at once.
+    fn is_repeated(&self, call: &CallSummary) {
+        let now = self.clock.now().as_second() / 600;
+        let mut repeated = lock(&self.repeated);
+        if repeated.0 != now {
+            *repeated = (now, BTreeMap::new());
+        }
+        // What names nothing cannot be told apart.
+        if call.ids.is_empty() {
+            return;
+        }
+        let what = format!("{} {} {}", call.region, call.action, call.ids.join(" "));
+        let times = repeated.1.entry(what.clone()).or_default();
+        *times += 1;
+        if *times == REPEATED {
+            self.is_wrong(format!(
+                "{} {what} was asked for {REPEATED} times in ten minutes",
+                call.time
+            ));
+        }
     }
 
     /// Nothing loops hot: so much is written in ten minutes for each object and replica, and no more.

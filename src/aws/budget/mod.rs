@@ -351,12 +351,12 @@ pub(super) fn doubled(
         .map_or(longest, |time| time.min(longest))
 }
 
-/// What the object asks for, as far as a user may edit it: after a change, what was refused is asked anew.
+/// What the object asks for, as far as a user may edit it: after a change, what was refused is asked anew. Of a source that
+/// is followed the revision is settled only after this was asked for, so that it is no part of it.
 fn fingerprint(desired: &Desired) -> u64 {
     let mut hasher = DefaultHasher::new();
-    desired.revision.hash(&mut hasher);
+    desired.lineage.first().hash(&mut hasher);
     desired.places.hash(&mut hasher);
-    desired.image_name.hash(&mut hasher);
     desired.description.hash(&mut hasher);
     desired.fast_launch.hash(&mut hasher);
     desired.tags.hash(&mut hasher);

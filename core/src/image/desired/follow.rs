@@ -88,6 +88,10 @@ impl Made<'_> {
         self.image.tags.get(tag::PUBLISHED)?.parse().ok()
     }
 
+    fn superseded_at(&self) -> Option<Timestamp> {
+        self.image.tags.get(tag::SUPERSEDED)?.parse().ok()
+    }
+
     fn was_published(&self) -> bool {
         let has = |key| self.image.tags.get(key).is_some();
         has(tag::PUBLISHED) || has(tag::SUPERSEDED)
@@ -170,7 +174,7 @@ impl Desired {
     }
 
     /// The revision that was resolved last, and to what: one that is being made; one that the status says is about to
-    /// be; the one that was published last; or the first.
+    /// be; the one that was published last; after a revert the one that is kept and was superseded last; or the first.
     fn last_resolved(&self, made: &[Made<'_>]) -> (Revision, Option<Reference>) {
         let published = made
             .iter()
@@ -186,6 +190,10 @@ impl Desired {
             let created = one.image.created.unwrap_or(Timestamp::MAX);
             (created, &one.image.id)
         });
+        let kept = made
+            .iter()
+            .filter_map(|one| Some((one.superseded_at()?, one)))
+            .max_by_key(|(at, one)| (*at, one.revision.clone()));
         let of = |one: &Made<'_>| (one.revision.clone(), one.origin.clone());
         let said = |recorded: &Option<(Revision, Reference)>| {
             let (revision, source) = recorded.as_ref()?;
@@ -197,6 +205,7 @@ impl Desired {
             .or_else(|| said(&self.recorded.progressing))
             .or_else(|| published.map(|(_, one)| of(one)))
             .or_else(|| said(&self.recorded.published))
+            .or_else(|| kept.map(|(_, one)| of(one)))
             .unwrap_or_else(|| (self.lineage.first(), None))
     }
 
