@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use amity_core::image::desired::Desired;
 use amity_core::image::identity::Place;
-use amity_core::image::observed::{Asked, Refusal};
+use amity_core::image::observed::{Asked, Refusal, Unreadable};
 use amity_core::image::plan::step::{Action, Step};
 use aws_sdk_ec2::Client as Ec2;
 use aws_sdk_ssm::Client as Ssm;
@@ -19,7 +19,7 @@ use super::budget::Budget;
 use super::error::{Class, Failure};
 use super::fence::Fence;
 use super::inventory::{CopySlot, Inventory};
-use super::session::Sessions;
+use super::session::{Session, Sessions};
 use send::send;
 
 /// How often a copy looks for a slot of its own accord.
@@ -111,6 +111,12 @@ impl Effects {
         if let Some(refusal) = self.budget.remembers(desired, &asked) {
             return outcome(Err(refusal));
         }
+        let session = match self.session(desired, place).await {
+            Ok(session) => session,
+            Err(unreadable) => {
+                return outcome(Err(self.budget.not_opened(desired, &asked, &unreadable)));
+            }
+        };
         // From here to the call nothing waits.
         if !self.fence.is_open() {
             return outcome(Err(self.may_not_act(desired, place, &asked)));
@@ -125,7 +131,7 @@ impl Effects {
             }
             return outcome(Err(refusal));
         }
-        let called = self.call(desired, place, &step.action).await;
+        let called = self.call(&session, desired, place, &step.action).await;
         let result = called
             .clone()
             .or_else(|failure| already_made(&step.action, &failure).ok_or(failure));
@@ -180,24 +186,27 @@ impl Effects {
         })
     }
 
-    /// The call, in an account that is proven to be the right one.
+    /// A session of the object in an account that is proven to be the right one.
+    async fn session(&self, desired: &Desired, place: &Place) -> Result<Session, Unreadable> {
+        let namespace = desired.identity.namespace();
+        self.sessions.open_for(&place.account, namespace).await
+    }
+
+    /// The call, in a session of that account.
     async fn call(
         &self,
+        session: &Session,
         desired: &Desired,
         place: &Place,
         action: &Action,
     ) -> Result<Answer, Failure> {
         guard(action)?;
-        let Some(session) = self
-            .sessions
-            .proven(&place.account)
-            .filter(|session| session.account_id() == place.account)
-        else {
+        if session.account_id() != place.account {
             return Err(Failure::ours(format!(
                 "account {} is not open",
                 place.account
             )));
-        };
+        }
         if action.creates() {
             self.inventory.will_create(&desired.identity.object);
         }

@@ -4,6 +4,9 @@
 //! `GetCallerIdentity` has named the account that the spec names. The SDK never retries here: what changes
 //! EC2 is repeated by the next reconcile alone, and reads are repeated by [`super::calls`], so that there is
 //! one back-off and no hidden one.
+//!
+//! What serves all objects is read in one session. What is done for one of them may have another, which is tagged
+//! with its namespace ([`Sessions::open_for`]), so that policies of the account can tell namespaces apart.
 
 mod answers;
 mod role;
@@ -12,8 +15,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use amity_core::api::AwsAccount;
 use amity_core::api::conditions::{self, Reason};
+use amity_core::api::{AwsAccount, SessionTags};
 use amity_core::image::identity::Place;
 use amity_core::image::observed::Unreadable;
 use aws_config::environment::region::EnvironmentVariableRegionProvider;
@@ -34,7 +37,7 @@ use super::calls::{self, EC2Calls};
 use super::error::{Class, Failure};
 use crate::clock::Clock;
 use answers::WholeAnswers;
-use role::RoleCredentials;
+use role::{NAMESPACE_TAG, RoleCredentials};
 
 /// How long one call may take. The SDK's own default is for ever. What changes EC2 may have less time
 /// ([`super::fence`]).
@@ -61,10 +64,13 @@ pub struct Sessions {
     config: SdkConfig,
     clock: Clock,
     calls: EC2Calls,
-    accounts: Mutex<BTreeMap<String, Arc<Slot>>>,
+    slots: Mutex<BTreeMap<Key, Arc<Slot>>>,
 }
 
-/// One account: who asks while it is being opened waits for the outcome.
+/// An account, and the namespace that its session is tagged with.
+type Key = (String, Option<String>);
+
+/// One session of an account: who asks while it is being opened waits for the outcome.
 #[derive(Debug, Default)]
 struct Slot {
     opening: tokio::sync::Mutex<()>,
@@ -86,10 +92,23 @@ struct Opened {
 pub struct Access {
     /// The account's twelve digits.
     pub account_id: String,
-    /// The role's ARN and external id; `None` for the controller's own credentials.
-    pub role: Option<(String, Option<String>)>,
+    /// The role to assume; `None` for the controller's own credentials.
+    pub role: Option<Role>,
     /// The regions to use; empty for every enabled one.
     pub regions: Vec<String>,
+    /// The namespace that the role's session is tagged with.
+    pub namespace: Option<String>,
+}
+
+/// A role to assume.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Role {
+    /// Its ARN.
+    pub arn: String,
+    /// What its trust policy asks for.
+    pub external_id: Option<String>,
+    /// What the sessions are tagged with in which something is changed.
+    pub session_tags: Option<SessionTags>,
 }
 
 impl From<&AwsAccount> for Access {
@@ -97,9 +116,25 @@ impl From<&AwsAccount> for Access {
         let role = account.spec.assume_role.as_ref();
         Self {
             account_id: account.spec.account_id.clone(),
-            role: role.map(|role| (role.role_arn.clone(), role.external_id.clone())),
+            role: role.map(|role| Role {
+                arn: role.role_arn.clone(),
+                external_id: role.external_id.clone(),
+                session_tags: role.session_tags,
+            }),
             regions: account.spec.regions.clone(),
+            namespace: None,
         }
+    }
+}
+
+impl Access {
+    /// The same with a session that is tagged with a namespace; `None` where sessions are not.
+    fn tagged_with(&self, namespace: &str) -> Option<Self> {
+        let role = self.role.as_ref()?;
+        role.session_tags.map(|SessionTags::Namespace| Self {
+            namespace: Some(namespace.to_owned()),
+            ..self.clone()
+        })
     }
 }
 
@@ -126,7 +161,8 @@ impl Session {
         &self.account_id
     }
 
-    /// The regions that are enabled for the account and wanted by the `AwsAccount`, sorted.
+    /// The regions that are enabled for the account and wanted by the `AwsAccount`, sorted; none in a session that is
+    /// tagged, which is not for reading.
     pub fn regions(&self) -> &[String] {
         &self.regions
     }
@@ -202,7 +238,7 @@ impl Sessions {
             config,
             clock,
             calls,
-            accounts: Mutex::default(),
+            slots: Mutex::default(),
         }
     }
 
@@ -214,7 +250,7 @@ impl Sessions {
 
     /// The same, by what matters of the account.
     pub async fn open_access(&self, access: &Access) -> Result<Session, Unreadable> {
-        let slot = self.slot(&access.account_id);
+        let slot = self.slot(&access.account_id, access.namespace.as_deref());
         let _only_one = slot.opening.lock().await;
         let before = slot.last().filter(|opened| opened.access == *access);
         let now = self.clock.now();
@@ -256,31 +292,60 @@ impl Sessions {
 
     /// The session of an account that is open and proven.
     pub(super) fn proven(&self, account_id: &str) -> Option<Session> {
-        let session = self.slot(account_id).last()?.outcome.ok()?;
+        let session = self.slot(account_id, None).last()?.outcome.ok()?;
         self.holds(&session).then_some(session)
     }
 
-    /// AWS did not take the credentials of an account: the next [`Sessions::open`] gets others.
+    /// The session in which something is done for an object of `namespace` in an account that is open. Where its
+    /// sessions are to be tagged it is one of that namespace, which is opened and proven like any other. The error says
+    /// what to do about it.
+    pub(super) async fn open_for(
+        &self,
+        account_id: &str,
+        namespace: &str,
+    ) -> Result<Session, Unreadable> {
+        let not_yet = |what: &str| Unreadable {
+            reason: conditions::REGION_UNREADABLE,
+            message: format!("account {account_id} {what}; it is tried again by itself"),
+        };
+        let untagged = self.proven(account_id);
+        let untagged = untagged.ok_or_else(|| not_yet("is not open"))?;
+        let opened = self.slot(account_id, None).last();
+        let Some(tagged) = opened.and_then(|opened| opened.access.tagged_with(namespace)) else {
+            return Ok(untagged);
+        };
+        // Whoever does something for one object waits no longer for its session than for the call itself.
+        let session = tokio::time::timeout(CALL_TIMEOUT, self.open_access(&tagged)).await;
+        session.unwrap_or_else(|_| {
+            Err(not_yet(&format!(
+                "was not opened in time with the session tag {NAMESPACE_TAG}={namespace}"
+            )))
+        })
+    }
+
+    /// AWS did not take the credentials of an account: whoever opens it next gets others.
     pub(super) fn renew(&self, account_id: &str) {
-        let slot = self.slot(account_id);
-        if let Some(last) = slot.last() {
-            slot.put(Opened {
-                is_stale: true,
-                ..last
-            });
+        for slot in self.slots_of(account_id) {
+            if let Some(last) = slot.last() {
+                slot.put(Opened {
+                    is_stale: true,
+                    ..last
+                });
+            }
         }
     }
 
-    /// A region answered as if it did not know the credentials: the next [`Sessions::open`] proves the account
-    /// anew, with the same ones. While AWS cannot be asked, the session holds as long as its last proof does.
+    /// A region answered as if it did not know the credentials: whoever opens the account next proves it anew, with
+    /// the same ones. While AWS cannot be asked, a session holds as long as its last proof does.
     pub(super) fn prove_again(&self, account_id: &str) {
-        let slot = self.slot(account_id);
         let due = self.clock.now() - PROOF_RENEWAL;
-        if let Some(mut last) = slot.last() {
-            if let Ok(session) = &mut last.outcome {
-                session.proven_at = session.proven_at.min(due);
+        for slot in self.slots_of(account_id) {
+            if let Some(mut last) = slot.last() {
+                if let Ok(session) = &mut last.outcome {
+                    session.proven_at = session.proven_at.min(due);
+                }
+                slot.put(last);
             }
-            slot.put(last);
         }
     }
 
@@ -292,12 +357,20 @@ impl Sessions {
         self.clock.now() < session.proven_at + PROOF_LASTS
     }
 
-    fn slot(&self, account_id: &str) -> Arc<Slot> {
-        let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(accounts.entry(account_id.to_owned()).or_default())
+    fn slot(&self, account_id: &str, namespace: Option<&str>) -> Arc<Slot> {
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (account_id.to_owned(), namespace.map(str::to_owned));
+        Arc::clone(slots.entry(key).or_default())
     }
 
-    /// Asks STS who we are and EC2 which regions there are, with the credentials of `known` if there is one.
+    fn slots_of(&self, account_id: &str) -> Vec<Arc<Slot>> {
+        let slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_account = slots.iter().filter(|((id, _), _)| id == account_id);
+        of_account.map(|(_, slot)| Arc::clone(slot)).collect()
+    }
+
+    /// Asks STS who we are and, for a session in which everything is read, EC2 which regions there are, with the
+    /// credentials of `known` if there is one.
     async fn prove(&self, access: &Access, known: Option<&Session>) -> Result<Session, NotOpened> {
         let home = self.home_region(access);
         let config = known.map_or_else(
@@ -331,7 +404,9 @@ impl Sessions {
             config,
             clients,
         };
-        session.regions = self.regions(&session, access, &place).await?;
+        if access.namespace.is_none() {
+            session.regions = self.regions(&session, access, &place).await?;
+        }
         Ok(session)
     }
 
@@ -381,7 +456,7 @@ impl Sessions {
         let partition = access
             .role
             .as_ref()
-            .and_then(|(arn, _)| arn.split(':').nth(1))
+            .and_then(|role| role.arn.split(':').nth(1))
             .unwrap_or_default();
         let (prefix, region) = match partition {
             "aws-cn" => ("cn-", "cn-north-1"),
@@ -401,7 +476,7 @@ impl Sessions {
             .to_builder()
             .region(Region::new(home.to_owned()))
             .build();
-        let Some((role_arn, external_id)) = &access.role else {
+        let Some(role) = &access.role else {
             return config;
         };
         let sts = aws_sdk_sts::Client::from_conf(
@@ -409,7 +484,8 @@ impl Sessions {
                 .interceptor(WholeAnswers)
                 .build(),
         );
-        let role = RoleCredentials::new(sts, role_arn, external_id.as_deref(), self.calls.clone());
+        let namespace = access.namespace.as_deref();
+        let role = RoleCredentials::new(sts, role, namespace, self.calls.clone());
         config
             .into_builder()
             .credentials_provider(SharedCredentialsProvider::new(role))
@@ -436,9 +512,13 @@ struct NotOpened(Unreadable);
 impl NotOpened {
     fn of(failure: &Failure, action: &'static str, access: &Access, place: &Place) -> Self {
         let reason = Self::reason(failure);
-        let how = match &access.role {
-            Some((role, _)) => format!(" with role {role}"),
-            None => " with the controller's own credentials".to_owned(),
+        let how = match (&access.role, &access.namespace) {
+            (Some(role), None) => format!(" with role {}", role.arn),
+            (Some(role), Some(namespace)) => format!(
+                " with role {} and the session tag {NAMESPACE_TAG}={namespace}",
+                role.arn
+            ),
+            (None, _) => " with the controller's own credentials".to_owned(),
         };
         let message = failure.sentence(&format!("{action}{how}"), "", place, reason);
         Self(Unreadable { reason, message })
@@ -459,7 +539,7 @@ impl NotOpened {
 
     fn wrong_account(access: &Access, found: &str, arn: &str) -> Self {
         let remedy = match &access.role {
-            Some((role, _)) => format!("correct spec.assumeRole.roleArn ({role})"),
+            Some(role) => format!("correct spec.assumeRole.roleArn ({})", role.arn),
             None => "set spec.assumeRole, or run Amity with credentials of that account".to_owned(),
         };
         let message = format!(
@@ -515,8 +595,13 @@ mod tests {
     fn access(role: Option<&str>) -> Access {
         Access {
             account_id: "111122223333".into(),
-            role: role.map(|arn| (arn.to_owned(), None)),
+            role: role.map(|arn| Role {
+                arn: arn.to_owned(),
+                external_id: None,
+                session_tags: None,
+            }),
             regions: Vec::new(),
+            namespace: None,
         }
     }
 

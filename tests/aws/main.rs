@@ -16,6 +16,7 @@ mod policy;
 mod recycle_bin;
 mod register;
 mod scripted;
+mod session_tags;
 mod sessions;
 mod slots;
 mod sources;

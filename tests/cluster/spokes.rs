@@ -114,6 +114,27 @@ fn an_account_that_does_not_grant_it_gets_no_image() {
     }
 }
 
+/// Its policy lets things be changed for the namespace `session-tags` only: see world.yaml.
+#[test]
+fn what_is_done_in_an_account_carries_the_namespace_that_it_is_done_for() {
+    let lab = Lab::shared();
+    let kubectl = lab.cluster.control_plane.kubectl();
+    let untagged = account("tagged", "999900001111", "");
+    let manifest = untagged.replace("role/amity\"", "role/amity\", sessionTags: Namespace");
+    kubectl.apply_yaml(&manifest).unwrap();
+    let spec = "accounts: [{name: tagged, regions: [{name: us-east-1}]}]";
+    let namespace = lab.namespace("session-tags");
+    namespace.apply_of_instance("web", &["us-east-1"], spec);
+    namespace.until_ready("web");
+    let other = lab.namespace("without-session-tags");
+    other.apply_of_instance("web", &["us-east-1"], spec);
+    let (reason, message) = other.until_stalled("web");
+    assert_eq!(reason, "AccessDenied", "{message}");
+    assert!(message.contains("ec2:CopyImage"), "{message}");
+    namespace.delete("web");
+    namespace.until_gone("web");
+}
+
 #[test]
 fn another_key_makes_another_image_of_the_same_revision_and_then_the_former_one_goes() {
     let namespace = Lab::shared().namespace("keys");

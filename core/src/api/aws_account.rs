@@ -105,6 +105,23 @@ pub struct AssumeRole {
     #[schemars(length(max = 1224))]
     #[x_kube(validation = rules::external_id())]
     pub external_id: Option<String>,
+
+    /// With which tags the sessions are marked in which Amity changes something in the account.
+    /// Namespace: with amity.dev/namespace, the namespace of the MachineImage that it is done for,
+    /// so that the account's policies can tell namespaces apart by the condition key
+    /// aws:PrincipalTag/amity.dev/namespace, and CloudTrail shows it. What serves all of them,
+    /// such as lists, is read without it. The role's trust policy has to allow sts:TagSession
+    /// (docs/iam.md). Default: no tags.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session_tags: Option<SessionTags>,
+}
+
+// No documentation on the type and on its value, for users: `kubectl explain` would show it
+// instead of the field's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[allow(missing_docs)]
+pub enum SessionTags {
+    Namespace,
 }
 
 /// What namespaces may do in an account. Nothing is allowed that no entry allows. Grants are asked

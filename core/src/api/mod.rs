@@ -13,8 +13,8 @@ mod schema;
 
 pub use aws_account::{
     AdoptionGrant, AssumeRole, AwsAccount, AwsAccountSpec, AwsAccountStatus, CaptureGrant, Grants,
-    Namespace, NamespaceSelector, NotGranted, ParameterGrant, PublicGrant, SharingGrant,
-    SnapshotGrant, SourceOwnerGrant, Stray, Strays,
+    Namespace, NamespaceSelector, NotGranted, ParameterGrant, PublicGrant, SessionTags,
+    SharingGrant, SnapshotGrant, SourceOwnerGrant, Stray, Strays,
 };
 pub use machine_image::{
     AccountTarget, AdoptedImage, Architecture, BootMode, DeletionPolicy, Deprecation,

@@ -177,6 +177,12 @@ pub struct Identity {
 }
 
 impl Identity {
+    /// The namespace of the object.
+    pub fn namespace(&self) -> &str {
+        let (namespace, _) = self.object.split_once('/').unwrap_or_default();
+        namespace
+    }
+
     /// The tags that every image and snapshot of `revision` carries from birth. `variant` is how it is encrypted.
     pub fn birth_tags(
         &self,

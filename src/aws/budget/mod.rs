@@ -169,15 +169,7 @@ impl Budget {
         let mut memory = self.memory();
         let key = asker(desired, asked);
         let (place, action) = (&asked.place, asked.action);
-        let asked_for = fingerprint(desired);
-        let before = memory
-            .before(&key, asked_for)
-            .filter(|refused| !refused.is_old(now));
-        let times = before.map_or(0, |refused| refused.times) + 1;
-        // One answer that was lost is not made up for by a later one that says no.
-        let certain = failure.is_certain()
-            && !failure.is_already_made()
-            && before.is_none_or(|refused| refused.refusal.certain);
+        let times = memory.times(desired, asked, now) + 1;
         let retry_at = if failure.class == Class::Throttled {
             memory.bucket(place, action, now).throttle(key.clone(), now)
         } else {
@@ -190,21 +182,35 @@ impl Budget {
             action: asked.action,
             reason,
             message,
-            certain,
+            certain: failure.is_certain() && !failure.is_already_made(),
             at: now,
             retry_at,
         };
-        memory.refused.insert(
-            key,
-            Refused {
-                times,
-                refusal: refusal.clone(),
-                is_held: false,
-                is_said_by_ec2: true,
-                asked_for,
-            },
-        );
-        refusal
+        memory.refuse(desired, asked, refusal)
+    }
+
+    /// Notes that this was not sent, since the account could not be opened for it, and says when it is tried again.
+    pub(super) fn not_opened(
+        &self,
+        desired: &Desired,
+        asked: &Asked,
+        unreadable: &Unreadable,
+    ) -> Refusal {
+        let now = self.clock.now();
+        let mut memory = self.memory();
+        let times = memory.times(desired, asked, now) + 1;
+        let refusal = Refusal {
+            action: asked.action,
+            reason: unreadable.reason,
+            message: format!(
+                "{} in {} was not sent: {}",
+                asked.action, asked.place.region, unreadable.message
+            ),
+            certain: true,
+            at: now,
+            retry_at: now + doubled(RETRY, times),
+        };
+        memory.refuse(desired, asked, refusal)
     }
 
     /// Waits until a read of one object may be sent; the error says that this would take too long.
@@ -293,6 +299,37 @@ impl Memory {
         self.refused
             .get(asker)
             .filter(|refused| refused.asked_for == asked_for)
+    }
+
+    /// What was refused before, not long ago.
+    fn lately(&self, desired: &Desired, asked: &Asked, now: Timestamp) -> Option<&Refused> {
+        self.before(&asker(desired, asked), fingerprint(desired))
+            .filter(|refused| !refused.is_old(now))
+    }
+
+    /// How often something was refused, one time after the other.
+    fn times(&self, desired: &Desired, asked: &Asked, now: Timestamp) -> u32 {
+        let before = self.lately(desired, asked, now);
+        before.map_or(0, |refused| refused.times)
+    }
+
+    /// Notes one refusal more. One answer that was lost is not made up for by a later one that says no.
+    fn refuse(&mut self, desired: &Desired, asked: &Asked, refusal: Refusal) -> Refusal {
+        let before = self.lately(desired, asked, refusal.at);
+        let is_certain = before.is_none_or(|refused| refused.refusal.certain);
+        let refusal = Refusal {
+            certain: refusal.certain && is_certain,
+            ..refusal
+        };
+        let refused = Refused {
+            times: before.map_or(0, |refused| refused.times) + 1,
+            refusal: refusal.clone(),
+            is_held: false,
+            is_said_by_ec2: true,
+            asked_for: fingerprint(desired),
+        };
+        self.refused.insert(asker(desired, asked), refused);
+        refusal
     }
 
     /// Puts something off. What EC2 itself said before is still what the user should read.

@@ -5,44 +5,48 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{self, ProvideCredentials, future};
 use aws_sdk_sts::Client;
+use aws_sdk_sts::error::BuildError;
+use aws_sdk_sts::types::Tag;
 
+use super::Role;
 use crate::aws::calls::{self, EC2Calls};
 use crate::aws::error::Failure;
 
 /// The session name, which `CloudTrail` shows. Fixed, so that the policies of an account may name it.
 const SESSION_NAME: &str = "amity";
 
+/// The tag of a session in which something is done for one object: its namespace.
+pub(super) const NAMESPACE_TAG: &str = "amity.dev/namespace";
+
 /// Assumes one role with the controller's own credentials.
 #[derive(Debug)]
 pub(super) struct RoleCredentials {
     sts: Client,
-    role_arn: String,
-    external_id: Option<String>,
+    role: Role,
+    namespace: Option<String>,
     calls: EC2Calls,
 }
 
 impl RoleCredentials {
-    pub(super) fn new(
-        sts: Client,
-        role_arn: &str,
-        external_id: Option<&str>,
-        calls: EC2Calls,
-    ) -> Self {
+    /// Those of a session that is tagged with a namespace, if there is one.
+    pub(super) fn new(sts: Client, role: &Role, namespace: Option<&str>, calls: EC2Calls) -> Self {
         Self {
             sts,
-            role_arn: role_arn.to_owned(),
-            external_id: external_id.map(str::to_owned),
+            role: role.clone(),
+            namespace: namespace.map(str::to_owned),
             calls,
         }
     }
 
     async fn assume(&self) -> provider::Result {
+        let tags = self.tags().map_err(CredentialsError::unhandled)?;
         let request = || {
             self.sts
                 .assume_role()
-                .role_arn(&self.role_arn)
+                .role_arn(&self.role.arn)
                 .role_session_name(SESSION_NAME)
-                .set_external_id(self.external_id.clone())
+                .set_external_id(self.role.external_id.clone())
+                .set_tags(tags.clone())
                 .send()
         };
         let answer = calls::read(&self.calls, "AssumeRole", request)
@@ -65,6 +69,13 @@ impl RoleCredentials {
             Some(expires),
             "AssumeRole",
         ))
+    }
+
+    /// The tags of the session; none at all, if it has none.
+    fn tags(&self) -> Result<Option<Vec<Tag>>, BuildError> {
+        let tag = |namespace| Tag::builder().key(NAMESPACE_TAG).value(namespace).build();
+        let tag = self.namespace.as_ref().map(tag).transpose()?;
+        Ok(tag.map(|tag| vec![tag]))
     }
 }
 

@@ -4,10 +4,16 @@ use super::codes;
 
 const POLICY: &str = "allow {permission} in the policy of Amity's role (docs/iam.md)";
 
+const TAG_SESSION: &str = "allow sts:TagSession in the trust policy of the role, and in the policy of whoever assumes it, beside \
+                           sts:AssumeRole, or leave spec.assumeRole.sessionTags of the AwsAccount out (docs/iam.md)";
+
 const NEW_CREDENTIALS: &str = "give the controller credentials that work, and let the role's trust policy name them (docs/iam.md)";
 
 codes! {
     // Credentials.
+    "NoCredentials" ("sts:TagSession") Credentials [AssumeRole]
+        "The role lets Amity in, but not tag its session, as spec.assumeRole.sessionTags of the AwsAccount asks for.",
+        TAG_SESSION;
     "NoCredentials" Credentials [ANY]
         "Amity's own code: there are no credentials, or AWS refused the role that they ask for.", NEW_CREDENTIALS;
     "RequestExpired" Credentials [ANY]
