@@ -453,7 +453,12 @@ fn remove_everything(cluster: &Cluster) {
     let kubectl = cluster.control_plane.kubectl();
     for kind in ["machineimages", "awsaccounts"] {
         let path = format!("/apis/amity.dev/v1alpha1/{kind}");
-        let list: Option<Value> = cluster.reader.get(&path).unwrap();
+        // The test before may have restored etcd a moment ago.
+        let list = eventually(PATIENCE, "what was left is listed", || {
+            let list = cluster.reader.get::<Value>(&path);
+            list.map_err(|error| error.to_string())
+        });
+        let list = list.unwrap();
         for object in list
             .iter()
             .flat_map(|list| list["items"].as_array().unwrap())
