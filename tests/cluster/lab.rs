@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{LazyLock, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread;
 use std::time::Duration;
 
 use amity_core::api::{AwsAccount, MachineImage, conditions};
@@ -14,8 +15,9 @@ use amity_testbed::{
     Amity, Call, ControlPlane, Ec2Sim, Holdings, Kubectl, Output, Reader, binary,
     control_plane_assets, eventually, workspace_root,
 };
+use ec2sim::World;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// What no wait should take, with other tests on the same two cores.
 pub const PATIENCE: Duration = Duration::from_secs(90);
@@ -41,8 +43,18 @@ spec:
     parameters: [{namespaces: {matchLabels: {grants: all}}, paths: [/published/]}]
 "#;
 
-/// The access key of the home account.
+/// The access key of the users of the home account, who may do everything in it.
 pub const USER: &str = "AKIAEC2SIMHOME000001";
+
+/// The access keys of the controller: of one that is alone, and of each of two replicas.
+pub const CONTROLLERS: [&str; 3] = [
+    "AKIAEC2SIMAMITY00001",
+    "AKIAEC2SIMAMITY00002",
+    "AKIAEC2SIMAMITY00003",
+];
+
+/// Whose images they are.
+const OWNER: &str = "tests";
 
 /// The manifest of another account, in which every namespace may do everything.
 pub fn account(name: &str, id: &str, more: &str) -> String {
@@ -171,7 +183,9 @@ impl Lab {
         static CLUSTER: OnceLock<Cluster> = OnceLock::new();
         SHARED.get_or_init(|| {
             let cluster = CLUSTER.get_or_init(|| Cluster::on(ControlPlane::shared()));
-            let mut lab = Self::start(cluster, &[], &[]);
+            // Some take over what others made, which needs a policy of its own.
+            let ec2 = start_ec2(&["controller", "adopt"]);
+            let mut lab = Self::over(ec2, cluster, &[], &[]);
             lab.amity.wait_ready().unwrap();
             lab
         })
@@ -184,12 +198,15 @@ impl Lab {
         arguments: &[&str],
         environment: &[(&str, &str)],
     ) -> Self {
-        let world = world_file();
-        let ec2 = Ec2Sim::start(
-            &binary("ec2sim"),
-            &["--world", world.path().to_str().unwrap()],
-        )
-        .unwrap();
+        Self::over(start_ec2(&["controller"]), cluster, arguments, environment)
+    }
+
+    fn over(
+        ec2: Ec2Sim,
+        cluster: &'static Cluster,
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Self {
         let before = ec2.holdings().unwrap().of_users();
         let amity = start_controller(cluster, &ec2, arguments, environment);
         Self {
@@ -314,6 +331,30 @@ impl Lab {
     pub fn calls(&self) -> Vec<Call> {
         self.ec2.call_log().unwrap()
     }
+
+    /// That the policies that we ship allowed all that was asked for so far. What is not there has no tags by which
+    /// its removal could be allowed again.
+    pub fn assert_nothing_denied(&self) {
+        let mut denials = self.ec2.denials().unwrap();
+        denials.retain(|denial| !denial.missing);
+        assert!(denials.is_empty(), "{denials:#?}");
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        if !thread::panicking() {
+            self.assert_nothing_denied();
+        }
+    }
+}
+
+/// EC2 where the controller has these of the policies that we ship, and the roles by which it reaches other accounts
+/// the one for them.
+fn start_ec2(policies: &[&str]) -> Ec2Sim {
+    let world = world_file(policies);
+    let arguments = ["--world", world.path().to_str().unwrap()];
+    Ec2Sim::start(&binary("ec2sim"), &arguments).unwrap()
 }
 
 /// Starts a controller with further arguments, and variables in its environment.
@@ -324,7 +365,8 @@ pub fn start_controller(
     environment: &[(&str, &str)],
 ) -> Amity {
     let usually = [
-        ("AMITY_OWNER_ID", "tests"),
+        ("AMITY_OWNER_ID", OWNER),
+        ("AWS_ACCESS_KEY_ID", CONTROLLERS[0]),
         ("AMITY_CONSISTENCY_WINDOW", "3s"),
         ("AMITY_REST_INTERVAL", "2s"),
     ];
@@ -412,7 +454,12 @@ fn remove_everything(cluster: &Cluster) {
     let kubectl = cluster.control_plane.kubectl();
     for kind in ["machineimages", "awsaccounts"] {
         let path = format!("/apis/amity.dev/v1alpha1/{kind}");
-        let list: Option<Value> = cluster.reader.get(&path).unwrap();
+        // The test before may have restored etcd a moment ago.
+        let list = eventually(PATIENCE, "what was left is listed", || {
+            let list = cluster.reader.get::<Value>(&path);
+            list.map_err(|error| error.to_string())
+        });
+        let list = list.unwrap();
         for object in list
             .iter()
             .flat_map(|list| list["items"].as_array().unwrap())
@@ -436,8 +483,8 @@ pub fn without_finalizers<'a>(kind: &'a str, name: &'a str) -> [&'a str; 6] {
     ["patch", kind, name, "--type=merge", "-p", patch]
 }
 
-/// The world, with an instance for each test.
-fn world_file() -> tempfile::NamedTempFile {
+/// The world, with an instance for each test, and with what the controller may do in it.
+fn world_file(policies: &[&str]) -> tempfile::NamedTempFile {
     let template = fs::read_to_string(workspace_root().join("tests/cluster/world.yaml")).unwrap();
     let instance = |number| {
         let id = instance_id(number);
@@ -446,13 +493,31 @@ fn world_file() -> tempfile::NamedTempFile {
         )
     };
     let instances: Vec<_> = (1..=INSTANCES).map(instance).collect();
+    let world = template.replace("          INSTANCES: {}\n", &instances.concat());
+    let rights = rights(&World::from_yaml(&world).unwrap(), policies);
     let file = tempfile::NamedTempFile::new().unwrap();
-    fs::write(
-        file.path(),
-        template.replace("          INSTANCES: {}\n", &instances.concat()),
-    )
-    .unwrap();
+    // JSON is YAML.
+    fs::write(file.path(), format!("{world}iam: {rights}\n")).unwrap();
     file
+}
+
+/// The policies of the controller's keys, and of each role.
+fn rights(world: &World, policies: &[&str]) -> Value {
+    let shipped = |name: &str| -> Value {
+        let file = workspace_root().join(format!("deploy/iam/{name}.json"));
+        let text = fs::read_to_string(file).unwrap();
+        serde_json::from_str(&text.replace("OWNER_ID", OWNER)).unwrap()
+    };
+    let own: Vec<_> = policies.iter().map(|name| shipped(name)).collect();
+    let keys = CONTROLLERS.map(|key| (key.to_owned(), json!(own)));
+    let spoke = json!([shipped("spoke")]);
+    let roles = world.accounts().iter().flat_map(|(id, account)| {
+        let names = account.roles.keys();
+        names.map(move |name| format!("arn:aws:iam::{id}:role/{name}"))
+    });
+    let roles = roles.map(|role| (role, spoke.clone()));
+    let all: serde_json::Map<_, _> = roles.chain(keys).collect();
+    json!({"policies": all})
 }
 
 const INSTANCES: usize = 100;
@@ -525,7 +590,8 @@ impl Namespace<'_> {
         format!("{}/{name}", self.name)
     }
 
-    /// Looks at the image until `look` finds something in it.
+    /// Looks at the image until `look` finds something in it. By then nothing was denied, of whatever object: the lab
+    /// that is shared has no end at which that could be seen.
     pub fn until<T>(
         &self,
         name: &str,
@@ -537,6 +603,7 @@ impl Namespace<'_> {
             let image = self.image(name).ok_or("it is not there")?;
             look(&image).ok_or_else(|| told(&image))
         });
+        self.lab.assert_nothing_denied();
         found.unwrap()
     }
 
@@ -561,13 +628,15 @@ impl Namespace<'_> {
         })
     }
 
+    /// Waits until it is gone; nothing was denied, as in [`Self::until`].
     pub fn until_gone(&self, name: &str) {
-        eventually(PATIENCE, &format!("{} is gone", self.key(name)), || {
+        let gone = eventually(PATIENCE, &format!("{} is gone", self.key(name)), || {
             self.image(name)
                 .as_ref()
                 .map_or(Ok(()), |image| Err(told(image)))
-        })
-        .unwrap();
+        });
+        self.lab.assert_nothing_denied();
+        gone.unwrap();
     }
 
     /// That EC2 has what the status says: one published image in each region, and nothing else.

@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use amity_testbed::{Amity, Call, eventually};
 
-use crate::lab::{Lab, Namespace, PATIENCE, Stage, start_controller};
+use crate::lab::{CONTROLLERS, Lab, Namespace, PATIENCE, Stage, start_controller};
 
 const NAMES: [&str; 2] = ["first", "second"];
-const KEYS: [&str; 2] = ["AKIAEC2SIMHOME000002", "AKIAEC2SIMHOME000003"];
+const KEYS: [&str; 2] = [CONTROLLERS[1], CONTROLLERS[2]];
 const TWO: [&str; 2] = ["eu-west-1", "us-east-1"];
 
 /// Where replicas are tested, one test at a time.

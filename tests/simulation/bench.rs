@@ -23,7 +23,8 @@ use tokio::net::TcpListener;
 
 use crate::fleet::{Fleet, account};
 use crate::landscape::{HOME, Landscape, Source};
-use crate::process::lock;
+use crate::process::{ACCESS_KEY, lock};
+use crate::rights;
 use crate::settled::{REGIONS, Settled};
 use crate::universe::cluster;
 use crate::{regions, virtual_time};
@@ -350,7 +351,8 @@ fn a_real_process() -> Vec<Row> {
         .enable_all()
         .build()
         .expect("a runtime");
-    let front = Front::new(Arc::new(Mutex::new(settled.world.clone())));
+    let world = rights::restricted(settled.world.clone());
+    let front = Front::new(Arc::new(Mutex::new(world)));
     let log = front.log().clone();
     let (ec2, kubernetes, objects) = runtime.block_on(async {
         let kubernetes = cluster(&Clock::real(), 1);
@@ -430,11 +432,11 @@ fn start(kubeconfig: &Path, ec2: SocketAddr) -> Amity {
         &format!("http://{ec2}"),
         &[
             "--owner-id",
-            "simulation",
+            rights::OWNER,
             "--lease-namespace",
             "amity-system",
         ],
-        &[],
+        &[("AWS_ACCESS_KEY_ID", ACCESS_KEY)],
     )
     .expect("a process");
     amity.wait_ready().expect("it comes up");

@@ -36,7 +36,7 @@ pub static ACCOUNTS: [Account; 3] = [
     Account {
         name: "default",
         id: "111122223333",
-        access_key: crate::process::ACCESS_KEY,
+        access_key: "AKIAEC2SIMHOME000001",
         instance: "i-0a1b2c3d4e5f60718",
         snapshot: "snap-0bac0bac0bac0bac0",
         image: "ami-0feedfacefeedface",

@@ -9,7 +9,7 @@ use crate::expected::{Expected, Images};
 use crate::process::lock;
 use crate::story::SETTLES_WITHIN;
 use crate::universe::{Accident, Pace, Universe};
-use crate::{oracles, regions, side_by_side, virtual_time};
+use crate::{oracles, regions, rights, side_by_side, virtual_time};
 
 /// What is there of ours at the end of each chapter, ids and times aside.
 type Ending = Vec<Vec<String>>;
@@ -45,9 +45,8 @@ fn ends_alike_with(accidents: &[Accident]) {
 /// An instance is captured, copied to two other regions, captured again, and everything is deleted.
 fn tell(accident: Option<(usize, Accident)>) -> Result<(Ending, usize), String> {
     virtual_time(async {
-        let mut world = World::from_yaml(include_str!("world.yaml"))
-            .expect("a world")
-            .with_seed(7);
+        let world = World::from_yaml(include_str!("world.yaml")).expect("a world");
+        let mut world = rights::restricted(world.with_seed(7));
         // Quicker than in other stories, for there are many of them; and no copy fails by chance, for the
         // endings are compared.
         let knobs = world.knobs_mut();
@@ -91,6 +90,7 @@ async fn chapters(universe: &Universe) -> Result<(Ending, usize), String> {
     }
     oracles::nothing_is_left(universe, &key)?;
     oracles::unharmed(universe, &before)?;
+    oracles::nothing_was_denied(universe)?;
     if universe.invariants_broken() > 0 {
         return Err("a plan broke an invariant".to_owned());
     }

@@ -23,6 +23,7 @@ use tokio::time::Instant;
 
 use crate::oracles;
 use crate::process::{invariants_broken, lock, sdk_config};
+use crate::rights;
 use crate::universe::cluster;
 
 /// How long each call to EC2 takes, and each request to the API server.
@@ -69,7 +70,7 @@ impl Fleet {
         on_the_way: impl FnOnce(InProcess) -> H,
     ) -> Self {
         let clock = Clock::virtual_from(time.parse().expect("a time"));
-        let world = Arc::new(Mutex::new(world));
+        let world = Arc::new(Mutex::new(rights::restricted(world)));
         let kubernetes = cluster(&clock, 1);
         for account in accounts {
             kubernetes.apply(account).expect("an account");
@@ -84,7 +85,7 @@ impl Fleet {
             metrics.ec2_calls.clone(),
         );
         let settings = Settings {
-            owner: "simulation".to_owned(),
+            owner: rights::OWNER.to_owned(),
             take_over_from: None,
             price_per_gib_month: None,
             // The default of `--concurrency`.
@@ -140,12 +141,15 @@ impl Fleet {
             Readiness::default(),
             std::future::pending(),
         );
-        tokio::select! {
+        let told = tokio::select! {
             biased;
             told = story => told,
             ended = Box::pin(controlled) => panic!("the controller ended: {ended:?}"),
             () = self.note_ready() => panic!("the watch ended"),
-        }
+        };
+        let denials = rights::denials(&lock(&self.world));
+        assert!(denials.is_empty(), "denied: {denials:?}");
+        told
     }
 
     /// Notes when each object is `Ready` for the first time, as a watch tells it.

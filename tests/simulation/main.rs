@@ -12,7 +12,7 @@
 //!
 //! A story is a `tale` of a `cast` whose users write what the `plot` says, to make images from `sources`, while the `hands` of others are at work in
 //! EC2; the `oracles` say whether it is as `expected`. It is told in a `universe` with one or two `replica`s, of which one may be
-//! of the `next_version`, and a `gate` that lets one request after the other through. `fleet` is the universe of the tests with many objects, `settled` one in which all are
+//! of the `next_version`, with no other `rights` than ours, and a `gate` that lets one request after the other through. `fleet` is the universe of the tests with many objects, `settled` one in which all are
 //! ready from the beginning.
 
 mod at_rest;
@@ -32,6 +32,7 @@ mod parameters;
 mod plot;
 mod process;
 mod replica;
+mod rights;
 mod sabotage;
 mod settled;
 mod sources;

@@ -12,6 +12,7 @@ use crate::expected::{Expected, Images, Superseded, content_of, wanted};
 use crate::hands::{self, Ours};
 use crate::parameters;
 use crate::process::lock;
+use crate::rights;
 use crate::universe::Universe;
 
 const OWNER: &str = "amity.dev/owner";
@@ -741,6 +742,23 @@ pub fn unharmed(universe: &Universe, before: &Value) -> Result<(), String> {
         Ok(())
     } else {
         Err(format!("what is not ours was changed:\n{before}\n{after}"))
+    }
+}
+
+/// The policies that we ship allow all that the controller asked for: of what is there, and is not somebody else's by
+/// now, which it may not have seen yet.
+pub fn nothing_was_denied(universe: &Universe) -> Result<(), String> {
+    let denials = rights::denials(&lock(&universe.world));
+    let strangers = lock(&universe.strangers);
+    let is_strange = |resource: &str| {
+        resource
+            .rsplit('/')
+            .next()
+            .is_some_and(|id| strangers.contains(id))
+    };
+    match denials.iter().find(|denial| !is_strange(&denial.resource)) {
+        Some(denial) => Err(format!("EC2 denied what a policy should allow: {denial:?}")),
+        None => Ok(()),
     }
 }
 

@@ -13,8 +13,8 @@ use aws_smithy_async::rt::sleep::TokioSleep;
 use aws_smithy_async::time::TimeSource;
 use aws_smithy_runtime_api::client::http::HttpClient;
 
-/// The access key of the controller's own account in every world.
-pub const ACCESS_KEY: &str = "AKIAEC2SIMHOME000001";
+/// The access key of the controller, in its own account in every world. The people there have another one.
+pub const ACCESS_KEY: &str = "AKIAEC2SIMAMITY00001";
 
 #[derive(Debug)]
 struct VirtualTime(Clock);

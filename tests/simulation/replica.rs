@@ -22,6 +22,7 @@ use tokio::sync::Notify;
 
 use crate::next_version;
 use crate::process::{lock, sdk_config};
+use crate::rights;
 use crate::sabotage::OnTheWire;
 use crate::universe::Universe;
 
@@ -83,7 +84,7 @@ pub async fn keep(universe: Arc<Universe>, number: usize, crash: Arc<Notify>) {
 
 fn settings(universe: &Universe, holder: String) -> Settings {
     Settings {
-        owner: "simulation".to_owned(),
+        owner: rights::OWNER.to_owned(),
         take_over_from: lock(&universe.take_over_from).clone(),
         price_per_gib_month: None,
         concurrency: 32,

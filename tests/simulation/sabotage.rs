@@ -3,11 +3,13 @@
 
 use std::fmt::Write as _;
 
+use ec2sim::World;
+
 use crate::process::lock;
 use crate::sources::UPSTREAM;
 use crate::tale::{self, Cuts};
 use crate::universe::Universe;
-use crate::{story, virtual_time};
+use crate::{rights, story, virtual_time};
 
 /// What is wrong with the controller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,11 +107,17 @@ fn without(body: &str, parameter: &str) -> String {
     kept.collect::<Vec<_>>().join("&")
 }
 
-/// The first of some stories that such a controller does not survive says so in these words.
+/// The first of some stories that such a controller does not survive says so in these words. It may do everything, or
+/// the policies would keep it from much of what the oracles are to find.
 fn is_caught(sabotage: Sabotage, words: &str) {
+    is_caught_in(story::world, sabotage, words);
+}
+
+/// The same in such worlds.
+fn is_caught_in(world: impl Fn(u64) -> World, sabotage: Sabotage, words: &str) {
     let errors = (0..12).filter_map(|seed| {
         virtual_time(async {
-            let universe = story::universe(seed);
+            let universe = story::universe_of(seed, world(seed));
             *lock(&universe.sabotage) = Some(sabotage);
             let cuts = Cuts::default();
             universe.live(tale::tell(&universe, &cuts)).await.err()
@@ -146,6 +154,13 @@ fn a_published_image_that_cannot_be_launched_is_caught() {
 #[test]
 fn a_change_of_what_is_not_ours_is_caught() {
     is_caught(Sabotage::TagsStrangers, "what is not ours was changed");
+}
+
+#[test]
+fn a_change_of_what_is_not_ours_is_denied_and_that_is_caught() {
+    let world = |seed| rights::restricted(story::world(seed));
+    let words = "EC2 denied what a policy should allow";
+    is_caught_in(world, Sabotage::TagsStrangers, words);
 }
 
 #[test]

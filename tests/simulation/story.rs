@@ -19,7 +19,7 @@ use crate::cast::Key;
 use crate::process::lock;
 use crate::tale::{self, Cut, Cuts};
 use crate::universe::{Troubles, Universe};
-use crate::{number, side_by_side, virtual_time};
+use crate::{number, rights, side_by_side, virtual_time};
 
 /// The longest that EC2 may take to match the specs once nothing goes wrong any more.
 pub const SETTLES_WITHIN: Duration = Duration::from_hours(6);
@@ -159,10 +159,21 @@ fn cast(seed: u64) -> (Vec<Key>, usize) {
 }
 
 /// Where a story begins.
-pub fn universe(seed: u64) -> Arc<Universe> {
-    let world = World::from_yaml(include_str!("world.yaml"))
-        .expect("a world")
-        .with_seed(seed);
+fn universe(seed: u64) -> Arc<Universe> {
+    universe_of(seed, rights::restricted(world(seed)))
+}
+
+/// A world of which nobody has seen anything yet.
+pub fn world(seed: u64) -> World {
+    let world = World::from_yaml(include_str!("world.yaml")).expect("a world");
+    let mut world = world.with_seed(seed);
+    // Nobody has written down which of the two EC2 does.
+    world.facts_mut().missing_resources_are_denied = !seed.is_multiple_of(3);
+    world
+}
+
+/// The universe of a story around its world.
+pub fn universe_of(seed: u64, world: World) -> Arc<Universe> {
     // So that kube's and the SDK's own chance is the seed's, too.
     fastrand::seed(seed);
     let (objects, replicas) = cast(seed);

@@ -380,6 +380,7 @@ impl Tale<'_> {
             universe.lift_deregistration_limits();
             is_done = universe.run_until(SETTLES_WITHIN, all_done).await;
         }
+        oracles::nothing_was_denied(universe).map_err(|error| format!("{what}: {error}"))?;
         if !is_done {
             return Err(format!(
                 "{what}: EC2 does not match after {SETTLES_WITHIN:?}: {}",

@@ -655,7 +655,7 @@ impl Universe {
             .map(|(name, value)| (name.as_str(), value.as_str()))
             .collect();
         let request = ec2sim::Request::new(action.expect("an action"), &parameters);
-        let caller = ec2sim::Caller::ec2(crate::process::ACCESS_KEY, region);
+        let caller = ec2sim::Caller::ec2(ACCOUNTS[0].access_key, region);
         lock(&self.world).call(self.clock.now(), &caller, &request);
     }
 

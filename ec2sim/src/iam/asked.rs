@@ -117,7 +117,14 @@ impl Asked<'_> {
             if action != "PutParameter" {
                 context = context.with_tags(&region.parameter_tags(self.account, name));
             }
-            checks.push(Check::of(&of(action), &arn, context.clone()));
+            // One that is put is made where it is missing.
+            let is_there =
+                action == "PutParameter" || region.parameter(self.account, name).is_some();
+            if !is_there && !self.world.facts.missing_resources_are_denied {
+                continue;
+            }
+            let (of, asked) = (of(action), context.clone());
+            checks.push(Check::of_what_may_be_missing(&of, &arn, asked, is_there));
             if action == "PutParameter" && !given.is_empty() {
                 checks.push(Check::of("ssm:AddTagsToResource", &arn, context));
             }
@@ -279,7 +286,10 @@ impl Asked<'_> {
         } else {
             return None;
         };
-        Some(Check::of(action, &self.arn(self.region, kind, id), context))
+        let arn = self.arn(self.region, kind, id);
+        Some(Check::of_what_may_be_missing(
+            action, &arn, context, is_there,
+        ))
     }
 
     /// The tags that a resource of this type is to be born with, copied ones too.

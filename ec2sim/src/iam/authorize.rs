@@ -75,6 +75,7 @@ impl World {
             action: check.action.clone(),
             resource: check.resource.clone(),
             reason: why.words(&check.action),
+            missing: check.missing,
         });
         denial::error(
             caller.service,

@@ -15,6 +15,8 @@ pub(super) struct Check {
     /// The ARN, or `*` for an action that is about no resource.
     pub resource: String,
     pub context: Context,
+    /// Whether the resource is not there, so that it has no tags that could allow anything.
+    pub missing: bool,
 }
 
 impl Check {
@@ -23,6 +25,20 @@ impl Check {
             action: action.to_owned(),
             resource: resource.to_owned(),
             context,
+            missing: false,
+        }
+    }
+
+    /// The same of a resource that may not be there.
+    pub(super) fn of_what_may_be_missing(
+        action: &str,
+        resource: &str,
+        context: Context,
+        is_there: bool,
+    ) -> Self {
+        Self {
+            missing: !is_there,
+            ..Self::of(action, resource, context)
         }
     }
 }

@@ -90,6 +90,9 @@ pub struct DenialRecord {
     pub resource: String,
     /// Why, as AWS words it.
     pub reason: String,
+    /// Whether the resource is not there: what may be removed by its tags only is denied for that
+    /// alone when it is to be removed once more (`facts: missingResourcesAreDenied`).
+    pub missing: bool,
 }
 
 impl PolicyLedger {

@@ -3,18 +3,33 @@
 
 /// Whether a text fits a pattern: `*` stands for any characters, `?` for one.
 pub(super) fn fits(pattern: &str, text: &str) -> bool {
+    if !has_wildcards(pattern) {
+        return pattern == text;
+    }
+    if pattern.is_ascii() && text.is_ascii() {
+        return fits_wildcards(pattern.as_bytes(), text.as_bytes(), &b'*', &b'?');
+    }
     let (pattern, text): (Vec<char>, Vec<char>) =
         (pattern.chars().collect(), text.chars().collect());
+    fits_wildcards(&pattern, &text, &'*', &'?')
+}
+
+/// Whether a pattern stands for more than itself.
+pub(super) fn has_wildcards(pattern: &str) -> bool {
+    pattern.contains(['*', '?'])
+}
+
+fn fits_wildcards<T: PartialEq>(pattern: &[T], text: &[T], any: &T, one: &T) -> bool {
     // The text must be used up at the end; a star is tried with one more character each time.
     let (mut at, mut read) = (0, 0);
     let mut star: Option<(usize, usize)> = None;
     while read < text.len() {
         match pattern.get(at) {
-            Some('*') => {
+            Some(c) if c == any => {
                 star = Some((at, read));
                 at += 1;
             }
-            Some(c) if *c == '?' || *c == text[read] => {
+            Some(c) if c == one || *c == text[read] => {
                 at += 1;
                 read += 1;
             }
@@ -27,15 +42,14 @@ pub(super) fn fits(pattern: &str, text: &str) -> bool {
             },
         }
     }
-    pattern[at..].iter().all(|c| *c == '*')
+    pattern[at..].iter().all(|c| c == any)
 }
 
 /// Whether an ARN fits a pattern. A wildcard stays within its part between the colons; only one
 /// in the last part of the pattern reaches over the rest of the ARN.
 pub(super) fn fits_arn(pattern: &str, arn: &str) -> bool {
-    let parts: Vec<&str> = pattern.splitn(6, ':').collect();
-    let mut others = arn.splitn(parts.len(), ':');
-    parts
-        .iter()
-        .all(|part| others.next().is_some_and(|other| fits(part, other)))
+    let parts = pattern.splitn(6, ':');
+    let mut others = arn.splitn(parts.clone().count(), ':');
+    let mut pairs = parts.map(|part| (part, others.next()));
+    pairs.all(|(part, other)| other.is_some_and(|other| fits(part, other)))
 }

@@ -3,7 +3,7 @@
 use super::actions;
 use super::condition::Condition;
 use super::document::{Document, Effect, OneOrMany, StatementDocument};
-use super::pattern::{fits, fits_arn};
+use super::pattern::{fits, fits_arn, has_wildcards};
 
 /// Why a policy document is not one, or says what is not evaluated here.
 #[derive(Debug, thiserror::Error)]
@@ -150,7 +150,11 @@ impl Patterns {
 
 /// Names of actions have no case.
 pub(super) fn fits_action(pattern: &str, action: &str) -> bool {
-    fits(&pattern.to_lowercase(), &action.to_lowercase())
+    if has_wildcards(pattern) {
+        fits(&pattern.to_lowercase(), &action.to_lowercase())
+    } else {
+        pattern.eq_ignore_ascii_case(action)
+    }
 }
 
 fn one_of(

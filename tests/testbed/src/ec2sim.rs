@@ -125,6 +125,14 @@ impl Ec2Sim {
         self.get("calls")
     }
 
+    /// What the policies of callers did so far, and what they denied.
+    ///
+    /// # Errors
+    /// [`Error::Http`]
+    pub fn policies(&self) -> Result<Value, Error> {
+        self.get("policies")
+    }
+
     /// What EC2 holds now.
     ///
     /// # Errors

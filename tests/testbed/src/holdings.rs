@@ -109,6 +109,24 @@ pub struct Call {
     pub ids: Vec<String>,
 }
 
+/// A call that the policies of who made it do not allow.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Denial {
+    /// When, by EC2's clock.
+    pub time: String,
+    /// Who called.
+    pub principal: String,
+    /// The region of the call.
+    pub region: String,
+    /// What is not allowed, such as `ec2:CreateTags`.
+    pub action: String,
+    /// The resource, or `*`.
+    pub resource: String,
+    /// Whether the resource is not there: it has no tags then that could allow anything.
+    pub missing: bool,
+}
+
 impl HeldImage {
     /// Whether it can be seen and launched, or soon.
     pub fn is_there(&self) -> bool {
@@ -266,6 +284,15 @@ impl Ec2Sim {
     /// [`Error::Http`]
     pub fn call_log(&self) -> Result<Vec<Call>, Error> {
         serde_json::from_value(self.calls()?).map_err(|error| self.unlike("calls", &error))
+    }
+
+    /// The calls that were denied so far by policies, the oldest first.
+    ///
+    /// # Errors
+    /// [`Error::Http`]
+    pub fn denials(&self) -> Result<Vec<Denial>, Error> {
+        let denials = self.policies()?["denials"].take();
+        serde_json::from_value(denials).map_err(|error| self.unlike("policies", &error))
     }
 
     fn unlike(&self, page: &str, error: &serde_json::Error) -> Error {

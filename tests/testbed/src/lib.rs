@@ -45,7 +45,7 @@ pub use control_plane::{Backup, CONTROLLER_NAMESPACE, CONTROLLER_USER, ControlPl
 pub use ec2sim::Ec2Sim;
 pub use error::Error;
 pub use eventually::eventually;
-pub use holdings::{Call, HeldFastLaunch, HeldImage, HeldSnapshot, Holdings};
+pub use holdings::{Call, Denial, HeldFastLaunch, HeldImage, HeldSnapshot, Holdings};
 pub use http::{get_json, get_text};
 pub use kubectl::{Kubectl, Output};
 pub use leash::{LeftRunning, leave_running};

@@ -142,6 +142,31 @@ fn what_is_not_there_is_denied_or_not_found() {
             missing_resources_are_denied,
             "{again}"
         );
+        let mut denials = ec2.world.policy_ledger().denials().into_iter();
+        assert!(denials.all(|denial| denial.missing));
+    }
+}
+
+#[test]
+fn a_parameter_that_is_not_there_is_denied_or_not_found() {
+    let owner = json!({"StringEquals": {"aws:ResourceTag/owner": "me"}});
+    for (missing_resources_are_denied, code) in [
+        (true, "AccessDeniedException"),
+        (false, "ParameterNotFound"),
+    ] {
+        let mut ec2 = under(&allow("ssm:DeleteParameter", &owner));
+        ec2.world.facts_mut().missing_resources_are_denied = missing_resources_are_denied;
+        let caller = Caller::ssm(HOME, "us-east-1");
+        let mut delete = |name: &str| {
+            let request = Request::new("DeleteParameter", &[("Name", name)]);
+            let answer = ec2.world.call(ec2.now, &caller, &request);
+            answer.error.unwrap_or_default()
+        };
+        assert_eq!(delete("/none"), code);
+        assert_eq!(delete("/golden/web"), "AccessDeniedException");
+        let denials = ec2.world.policy_ledger().denials();
+        let last = denials.last().expect("a denial");
+        assert!(!last.missing, "{last:?}");
     }
 }
 

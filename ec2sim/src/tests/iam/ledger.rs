@@ -102,6 +102,7 @@ fn a_denied_call_uses_nothing_and_is_listed() {
             "action": "ec2:CreateTags",
             "resource": format!("arn:aws:ec2:us-east-1::image/{SHARED}"),
             "reason": "because no identity-based policy allows the ec2:CreateTags action",
+            "missing": false,
         }])
     );
 }
