@@ -7,7 +7,7 @@ use amity_core::api::conditions;
 use amity_core::image::attributes::{AttributeChange, Protection};
 use amity_core::image::desired::Desired;
 use amity_core::image::encryption::VARIANT_SOURCE;
-use amity_core::image::identity::{Place, tag};
+use amity_core::image::identity::{Place, Reference, tag};
 use amity_core::image::observed::{Asked, ImageState};
 use amity_core::image::plan::plan;
 use amity_core::image::plan::step::{Action, Step, Why};
@@ -479,6 +479,23 @@ async fn throttling_puts_off_every_object_there_and_nowhere_else() {
         lab.observe(&web).await.refusals.is_empty(),
         "success clears it"
     );
+}
+
+/// Which revision follows is known only once everything was read, refusals too.
+#[tokio::test(start_paused = true)]
+async fn what_was_refused_of_a_revision_that_followed_its_source_is_not_forgotten() {
+    let lab = Lab::calm().started().await;
+    let read = desired("web", &["us-east-1"]);
+    let mut settled = read.clone();
+    settled.revision = settled
+        .lineage
+        .following(&Reference::new("us-east-1", "ami-1"));
+    assert_ne!(settled.revision, read.revision);
+    lab.fail("CreateImage", Fault::Throttle);
+    let refused = lab.perform(&settled, "us-east-1", capture(&settled)).await;
+    let refusal = refused.result.expect_err("throttled");
+    let shown = lab.observe(&read).await.refusals;
+    assert_eq!(shown.get(&asked("CreateImage")), Some(&refusal));
 }
 
 #[tokio::test(start_paused = true)]

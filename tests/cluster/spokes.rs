@@ -128,8 +128,15 @@ fn what_is_done_in_an_account_carries_the_namespace_that_it_is_done_for() {
     namespace.until_ready("web");
     let other = lab.namespace("without-session-tags");
     other.apply_of_instance("web", &["us-east-1"], spec);
-    let (reason, message) = other.until_stalled("web");
-    assert_eq!(reason, "AccessDenied", "{message}");
+    let message = eventually(PATIENCE, "the copy for another one is refused", || {
+        let image = other.image("web").ok_or("it is gone")?;
+        let status = image.status.unwrap_or_default();
+        let mut conditions = status.conditions.iter();
+        let denied = conditions.find(|one| one.reason == "AccessDenied");
+        let message = denied.map(|one| one.message.clone());
+        message.ok_or_else(|| format!("{status:?}"))
+    })
+    .unwrap();
     assert!(message.contains("ec2:CopyImage"), "{message}");
     namespace.delete("web");
     namespace.until_gone("web");

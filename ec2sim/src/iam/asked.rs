@@ -76,7 +76,13 @@ impl Asked<'_> {
                     checks.push(Check::of(&format!("ec2:{action}"), &arn, context));
                 }
                 Touches::TagsAtBirth => {
-                    for kind in ["image", "snapshot", "instance", "volume"] {
+                    for kind in [
+                        "image",
+                        "snapshot",
+                        "instance",
+                        "volume",
+                        "image-usage-report",
+                    ] {
                         let tags = self.born_with(kind)?;
                         if !tags.is_empty() {
                             let context = self.ec2().with_request_tags(&tags);
