@@ -501,6 +501,24 @@ fn world_file(policies: &[&str]) -> tempfile::NamedTempFile {
     file
 }
 
+/// The account whose role lets things be changed for one namespace only, by the tag of the session.
+pub const TAGGED: &str = "999900001111";
+
+/// The namespace that may.
+pub const TAGGED_NAMESPACE: &str = "session-tags";
+
+fn for_one_namespace() -> Value {
+    let condition =
+        json!({"StringEquals": {"aws:PrincipalTag/amity.dev/namespace": TAGGED_NAMESPACE}});
+    json!({
+        "Version": "2012-10-17",
+        "Statement": [
+            {"Effect": "Allow", "Action": ["ec2:Describe*", "ec2:Get*", "ec2:List*"], "Resource": "*"},
+            {"Effect": "Allow", "Action": "ec2:*", "Resource": "*", "Condition": condition},
+        ],
+    })
+}
+
 /// The policies of the controller's keys, and of each role.
 fn rights(world: &World, policies: &[&str]) -> Value {
     let shipped = |name: &str| -> Value {
@@ -513,9 +531,13 @@ fn rights(world: &World, policies: &[&str]) -> Value {
     let spoke = json!([shipped("spoke")]);
     let roles = world.accounts().iter().flat_map(|(id, account)| {
         let names = account.roles.keys();
-        names.map(move |name| format!("arn:aws:iam::{id}:role/{name}"))
+        let rights = if id == TAGGED {
+            json!([for_one_namespace()])
+        } else {
+            spoke.clone()
+        };
+        names.map(move |name| (format!("arn:aws:iam::{id}:role/{name}"), rights.clone()))
     });
-    let roles = roles.map(|role| (role, spoke.clone()));
     let all: serde_json::Map<_, _> = roles.chain(keys).collect();
     json!({"policies": all})
 }
