@@ -11,13 +11,12 @@ use amity_core::image::plan::Reads;
 use amity_core::image::plan::step::Action;
 use ec2sim::Knobs;
 
-use crate::lab::{ACCOUNT, Lab, desired};
+use crate::lab::{ACCOUNT, CONTROLLER, Lab, desired};
 
 const REGION: &str = "us-east-1";
 /// An image of the account that was there before.
 const GOLDEN: &str = "ami-0feedfacefeedface";
 const SNAPSHOT: &str = "snap-0feedfacefeedface";
-const CONTROLLER: &str = include_str!("../../deploy/iam/controller.json");
 const ADOPT: &str = include_str!("../../deploy/iam/adopt.json");
 
 async fn read(lab: &Lab, id: &str) -> AdoptionView {
@@ -78,12 +77,13 @@ async fn an_image_that_is_to_be_taken_over_is_read_by_its_id_if_the_account_owns
 
 #[tokio::test(start_paused = true)]
 async fn what_was_taken_over_is_the_objects_before_lists_show_it() {
-    let lab = Lab::with_knobs(Knobs {
+    let knobs = Knobs {
         max_read_lag_seconds: 60,
         ..Knobs::calm()
-    })
-    .started()
-    .await;
+    };
+    let lab = Lab::under_policies(knobs, &[CONTROLLER, ADOPT])
+        .started()
+        .await;
     let desired = desired("web", &[REGION]);
     let image = image(&lab).await;
 
@@ -110,7 +110,7 @@ async fn what_was_taken_over_is_the_objects_before_lists_show_it() {
 async fn taking_over_needs_a_policy_of_its_own() {
     let desired = desired("web", &[REGION]);
     for (policies, allowed) in [(&[CONTROLLER][..], false), (&[CONTROLLER, ADOPT][..], true)] {
-        let lab = Lab::under_policies(policies).started().await;
+        let lab = Lab::under_policies(Knobs::calm(), policies).started().await;
         let image = image(&lab).await;
         for action in [adopt(GOLDEN, Some(image)), adopt(SNAPSHOT, None)] {
             let outcome = lab.perform(&desired, REGION, action).await;
@@ -125,5 +125,8 @@ async fn taking_over_needs_a_policy_of_its_own() {
         }
         let ledger = lab.policy_ledger();
         assert_eq!(ledger.denials().is_empty(), allowed, "{ledger:?}");
+        let mut unused = ledger.unused();
+        unused.retain(|one| one.contains("TakeOverWhatOthersMade"));
+        assert!(unused.is_empty(), "{unused:#?}");
     }
 }

@@ -192,6 +192,7 @@ async fn what_was_made_can_be_tagged_deregistered_and_deleted() {
     let done = lab.perform(&desired, "us-east-1", deregister.clone()).await;
     assert_eq!(done.result, Ok(Answer::Changed));
     assert!(lab.known(&desired, "us-east-1").await.images.is_empty());
+    lab.world(|world| world.facts_mut().missing_resources_are_denied = false);
     let again = lab.perform(&desired, "us-east-1", deregister).await;
     assert_eq!(again.result, Ok(Answer::AlreadyGone));
 
@@ -218,6 +219,34 @@ async fn what_was_made_can_be_tagged_deregistered_and_deleted() {
             .snapshots
             .contains_key("snap-0feedfacefeedface")
     }));
+}
+
+/// What is gone has no tags by which its removal could be allowed once more, so that IAM may deny it.
+#[tokio::test(start_paused = true)]
+async fn a_denial_is_no_proof_that_something_is_gone() {
+    let lab = Lab::calm().started().await;
+    let desired = desired("web", &["us-east-1"]);
+    let id = lab.make(&desired, "us-east-1", capture(&desired)).await;
+    lab.pass(60).await;
+    let deregister = Action::DeregisterImage { id };
+    lab.fail("DeregisterImage", Fault::LostAnswer);
+    let lost = lab.perform(&desired, "us-east-1", deregister.clone()).await;
+    assert!(lost.result.is_err(), "{lost:?}");
+    lab.heal();
+    // Longer than it is put off.
+    lab.pass(400).await;
+
+    let again = lab.perform(&desired, "us-east-1", deregister).await;
+
+    let refusal = again.result.expect_err("denied");
+    assert_eq!(
+        (refusal.reason, refusal.certain),
+        (conditions::ACCESS_DENIED, false),
+        "the one before may have been done: {refusal:?}"
+    );
+    // That it is gone is what the lists say.
+    lab.pass(1000).await;
+    assert!(lab.known(&desired, "us-east-1").await.images.is_empty());
 }
 
 #[tokio::test(start_paused = true)]

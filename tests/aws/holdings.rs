@@ -81,7 +81,7 @@ async fn images_and_snapshots_of_every_object_and_place_are_held() {
 
 #[tokio::test(start_paused = true)]
 async fn what_another_installation_made_is_not_held() {
-    let lab = Lab::calm().started().await;
+    let lab = Lab::unrestricted().started().await;
     let mut theirs = desired("web", &["us-east-1"]);
     theirs.identity.owner = "another installation".into();
     lab.make(&theirs, "us-east-1", capture(&theirs)).await;

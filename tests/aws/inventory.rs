@@ -185,7 +185,7 @@ async fn progress_is_shown_while_a_copy_goes_on() {
 
 #[tokio::test(start_paused = true)]
 async fn only_images_of_our_owner_are_ours() {
-    let lab = Lab::calm().started().await;
+    let lab = Lab::unrestricted().started().await;
     let desired = desired("web", &["us-east-1"]);
     let mut theirs = desired.clone();
     theirs.identity.owner = "another installation".into();
@@ -699,7 +699,7 @@ async fn an_object_is_woken_by_a_difference_in_its_own_part_alone() {
 /// Anybody may tag a public image, and sees those tags alone.
 #[tokio::test(start_paused = true)]
 async fn somebody_elses_public_image_with_our_tags_is_not_ours() {
-    let lab = Lab::calm().started().await;
+    let lab = Lab::unrestricted().started().await;
     let desired = desired("web", &["us-east-1"]);
     let amazons = "ami-0a2b3c4d5e6f70819";
     let tags = birth_tags(&desired, &Reference::new("us-east-1", amazons));

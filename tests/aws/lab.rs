@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
 use amity::aws::Settings;
@@ -37,11 +37,25 @@ pub const ACCOUNT: &str = "111122223333";
 pub const ACCESS_KEY: &str = "AKIAEC2SIMHOME000001";
 /// Whose images the lab makes.
 const OWNER: &str = "test";
+/// The role of another account that its world has.
+const ROLE: &str = "arn:aws:iam::444455556666:role/amity";
 /// Its instance in us-east-1.
 pub const INSTANCE: &str = "i-0a1b2c3d4e5f60718";
 
+/// What the controller may do in its own account, and what the roles may by which it reaches others.
+pub const CONTROLLER: &str = include_str!("../../deploy/iam/controller.json");
+pub const SPOKE: &str = include_str!("../../deploy/iam/spoke.json");
+
+static AS_CONTROLLER: LazyLock<Policy> = LazyLock::new(|| policy("controller", CONTROLLER));
+static AS_SPOKE: LazyLock<Policy> = LazyLock::new(|| policy("spoke", SPOKE));
+
 /// Decides what goes wrong; may be changed while the lab runs.
 type Faults = Arc<Mutex<Box<dyn Fn(&CallSummary) -> Fault + Send + Sync>>>;
+
+/// One of the policies that we ship, with the owner of the lab.
+pub fn policy(name: &str, json: &str) -> Policy {
+    Policy::parse(name, &json.replace("OWNER_ID", OWNER)).expect("a policy")
+}
 
 pub struct Lab {
     pub sessions: Arc<Sessions>,
@@ -54,6 +68,8 @@ pub struct Lab {
     world: Arc<Mutex<World>>,
     faults: Faults,
     running: Option<JoinHandle<()>>,
+    /// Whether the policies should allow all that is asked for, of what is there.
+    is_denied_nothing: bool,
 }
 
 impl Lab {
@@ -64,18 +80,15 @@ impl Lab {
 
     /// A calm world in which EC2 asks this policy, with the owner of the lab, whether each of its calls may be made.
     pub fn under_policy(policy: &str) -> Self {
-        Self::under_policies(&[policy])
+        Self::under_policies(Knobs::calm(), &[policy])
     }
 
-    /// The same of several.
-    pub fn under_policies(policies: &[&str]) -> Self {
-        let policies = policies.iter().map(|policy| {
-            let policy = Policy::parse("attached", &policy.replace("OWNER_ID", OWNER));
-            policy.expect("a policy")
-        });
-        let mut world = World::example()
-            .expect("the example is a world")
-            .with_knobs(Knobs::calm());
+    /// The same of several, in a world with other knobs.
+    pub fn under_policies(knobs: Knobs, policies: &[&str]) -> Self {
+        let numbered = policies.iter().enumerate();
+        let policies = numbered.map(|(at, json)| policy(&format!("attached #{}", at + 1), json));
+        let world = World::example().expect("the example is a world");
+        let mut world = world.with_knobs(knobs);
         world
             .set_policies(ACCESS_KEY, policies.collect())
             .expect("the key is known");
@@ -92,10 +105,23 @@ impl Lab {
         Self::build(knobs, |ec2| ec2)
     }
 
-    /// A lab whose HTTP client is wrapped.
+    /// A lab whose HTTP client is wrapped. It may do what the policies that we ship allow, and no more.
     pub fn build<C: HttpClient + 'static>(knobs: Knobs, wrap: impl FnOnce(InProcess) -> C) -> Self {
         let world = World::example().expect("the example is a world");
-        Self::over(world.with_knobs(knobs), wrap)
+        let mut world = world.with_knobs(knobs);
+        for (who, shipped) in [(ACCESS_KEY, &*AS_CONTROLLER), (ROLE, &*AS_SPOKE)] {
+            let given = world.set_policies(who, vec![shipped.clone()]);
+            given.expect("a key and a role of the example");
+        }
+        let mut lab = Self::over(world, wrap);
+        lab.is_denied_nothing = true;
+        lab
+    }
+
+    /// A calm world in which the lab may do everything: to act on what others made, as no plan would.
+    pub fn unrestricted() -> Self {
+        let world = World::example().expect("the example is a world");
+        Self::over(world.with_knobs(Knobs::calm()), |ec2| ec2)
     }
 
     /// The same over another world.
@@ -157,6 +183,7 @@ impl Lab {
             world,
             faults,
             running: None,
+            is_denied_nothing: false,
         }
     }
 
@@ -314,6 +341,12 @@ impl fmt::Debug for Lab {
 impl Drop for Lab {
     fn drop(&mut self) {
         self.stop();
+        if self.is_denied_nothing && !std::thread::panicking() {
+            let mut denials = self.policy_ledger().denials();
+            // What is not there has no tags that could allow anything.
+            denials.retain(|denial| !denial.missing);
+            assert!(denials.is_empty(), "denied: {denials:#?}");
+        }
     }
 }
 

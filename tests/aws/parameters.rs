@@ -102,6 +102,7 @@ async fn a_parameter_is_made_read_back_overwritten_and_deleted() {
     assert_eq!(gone.await.result, Ok(Answer::Changed));
     lab.pass(20).await;
     assert_eq!(ours(&lab, &web).await, []);
+    lab.world(|world| world.facts_mut().missing_resources_are_denied = false);
     let name = NAME.to_owned();
     let again = lab.perform(&web, REGION, Action::DeleteParameter { name });
     assert_eq!(again.await.result, Ok(Answer::AlreadyGone));
