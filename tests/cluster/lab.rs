@@ -502,7 +502,7 @@ fn world_file(policies: &[&str]) -> tempfile::NamedTempFile {
 }
 
 /// The account whose role lets things be changed for one namespace only, by the tag of the session.
-pub const TAGGED: &str = "999900001111";
+pub const TAGGED: &str = "999911112222";
 
 /// The namespace that may.
 pub const TAGGED_NAMESPACE: &str = "session-tags";
@@ -513,7 +513,7 @@ fn for_one_namespace() -> Value {
     json!({
         "Version": "2012-10-17",
         "Statement": [
-            {"Effect": "Allow", "Action": ["ec2:Describe*", "ec2:Get*", "ec2:List*"], "Resource": "*"},
+            {"Effect": "Allow", "Action": ["ec2:Describe*", "ec2:Get*", "ec2:List*", "ssm:Describe*", "ssm:Get*"], "Resource": "*"},
             {"Effect": "Allow", "Action": "ec2:*", "Resource": "*", "Condition": condition},
         ],
     })

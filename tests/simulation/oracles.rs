@@ -284,7 +284,7 @@ pub fn matches(
     if there.iter().cloned().collect::<Images>() != to_be || there.len() != to_be.len() {
         return Err(format!("images {there:?} instead of {to_be:?}"));
     }
-    no_stray_snapshot(&items)
+    no_stray_snapshot(&items, |_| true)
 }
 
 /// The contents of the spec that were published before the present one, the last one last.
@@ -571,12 +571,13 @@ fn texts(list: &Value) -> BTreeSet<&str> {
         .collect()
 }
 
-/// Every snapshot of ours is of an image, be that somebody else's by now.
-fn no_stray_snapshot(items: &[Item]) -> Result<(), String> {
+/// Every snapshot of ours, of some objects, is of an image, be that somebody else's by now.
+fn no_stray_snapshot(items: &[Item], is_meant: impl Fn(&Item) -> bool) -> Result<(), String> {
     let images = items.iter().filter(|item| item.is_image && !item.is_gone());
     let used: BTreeSet<_> = images.flat_map(Item::snapshots).collect();
     let stray = items.iter().find(|item| {
-        !item.is_image && item.is_ours() && !item.is_gone() && !used.contains(item.id.as_str())
+        let is_stray = !item.is_gone() && !used.contains(item.id.as_str());
+        !item.is_image && item.is_ours() && is_stray && is_meant(item)
     });
     stray.map_or(Ok(()), |stray| {
         Err(format!(
@@ -715,7 +716,9 @@ pub fn nothing_is_left(universe: &Universe, key: &Key) -> Result<(), String> {
             "{} in {} is left: {}",
             item.id, item.region, item.value
         )),
-        None => no_stray_snapshot(&items).and_then(|()| parameters::none_is_left(universe, key)),
+        // Those of others may still be on their way out.
+        None => no_stray_snapshot(&items, |item| item.is_of(key))
+            .and_then(|()| parameters::none_is_left(universe, key)),
     }
 }
 

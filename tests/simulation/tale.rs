@@ -782,9 +782,8 @@ impl Tale<'_> {
                 plot.rebuild(&chance);
                 universe.apply(key, &plot.spec);
             }
-            universe
-                .pass(Duration::from_secs(chance.next() % 600))
-                .await;
+            // Too short for the new ones to be published, or nobody would know of them.
+            universe.pass(Duration::from_secs(chance.next() % 10)).await;
         }
         let published: Vec<_> = others
             .iter()

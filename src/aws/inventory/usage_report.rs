@@ -17,8 +17,9 @@ use crate::aws::error::Failure;
 const REPORTS: &str = "DescribeImageUsageReports";
 const ENTRIES: &str = "DescribeImageUsageReportEntries";
 
-/// How long it is believed what there is: EC2 takes minutes to write a report.
-const FRESH: SignedDuration = SignedDuration::from_mins(1);
+/// How long it is believed what there is: EC2 takes minutes to write a report. Less than after what time an object that
+/// waits looks again, which would else see the same twice.
+const FRESH: SignedDuration = SignedDuration::from_secs(30);
 
 /// The same of one that is written, and of what uses the image: nothing newer comes of it before the next one.
 const WRITTEN_FRESH: SignedDuration = SignedDuration::from_hours(1);

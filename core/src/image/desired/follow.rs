@@ -149,14 +149,18 @@ impl Desired {
         })
     }
 
-    /// The images of this spec's revisions, wherever they are.
+    /// The images of this spec's revisions, wherever they are. Those that another cluster holds count, too: whoever takes
+    /// them over goes on with the revision that is published, and the status shall not say otherwise meanwhile.
     fn made<'a>(&self, observed: &'a Observed) -> Vec<Made<'a>> {
         let is_ours = |image: &&Image| {
             self.identity.is_claimed_by(&image.tags)
                 && image.state != ImageState::Failed
                 && matches!(
                     standing(image, &self.identity),
-                    Standing::Ours | Standing::Newborn | Standing::Unproven
+                    Standing::Ours
+                        | Standing::Newborn
+                        | Standing::Unproven
+                        | Standing::OtherCluster(_)
                 )
         };
         let all = observed.known().flat_map(|(_, known)| &known.images);

@@ -93,22 +93,31 @@ pub(super) fn before_it_goes(view: &View<'_>, owned: &Owned<'_>) -> BeforeItGoes
             BeforeItGoes::Blocked(changing(view, owned, it), failed(owned, it))
         }
         Some(it) if it.state.is_changing() => BeforeItGoes::Wait(changing(view, owned, it)),
-        // What is superseded is switched off although it stays.
-        Some(it) if !view.desired.is_being_deleted() => {
-            BeforeItGoes::Wait(changing(view, owned, it))
-        }
+        // It is, although it might stay.
+        Some(it) if is_switched_off(view, owned) => BeforeItGoes::Wait(changing(view, owned, it)),
         Some(_) => BeforeItGoes::Disable,
     }
 }
 
+/// Whether it loses its fast launch, going or not.
+fn is_switched_off(view: &View<'_>, owned: &Owned<'_>) -> bool {
+    let mut all = wanted(view).into_iter();
+    !view.desired.is_being_deleted()
+        && all.any(|(one, wanted)| wanted.is_none() && one.key() == owned.key())
+}
+
 /// The images that somebody may have been told of, with how they shall be. What is published still, and is about to be
-/// superseded, keeps what it has until then.
+/// superseded or to go with its region, keeps what it has until then.
 fn wanted<'a, 'v>(view: &'v View<'a>) -> Vec<(&'v Owned<'a>, Option<FastLaunchSettings>)> {
     let Some(asked) = view.desired.fast_launch else {
         return Vec::new();
     };
     let wanted = |owned: &Owned<'_>| match asked {
-        WantedFastLaunch::On(settings) if is_what_users_launch(view, owned) => Some(Some(settings)),
+        WantedFastLaunch::On(settings)
+            if view.desired.wants(owned.place) && is_what_users_launch(view, owned) =>
+        {
+            Some(Some(settings))
+        }
         WantedFastLaunch::On(_) if owned.is_published() => None,
         WantedFastLaunch::On(_) | WantedFastLaunch::Off => Some(None),
     };
