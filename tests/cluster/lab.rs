@@ -513,7 +513,7 @@ fn for_one_namespace() -> Value {
     json!({
         "Version": "2012-10-17",
         "Statement": [
-            {"Effect": "Allow", "Action": ["ec2:Describe*", "ec2:Get*", "ec2:List*", "ssm:Describe*", "ssm:Get*"], "Resource": "*"},
+            {"Effect": "Allow", "Action": ["ec2:Describe*", "ec2:Get*", "ec2:List*", "ssm:Describe*", "ssm:Get*", "imagebuilder:*"], "Resource": "*"},
             {"Effect": "Allow", "Action": "ec2:*", "Resource": "*", "Condition": condition},
         ],
     })
