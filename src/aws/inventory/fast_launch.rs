@@ -12,7 +12,10 @@ use amity_core::image::observed::Unreadable;
 use amity_core::image::plan::When;
 use amity_core::image::plan::step::Action;
 use aws_sdk_ec2::Client as Ec2;
-use aws_sdk_ec2::types::{DescribeFastLaunchImagesSuccessItem, FastLaunchStateCode};
+use aws_sdk_ec2::types::{
+    DescribeFastLaunchImagesSuccessItem, FastLaunchSnapshotConfigurationResponse,
+    FastLaunchStateCode,
+};
 use jiff::{SignedDuration, Timestamp};
 
 use super::Inventory;
@@ -204,7 +207,7 @@ fn fast_launch(item: &DescribeFastLaunchImagesSuccessItem) -> Result<FastLaunch,
         }
     };
     let snapshots = item.snapshot_configuration();
-    let target = snapshots.and_then(|snapshots| snapshots.target_resource_count());
+    let target = snapshots.and_then(FastLaunchSnapshotConfigurationResponse::target_resource_count);
     Ok(FastLaunch {
         settings: FastLaunchSettings {
             target_resource_count: target.unwrap_or_default(),
