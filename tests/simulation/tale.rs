@@ -806,6 +806,7 @@ impl Tale<'_> {
                 .map_err(|error| format!("deleted under others: {error}"))?;
             self.rests("deleted under others", RESTS_FOR).await?;
         }
+        universe.collect_garbage();
         let Actor { plot, expected, .. } = &mut self.actors[at];
         expected.all_is_gone();
         plot.rebuild(&chance);

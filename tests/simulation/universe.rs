@@ -14,9 +14,9 @@ use ec2sim::{CallSummary, Fault, InProcess, World};
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::Namespace;
-use kube::Client;
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
 use kube::client::Body;
+use kube::{Client, ResourceExt};
 use kubesim::{Kubernetes, Summary};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
@@ -385,6 +385,22 @@ impl Universe {
         let deleted = lock(&self.kubernetes).delete::<MachineImage>(Some(key.namespace), &key.name);
         deleted.expect("the object is there");
         self.changed.notify_one();
+    }
+
+    /// The cluster's garbage collector, which Amity leaves that to: what has no owner any more goes.
+    pub fn collect_garbage(&self) {
+        let kubernetes = lock(&self.kubernetes);
+        let images: Vec<MachineImage> = kubernetes.list();
+        let owners: BTreeSet<_> = images.iter().filter_map(ResourceExt::uid).collect();
+        let config_maps: Vec<ConfigMap> = kubernetes.list();
+        for map in config_maps {
+            let mut its = map.owner_references().iter();
+            if its.any(|owner| !owners.contains(&owner.uid)) {
+                let namespace = map.namespace();
+                let deleted = kubernetes.delete::<ConfigMap>(namespace.as_deref(), &map.name_any());
+                deleted.expect("it is there");
+            }
+        }
     }
 
     /// Somebody deletes the status of every object.
