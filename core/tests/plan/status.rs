@@ -76,6 +76,22 @@ fn of_two_published_revisions_in_as_many_regions_the_wanted_one_is_told() {
     assert_eq!(published.revision, progressing.revision);
 }
 
+/// Whoever takes the images over goes by what the status says.
+#[test]
+fn the_revision_that_followed_is_the_one_that_is_told_while_another_cluster_holds_it() {
+    let told = |cluster: &str| {
+        let followed =
+            "revision: of us-east-1/ami-2, origin: us-east-1/ami-2, from: us-east-1/ami-2";
+        let status = status(&format!(
+            "desired: {{source: {{image: us-east-1, parameter: /base}}, regions: [us-east-1, eu-west-1]}}\n\
+             source: {{id: ami-2}}\nobserved:\n  \
+             us-east-1: {{images: [{{id: ami-c, {followed}, published: true{cluster}}}]}}\n  eu-west-1: {{}}"
+        ));
+        status.progressing.expect("a region lacks it").revision
+    };
+    assert_eq!(told(", cluster: former"), told(""));
+}
+
 #[test]
 fn what_is_published_everywhere_is_not_progressing() {
     let everywhere = "us-east-1: {images: [{id: ami-a, published: true}]}";
