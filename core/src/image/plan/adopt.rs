@@ -113,11 +113,7 @@ fn next(view: &View<'_>, place: &Place, id: &str) -> Result<Option<Step>, Findin
     let image = match shown(view, place, id) {
         Some(AdoptionView::Image(image)) => image,
         Some(AdoptionView::Unknown(unreadable)) => {
-            return Err(Finding {
-                reason: unreadable.reason,
-                place: Some(place.clone()),
-                message: unreadable.message.clone(),
-            });
+            return Err(Finding::of_unreadable(place, unreadable));
         }
         Some(AdoptionView::Missing) if desired.adoption_is_meant && view.has_sibling() => {
             return Ok(None);

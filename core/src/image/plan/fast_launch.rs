@@ -78,11 +78,7 @@ pub(super) fn before_it_goes(view: &View<'_>, owned: &Owned<'_>) -> BeforeItGoes
     let known = match view.observed.fast_launches.get(owned.place) {
         Some(FastLaunchView::Known(known)) => known,
         Some(FastLaunchView::Unknown(unreadable)) if unreadable.lasts() => {
-            let finding = Finding {
-                reason: unreadable.reason,
-                place: Some(owned.place.clone()),
-                message: unreadable.message.clone(),
-            };
+            let finding = Finding::of_unreadable(owned.place, unreadable);
             return BeforeItGoes::Blocked(WaitsFor::FastLaunchRead(id.clone()), finding);
         }
         _ => return BeforeItGoes::Wait(WaitsFor::FastLaunchRead(id.clone())),
@@ -134,11 +130,8 @@ fn one(view: &View<'_>, owned: &Owned<'_>, wanted: Option<FastLaunchSettings>, p
             if let Some(FastLaunchView::Unknown(unreadable)) = unknown
                 && unreadable.lasts()
             {
-                plan.findings.push(Finding {
-                    reason: unreadable.reason,
-                    place: Some(owned.place.clone()),
-                    message: unreadable.message.clone(),
-                });
+                plan.findings
+                    .push(Finding::of_unreadable(owned.place, unreadable));
             }
             if !view.desired.was_in_sync {
                 let waits_for = WaitsFor::FastLaunchRead(owned.image.id.clone());

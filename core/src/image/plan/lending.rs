@@ -59,11 +59,10 @@ pub(super) fn lend(
             Some(Permissions::Of(seen)) if seen.contains(&grantee) => {}
             Some(Permissions::Of(_)) => lacking.push(id),
             Some(Permissions::Unknown(unreadable)) => {
-                return Some(InTheWay::Finding(Finding {
-                    reason: unreadable.reason,
-                    place: Some(owned.place.clone()),
-                    message: unreadable.message.clone(),
-                }));
+                return Some(InTheWay::Finding(Finding::of_unreadable(
+                    owned.place,
+                    unreadable,
+                )));
             }
             None => return Some(InTheWay::Wait(WaitsFor::Permissions(id.to_owned()))),
         }

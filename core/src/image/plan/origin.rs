@@ -378,11 +378,9 @@ fn source_in_the_way(view: &View<'_>) -> Option<InTheWay> {
                 message.trim_end_matches('.')
             ),
         },
-        SourceView::Unreadable(unreadable) => Finding {
-            reason: unreadable.reason,
-            place: Some(view.desired.source_place()),
-            message: unreadable.message.clone(),
-        },
+        SourceView::Unreadable(unreadable) => {
+            Finding::of_unreadable(&view.desired.source_place(), unreadable)
+        }
         SourceView::NotRead
         | SourceView::Image(_)
         | SourceView::NoImage { .. }

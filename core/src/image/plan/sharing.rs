@@ -201,11 +201,8 @@ fn bring_into_line(
     if let Some(Permissions::Unknown(unreadable)) = seen
         && unreadable.lasts()
     {
-        plan.findings.push(Finding {
-            reason: unreadable.reason,
-            place: Some(owned.place.clone()),
-            message: unreadable.message.clone(),
-        });
+        plan.findings
+            .push(Finding::of_unreadable(owned.place, unreadable));
     }
     if !view.desired.was_in_sync {
         let change = change(view, sharing, owned, id, &BTreeSet::new());

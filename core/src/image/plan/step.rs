@@ -12,7 +12,7 @@ use crate::image::desired::Registration;
 use crate::image::encryption::Encryption;
 use crate::image::fast_launch::{FastLaunchSettings, FastLaunchState};
 use crate::image::identity::{Place, Reference, Revision};
-use crate::image::observed::Image;
+use crate::image::observed::{Image, Unreadable};
 use crate::image::permissions::PermissionChange;
 
 /// What is to be done, in order. Waiting is data here, not an error.
@@ -784,6 +784,17 @@ pub struct Finding {
     pub place: Option<Place>,
     /// A sentence naming region, id and remedy.
     pub message: String,
+}
+
+impl Finding {
+    /// Why something of a place could not be read, as it was said there.
+    pub(crate) fn of_unreadable(place: &Place, unreadable: &Unreadable) -> Self {
+        Self {
+            reason: unreadable.reason,
+            place: Some(place.clone()),
+            message: unreadable.message.clone(),
+        }
+    }
 }
 
 impl From<NotGranted> for Finding {
