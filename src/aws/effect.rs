@@ -1,6 +1,7 @@
 //! One step → one call. Whoever performs a step makes no choice: what to do is the planner's, whether to do
 //! it again is the next reconcile's.
 
+mod dry_run;
 mod parameters;
 mod send;
 
@@ -20,6 +21,7 @@ use super::error::{Class, Failure};
 use super::fence::Fence;
 use super::inventory::{CopySlot, Inventory};
 use super::session::{Session, Sessions};
+pub use dry_run::try_out;
 use send::send;
 
 /// How often a copy looks for a slot of its own accord.

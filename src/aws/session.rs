@@ -349,6 +349,28 @@ impl Sessions {
         }
     }
 
+    /// The account that the process's own credentials are of.
+    ///
+    /// # Errors
+    /// STS does not say.
+    pub async fn own_account(&self) -> Result<String, Failure> {
+        let home = self.config.region().map_or(DEFAULT_REGION, AsRef::as_ref);
+        let config = self
+            .config
+            .to_builder()
+            .region(Region::new(home.to_owned()));
+        let sts = aws_sdk_sts::Client::from_conf(
+            aws_sdk_sts::config::Builder::from(&config.build())
+                .interceptor(WholeAnswers)
+                .build(),
+        );
+        let caller = calls::read(&self.calls, "GetCallerIdentity", || {
+            sts.get_caller_identity().send()
+        });
+        let account = caller.await?.account().map(str::to_owned);
+        account.ok_or_else(|| Failure::unknown("STS names no account"))
+    }
+
     pub(super) fn calls(&self) -> &EC2Calls {
         &self.calls
     }

@@ -148,7 +148,7 @@ impl Run {
 }
 
 /// An owner id is a tag's value that people read: short, and without anything that needs quoting.
-fn owner_id(text: &str) -> Result<String, String> {
+pub(super) fn owner_id(text: &str) -> Result<String, String> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     if (1..=63).contains(&text.len()) && text.chars().all(plain) {
         Ok(text.to_owned())
@@ -158,7 +158,7 @@ fn owner_id(text: &str) -> Result<String, String> {
 }
 
 /// What Kubernetes gives out as a uid.
-fn uid(text: &str) -> Result<String, String> {
+pub(super) fn uid(text: &str) -> Result<String, String> {
     let is_uid = text.len() == 36 && text.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-');
     is_uid.then(|| text.to_owned()).ok_or_else(|| {
         "write the uid that kubectl get namespace kube-system -o jsonpath={.metadata.uid} printed in the old \
@@ -167,7 +167,7 @@ fn uid(text: &str) -> Result<String, String> {
     })
 }
 
-fn duration(text: &str) -> Result<SignedDuration, String> {
+pub(super) fn duration(text: &str) -> Result<SignedDuration, String> {
     match text.parse::<SignedDuration>() {
         Ok(duration) if duration >= SignedDuration::from_secs(1) => Ok(duration),
         _ => Err("write a time of at least a second, such as 10m or 90s".to_owned()),

@@ -40,7 +40,7 @@ impl ConfigMaps {
     /// before its object is given.
     pub(super) fn watch(client: Client) -> (Self, impl Stream<Item = (String, String)> + Send) {
         let (all, writer) = reflector::store();
-        let labelled = watcher::Config::default().labels(&format!("{}={}", LABEL.0, LABEL.1));
+        let labelled = watcher::Config::default().labels(&selector());
         let events = watcher(Api::<ConfigMap>::all(client.clone()), labelled)
             .default_backoff()
             .modify(|one| one.managed_fields_mut().clear())
@@ -195,8 +195,13 @@ impl ConfigMaps {
     }
 }
 
+/// What selects all of them by their label.
+pub(crate) fn selector() -> String {
+    format!("{}={}", LABEL.0, LABEL.1)
+}
+
 /// Whether the object owns it: this very one, and not one of its name before or after it.
-fn is_of(one: &ConfigMap, image: &MachineImage) -> bool {
+pub(crate) fn is_of(one: &ConfigMap, image: &MachineImage) -> bool {
     let uid = image.metadata.uid.as_deref();
     one.metadata.namespace == image.metadata.namespace
         && one

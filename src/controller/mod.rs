@@ -116,7 +116,7 @@ pub async fn run(settings: Settings) -> Result<(), Box<dyn std::error::Error + S
 
 /// Ends at the first SIGTERM or SIGINT. The second one ends the process: whatever was under way is repeated
 /// at the next start, because EC2 is the database.
-fn stop_signal() -> std::io::Result<impl Future<Output = ()> + Send + Sync> {
+pub(crate) fn stop_signal() -> std::io::Result<impl Future<Output = ()> + Send + Sync> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let (stop, stopped) = tokio::sync::oneshot::channel();

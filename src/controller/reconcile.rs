@@ -118,7 +118,7 @@ async fn observe_and_plan(
         let mut observed = cx.inventory.observe(desired, &read).await;
         observed.config_maps = cx.config_maps.of(image, read.config_map).await;
         if read.departures {
-            observed.departures = departures(desired, cx);
+            observed.departures = departures(desired, &(cx.claims)(), &cx.inventory);
         }
         desired.settle(&observed);
         let now = cx.clock.now();
@@ -131,10 +131,13 @@ async fn observe_and_plan(
 }
 
 /// How much of each account is to go. What was not read may be about to go, too: then it is not counted.
-fn departures(desired: &Desired, cx: &Context) -> BTreeMap<String, Departures> {
-    let claims = (cx.claims)();
+pub(crate) fn departures(
+    desired: &Desired,
+    claims: &Claims,
+    inventory: &Inventory,
+) -> BTreeMap<String, Departures> {
     let counted = desired.accounts.iter().filter_map(|(id, account)| {
-        let holdings = cx.inventory.holdings(id);
+        let holdings = inventory.holdings(id);
         let is_whole = holdings.unreadable.is_empty();
         is_whole.then(|| (id.clone(), claims.departures(&account.name, &holdings)))
     });

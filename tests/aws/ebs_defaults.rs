@@ -1,5 +1,6 @@
 //! How copies are encrypted by default, as far as sharing depends on it.
 
+use amity_core::image::encryption::MANAGED_KEY;
 use amity_core::image::identity::Place;
 use amity_core::image::observed::EbsDefaults;
 use amity_core::image::plan::Reads;
@@ -19,7 +20,7 @@ async fn read(lab: &Lab) -> EbsDefaults {
     loop {
         let observed = lab.inventory.observe(&desired, &reads).await;
         if let Some(defaults) = observed.ebs_defaults.get(&place) {
-            return *defaults;
+            return defaults.clone();
         }
     }
 }
@@ -27,27 +28,27 @@ async fn read(lab: &Lab) -> EbsDefaults {
 #[tokio::test(start_paused = true)]
 async fn the_key_that_aws_manages_is_told_from_one_of_the_accounts_own() {
     let lab = Lab::calm().started().await;
-    let known = |encrypts, key_is_managed| EbsDefaults::Known {
+    let known = |encrypts, default_key: &str| EbsDefaults::Known {
         encrypts,
-        key_is_managed,
+        default_key: default_key.to_owned(),
     };
-    assert_eq!(read(&lab).await, known(false, true), "as AWS has it");
+    assert_eq!(read(&lab).await, known(false, MANAGED_KEY), "as AWS has it");
 
     let own = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
     lab.world(|world| {
         let place = world.place_mut(ACCOUNT, REGION).expect("a place");
         place.encryption_by_default = true;
     });
-    assert_eq!(read(&lab).await, known(false, true), "for a minute");
+    assert_eq!(read(&lab).await, known(false, MANAGED_KEY), "for a minute");
     lab.pass(60).await;
-    assert_eq!(read(&lab).await, known(true, true));
+    assert_eq!(read(&lab).await, known(true, MANAGED_KEY));
 
     lab.world(|world| {
         let place = world.place_mut(ACCOUNT, REGION).expect("a place");
         place.default_key = Some(own.to_owned());
     });
     lab.pass(60).await;
-    assert_eq!(read(&lab).await, known(true, false));
+    assert_eq!(read(&lab).await, known(true, own));
 }
 
 #[tokio::test(start_paused = true)]

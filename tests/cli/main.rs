@@ -1,6 +1,13 @@
 //! The command line as a person meets it.
 
+mod plan;
+
+use std::fs;
+use std::path::Path;
+
+use amity::cli::Cli;
 use assert_cmd::Command;
+use clap::CommandFactory;
 
 fn amity(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_amity"));
@@ -70,4 +77,56 @@ fn crds_prints_both_definitions() {
         2,
         "{printed}"
     );
+}
+
+#[test]
+fn a_reason_is_explained() {
+    let explained = standard_output(&mut amity(&["explain", "NotGranted"]));
+    assert!(explained.contains("What to do: "), "{explained}");
+    let words = standard_error(&mut amity(&["explain", "Granted"]));
+    assert!(words.contains("perhaps NotGranted"), "{words}");
+}
+
+#[test]
+fn one_command_without_anything_shows_it_at_work() {
+    let examples = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/course");
+    let mut command = amity(&["apply", "--simulate", "-f", examples, "--owner-id", "demo"]);
+    let output = command.assert().success().get_output().stderr.clone();
+    let words = String::from_utf8(output).unwrap();
+    assert!(words.contains("Ready "), "{words}");
+}
+
+#[test]
+fn as_a_plugin_it_calls_itself_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let plugin = folder.path().join("kubectl-amity");
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_amity"), &plugin).unwrap();
+    let help = standard_output(Command::new(&plugin).arg("--help"));
+    assert!(help.contains("Usage: kubectl amity <COMMAND>"), "{help}");
+}
+
+#[test]
+fn shells_are_told_how_a_line_may_go_on() {
+    let mut command = amity(&[]);
+    let script = standard_output(command.env("COMPLETE", "bash"));
+    assert!(script.contains("complete "), "{script}");
+}
+
+#[test]
+fn there_is_a_man_page_for_each_command() {
+    let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/man");
+    let fresh = tempfile::tempdir().unwrap();
+    clap_mangen::generate_to(Cli::command(), fresh.path()).unwrap();
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        clap_mangen::generate_to(Cli::command(), &kept).unwrap();
+    }
+    for page in fs::read_dir(fresh.path()).unwrap() {
+        let name = page.unwrap().file_name();
+        let read = |folder: &Path| fs::read_to_string(folder.join(&name)).unwrap_or_default();
+        assert!(
+            read(fresh.path()) == read(&kept),
+            "docs/man/{} is not what the source says; run the tests with UPDATE_DOCS=1",
+            name.display()
+        );
+    }
 }

@@ -78,6 +78,7 @@ impl Account {
                 "organizations": [ORGANIZATION],
                 "organizationalUnits": [UNIT],
             }],
+            "public": [{"namespaces": {"all": true}}],
             "parameters": [{"namespaces": {"all": true}, "paths": ["/published/"]}],
         });
         let mut manifest = json!({

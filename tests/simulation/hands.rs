@@ -1,7 +1,7 @@
 //! What others do to the world of a story: they use our images, copy them, deregister them, strip their tags,
 //! and publish newer images under old names.
 
-use ec2sim::state::{ImageState, InstanceState, LaunchTemplate};
+use ec2sim::state::{ImageState, InstanceState, LaunchTemplate, Protection};
 use ec2sim::{Caller, Request};
 use serde_json::Value;
 
@@ -15,6 +15,23 @@ const SOURCES_IN: &str = "us-east-1";
 
 /// An image of ours, by region and id.
 pub type Ours = (String, String);
+
+/// Another account, with which the image was shared once, has it in a launch template.
+pub fn use_image_elsewhere(universe: &Universe, (region, image): &Ours) {
+    let mut world = lock(&universe.world);
+    let place = world.regions_mut().get_mut(region).expect("a region");
+    let template = template_of(FRIENDS[0], image);
+    place.launch_templates.insert(template.id.clone(), template);
+}
+
+fn template_of(owner: &str, image: &str) -> LaunchTemplate {
+    LaunchTemplate {
+        id: format!("lt-{}", image.trim_start_matches("ami-")),
+        owner: owner.to_owned(),
+        name: format!("of-{image}"),
+        versions: [(1, Some(image.to_owned())), (2, None)].into(),
+    }
+}
 
 /// Somebody launches an instance from the image, or puts it into a launch template.
 pub fn use_image(universe: &Universe, account: &Account, (region, image): &Ours) {
@@ -33,14 +50,8 @@ pub fn use_image(universe: &Universe, account: &Account, (region, image): &Ours)
         };
         place.instances.insert(id, instance);
     } else {
-        let id = format!("lt-{digits}");
-        let template = LaunchTemplate {
-            id: id.clone(),
-            owner: account.id.to_owned(),
-            name: format!("of-{image}"),
-            versions: [(1, Some(image.clone())), (2, None)].into(),
-        };
-        place.launch_templates.insert(id, template);
+        let template = template_of(account.id, image);
+        place.launch_templates.insert(template.id.clone(), template);
     }
 }
 
@@ -106,6 +117,18 @@ pub fn deregister(universe: &Universe, account: &Account, (region, image): &Ours
     for action in ["DisableImageDeregistrationProtection", "DeregisterImage"] {
         call(universe, account, region, action, &[("ImageId", image)]);
     }
+}
+
+/// Whether EC2 lets somebody deregister an image at once.
+pub fn can_go_at_once(universe: &Universe, (region, image): &Ours) -> bool {
+    let world = lock(&universe.world);
+    let image = world.regions()[region].images.get(image);
+    let cools = |image: &ec2sim::state::Image| match image.protection {
+        Protection::Enabled { with_cooldown } => with_cooldown,
+        Protection::CoolingDown { .. } => true,
+        Protection::Disabled => false,
+    };
+    image.is_some_and(|image| !cools(image))
 }
 
 /// Whether an image is not deregistered.

@@ -489,6 +489,8 @@ fn attributes_are_as_the_spec_says(image: &Value, spec: &Value) -> Result<(), St
     let deprecation = &spec["deprecation"];
     let is_deprecated_in_time = match deprecation["after"].as_str() {
         _ if deprecation.is_null() => true,
+        // EC2 keeps that of a public one.
+        _ if image["public"] == true && deprecated.is_some() => true,
         None => deprecated.is_none(),
         // That is past before the image is published: "at once" is when it could be.
         Some("1m") => deprecated.is_some(),
@@ -516,6 +518,18 @@ fn attributes_are_as_the_spec_says(image: &Value, spec: &Value) -> Result<(), St
     Err(format!("it is not as the spec says: {image}"))
 }
 
+/// The protection of an image of ours was taken away, and EC2 does not deregister it yet.
+pub fn something_cools_down(universe: &Universe) -> bool {
+    let cools = |item: &Item| {
+        let protection = item.value["deregistrationProtection"].as_str();
+        protection.is_some_and(|protection| protection.starts_with("disabled after"))
+    };
+    let items = items(universe);
+    items
+        .iter()
+        .any(|item| item.is_image && item.is_ours() && !item.is_gone() && cools(item))
+}
+
 /// Without `sharing` permissions may be whatever somebody gave.
 fn is_shared_as_the_spec_says(image: &Item, items: &[Item], spec: &Value) -> Result<(), String> {
     if spec["sharing"].is_null() {
@@ -527,14 +541,21 @@ fn is_shared_as_the_spec_says(image: &Item, items: &[Item], spec: &Value) -> Res
     organizations.extend(asked("organizationalUnits"));
     let complain = |item: &Item| {
         Err(format!(
-            "{} in {} is shared with {:?} and {:?}",
+            "{} in {} is {}shared with {:?} and {:?}",
             item.id,
             item.region,
+            if item.value["public"] == true {
+                "public, and "
+            } else {
+                ""
+            },
             texts(&item.value["sharedWith"]),
             texts(&item.value["sharedWithOrganizations"])
         ))
     };
+    let is_public = spec["sharing"]["visibility"] == "Public";
     if texts(&image.value["sharedWith"]) != accounts
+        || image.value["public"] != is_public
         || texts(&image.value["sharedWithOrganizations"]) != organizations
     {
         return complain(image);
@@ -554,7 +575,9 @@ fn is_shared_as_the_spec_says(image: &Item, items: &[Item], spec: &Value) -> Res
 /// What was superseded is shared with some of those whom the spec names.
 fn is_shared_with_nobody_else(image: &Item, spec: &Value) -> Result<(), String> {
     let with = texts(&image.value["sharedWith"]);
-    if spec["sharing"].is_null() || with.is_subset(&texts(&spec["sharing"]["accounts"])) {
+    let is_public = image.value["public"] == true && spec["sharing"]["visibility"] != "Public";
+    let is_like_it = with.is_subset(&texts(&spec["sharing"]["accounts"])) && !is_public;
+    if spec["sharing"].is_null() || is_like_it {
         return Ok(());
     }
     Err(format!(

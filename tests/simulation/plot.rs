@@ -266,8 +266,15 @@ fn encrypt(spec: &mut Value, chance: &Chance) {
     let keys = [
         json!({"kmsKeyId": "alias/images"}),
         json!({"kmsKeyId": "alias/other"}),
+        json!({}),
     ];
-    encrypt_with(spec, chance.pick(&keys));
+    let encryption = chance.pick(&keys);
+    encrypt_with(spec, encryption);
+    // What is encrypted is not for everybody, and with the default key of EBS for nobody else.
+    let is_public = !spec["sharing"]["visibility"].is_null();
+    if !spec["sharing"].is_null() && (is_public || *encryption == json!({})) {
+        spec["sharing"] = json!({});
+    }
 }
 
 fn encrypt_with(spec: &mut Value, encryption: &Value) {
@@ -309,7 +316,16 @@ fn say_more(spec: &mut Value, chance: &Chance) {
         (
             "deregistrationProtection",
             // What somebody protected stays while the spec says nothing of it.
-            chance.pick(&[json!("Enabled"), json!("Disabled")]),
+            chance.pick(&[
+                json!("Enabled"),
+                json!("Enabled"),
+                json!("Enabled"),
+                json!("EnabledWithCooldown"),
+                json!("Disabled"),
+                json!("Disabled"),
+                json!("Disabled"),
+                json!("Disabled"),
+            ]),
         ),
         ("imdsSupport", chance.pick(&[json!("v2.0"), Value::Null])),
         (
@@ -322,6 +338,7 @@ fn say_more(spec: &mut Value, chance: &Chance) {
                 json!({"accounts": FRIENDS}),
                 json!({"accounts": [FRIENDS[0]], "organizations": [ORGANIZATION]}),
                 json!({"organizations": [ORGANIZATION], "organizationalUnits": [UNIT]}),
+                json!({"visibility": "Public"}),
                 json!({}),
                 Value::Null,
             ]),

@@ -158,6 +158,13 @@ impl Sources {
                 if chance.per_mille(300) {
                     snapshot["bootMode"] = "uefi".into();
                     snapshot["enaSupport"] = "Disabled".into();
+                    snapshot["platformDetails"] = "Linux/UNIX".into();
+                }
+                if chance.per_mille(300) {
+                    snapshot["volumes"] = json!([
+                        {"deviceName": "/dev/sdf", "snapshotId": self.account.snapshot},
+                        {"deviceName": "/dev/sdg", "snapshotId": self.account.snapshot, "deleteOnTermination": false},
+                    ]);
                 }
                 json!({"snapshot": snapshot})
             }

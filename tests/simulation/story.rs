@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use ec2sim::World;
 
-use crate::cast::Key;
+use crate::cast::{ACCOUNTS, Key};
 use crate::process::lock;
 use crate::tale::{self, Cut, Cuts};
 use crate::universe::{Troubles, Universe};
@@ -169,6 +169,14 @@ pub fn world(seed: u64) -> World {
     let mut world = world.with_seed(seed);
     // Nobody has written down which of the two EC2 does.
     world.facts_mut().missing_resources_are_denied = !seed.is_multiple_of(3);
+    // Block public access is off.
+    let regions: Vec<_> = world.regions().keys().cloned().collect();
+    for account in ACCOUNTS.iter().map(|account| account.id) {
+        for region in &regions {
+            let place = world.place_mut(account, region).expect("an account");
+            place.allows_public_images = true;
+        }
+    }
     world
 }
 

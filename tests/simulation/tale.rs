@@ -33,6 +33,15 @@ const REBUILDS: usize = 3;
 /// How often something may come to light after EC2 matched.
 const COMES_TO_LIGHT_WITHIN: usize = 12;
 
+/// For how long a report on the use of an image is believed.
+const REPORT_SERVES: Duration = Duration::from_hours(25);
+
+/// How long EC2 refuses to deregister an image after its protection was taken away, at most.
+const COOLS_DOWN: Duration = Duration::from_hours(25);
+
+/// How many times something may begin to cool down after the rest has.
+const COOL_DOWN: usize = 4;
+
 /// How long what somebody else makes takes at most.
 const COPIED_WITHIN: Duration = Duration::from_hours(1);
 
@@ -148,6 +157,8 @@ struct Actor {
 struct Used {
     image: Ours,
     revision: String,
+    /// In another account, of which EC2 writes reports.
+    elsewhere: bool,
 }
 
 /// Apply, change, and delete; after each, EC2 must match.
@@ -181,7 +192,7 @@ pub async fn tell(universe: &Universe, cuts: &Cuts) -> Result<(), String> {
             tale.hands_of_others().await?;
         }
         if tale.chance.per_mille(400) && cuts.keep(Cut::Use) {
-            tale.nobody_uses_an_image();
+            tale.nobody_uses_an_image().await;
             tale.chapter("no longer used", &[]).await?;
         }
     }
@@ -294,6 +305,9 @@ impl Tale<'_> {
             // While nobody leads, nothing comes to light.
             let led_again = universe.lags_for() + universe.pace.lease_duration;
             universe.pass(asked_again.max(led_again)).await;
+            if oracles::something_cools_down(universe) {
+                universe.pass(COOLS_DOWN).await;
+            }
             self.settle(what, is_up_to_date).await?;
         }
         for actor in &mut self.actors {
@@ -375,6 +389,13 @@ impl Tale<'_> {
         };
         let done_or_held_up = |universe: &Universe| all_done(universe) || exceeds_limit(universe);
         let mut is_done = universe.run_until(SETTLES_WITHIN, done_or_held_up).await;
+        // One image after the other may have to.
+        for _ in 0..COOL_DOWN {
+            if is_done || !oracles::something_cools_down(universe) {
+                break;
+            }
+            is_done = universe.run_until(COOLS_DOWN, done_or_held_up).await;
+        }
         if exceeds_limit(universe) {
             // It is meant, and said so.
             universe.lift_deregistration_limits();
@@ -411,21 +432,32 @@ impl Tale<'_> {
         let published = hands::published(self.universe, &actor.key);
         let image = self.chance.pick(&published).clone();
         if actor.used.iter().all(|used| used.image != image) {
-            hands::use_image(self.universe, actor.key.account, &image);
+            let elsewhere = self.universe.counts_use_elsewhere() && self.chance.per_mille(200);
+            if elsewhere {
+                hands::use_image_elsewhere(self.universe, &image);
+            } else {
+                hands::use_image(self.universe, actor.key.account, &image);
+            }
             actor.used.push(Used {
                 revision: oracles::revision_of(self.universe, &image),
                 image,
+                elsewhere,
             });
         }
     }
 
-    fn nobody_uses_an_image(&mut self) {
+    async fn nobody_uses_an_image(&mut self) {
+        let mut was_elsewhere = false;
         for used in self
             .actors
             .iter_mut()
             .flat_map(|actor| actor.used.drain(..))
         {
             hands::stop_using(self.universe, &used.image);
+            was_elsewhere |= used.elsewhere;
+        }
+        if was_elsewhere {
+            self.universe.pass(REPORT_SERVES).await;
         }
     }
 
@@ -439,7 +471,7 @@ impl Tale<'_> {
 
     async fn everything_is_deleted(&mut self) -> Result<(), String> {
         let universe = self.universe;
-        self.nobody_uses_an_image();
+        self.nobody_uses_an_image().await;
         if self.chance.per_mille(500) {
             universe.wipe_statuses();
         }
@@ -528,7 +560,10 @@ impl Tale<'_> {
         let (account, kind) = (key.account, plot.kind());
         let mut ours = hands::published(universe, key);
         // With a single image, nothing would be left to copy it from.
-        let may_be_lost = ours.len() > 1;
+        let may_be_lost = ours.len() > 1
+            && ours
+                .iter()
+                .all(|image| hands::can_go_at_once(universe, image));
         ours.retain(|image| used.iter().all(|used| used.image != *image));
         let sharers = self
             .actors
@@ -544,7 +579,11 @@ impl Tale<'_> {
             Hand::RebuildsCluster,
         ];
         if !ours.is_empty() {
-            hands.extend([Hand::CopiesWithTags, Hand::Shares]);
+            hands.push(Hand::CopiesWithTags);
+            // With the default key of EBS nobody can.
+            if plot.spec["regions"][0]["encryption"] != json!({}) {
+                hands.push(Hand::Shares);
+            }
         }
         if may_be_lost && !ours.is_empty() {
             hands.extend([Hand::Deregisters, Hand::Recycles, Hand::StripsTags]);
@@ -690,7 +729,7 @@ impl Tale<'_> {
     async fn made_anew_in_another_namespace(&mut self, at: usize) -> Result<(), String> {
         let (universe, chance) = (self.universe, self.chance.clone());
         let name = self.actors[at].key.namespace;
-        self.nobody_uses_an_image();
+        self.nobody_uses_an_image().await;
         self.trouble();
         universe.note("the namespace is deleted");
         universe.delete_namespace(name);
@@ -717,7 +756,7 @@ impl Tale<'_> {
     /// and nothing is made.
     async fn retained_and_taken_back(&mut self, at: usize) -> Result<(), String> {
         let universe = self.universe;
-        self.nobody_uses_an_image();
+        self.nobody_uses_an_image().await;
         // What else is kept for a revert would stay for good.
         self.actors[at].plot.spec["retention"] = json!({"revisions": 0});
         self.chapter("nothing is kept for a revert", &[at]).await?;
@@ -770,7 +809,7 @@ impl Tale<'_> {
     async fn deleted_under_others(&mut self, at: usize) -> Result<(), String> {
         let (universe, chance) = (self.universe, self.chance.clone());
         let key = self.actors[at].key.clone();
-        self.nobody_uses_an_image();
+        self.nobody_uses_an_image().await;
         let begins_anew = chance.per_mille(500);
         let others: Vec<_> = (0..self.actors.len())
             .filter(|other| *other != at)

@@ -297,10 +297,18 @@ impl Universe {
     }
 
     /// In one story of four, what other accounts use counts, so that EC2 has to write a report before an image goes.
+    pub fn counts_use_elsewhere(&self) -> bool {
+        self.seed % 4 == 1
+    }
+
+    /// In one story of four, what is changed by a role is changed in a session that names the namespace.
     fn account_manifest(&self, account: &Account, grants_everything: bool) -> Value {
         let mut manifest = account.manifest(grants_everything);
-        if self.seed % 4 == 1 {
+        if self.counts_use_elsewhere() {
             manifest["spec"]["grants"]["usageReports"] = json!([{"namespaces": {"all": true}}]);
+        }
+        if self.seed % 4 == 2 && !manifest["spec"]["assumeRole"].is_null() {
+            manifest["spec"]["assumeRole"]["sessionTags"] = "Namespace".into();
         }
         manifest
     }

@@ -8,6 +8,10 @@ use crate::api;
 /// The variant of an image that was made or copied as it is: with the encryption of what it was made from.
 pub const VARIANT_SOURCE: &str = "source";
 
+/// The key of EBS that AWS manages, as EC2 names it where an account has chosen no other for its default (EC2 API,
+/// `GetEbsDefaultKmsKeyId`).
+pub const MANAGED_KEY: &str = "alias/aws/ebs";
+
 /// How many hex digits of the hash a variant has.
 const DIGITS: usize = 10;
 

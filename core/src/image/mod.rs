@@ -10,6 +10,7 @@
 //! | [`plan`] | what is to be done, in which order, and why? |
 //! | [`invariants`] | what may no plan ever do? |
 //! | [`report`] | what does the user read? |
+//! | [`forecast`] | what does all of that lead to? |
 
 #![expect(
     clippy::result_large_err,
@@ -20,6 +21,7 @@ pub mod attributes;
 pub mod desired;
 pub mod encryption;
 pub mod fast_launch;
+pub mod forecast;
 pub mod identity;
 pub mod invariants;
 pub mod money;

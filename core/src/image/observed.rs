@@ -76,6 +76,13 @@ pub enum Usage {
     Unknown(Unreadable),
 }
 
+impl Usage {
+    /// Whether something uses the image.
+    pub fn is_use(&self) -> bool {
+        matches!(self, Self::By(users) if !users.is_empty())
+    }
+}
+
 /// What a report of EC2's says of the other accounts that use an image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum UsageReport {
@@ -101,6 +108,13 @@ pub enum UsageReport {
     Unknown(Unreadable),
 }
 
+impl UsageReport {
+    /// Whether it tells of accounts that use the image.
+    pub fn tells_of_use(&self) -> bool {
+        matches!(self, Self::Written { users, .. } if !users.is_empty())
+    }
+}
+
 /// An image that is to be taken over, as EC2 shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AdoptionView {
@@ -113,14 +127,14 @@ pub enum AdoptionView {
 }
 
 /// What an account says in a region about the encryption of volumes and snapshots of which a call says nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EbsDefaults {
     /// As far as sharing depends on it.
     Known {
         /// Whether they are encrypted (`GetEbsEncryptionByDefault`).
         encrypts: bool,
-        /// Whether the default key is the one that AWS manages, `aws/ebs` (`GetEbsDefaultKmsKeyId`).
-        key_is_managed: bool,
+        /// The default key, in one of the ways in which EC2 takes it (`GetEbsDefaultKmsKeyId`).
+        default_key: String,
     },
     /// It could not be read: EC2 will say in its time what cannot be done.
     Unknown,
@@ -427,6 +441,8 @@ pub struct SourceImage {
     pub owner_alias: Option<String>,
     /// The object of this installation that it is of, by its tags and its seal.
     pub object: Option<String>,
+    /// Gigabytes of its volumes together, where EC2 says it.
+    pub size_gib: Option<i32>,
 }
 
 /// What was asked of EC2, as far as it tells one refusal from another.

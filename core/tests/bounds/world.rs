@@ -213,6 +213,7 @@ fn source() -> impl Strategy<Value = SourceView> {
         owner: "111122223333".to_owned(),
         owner_alias: None,
         object: None,
+        size_gib: None,
     });
     prop_oneof![
         Just(SourceView::NotRead),

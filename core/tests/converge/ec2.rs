@@ -8,6 +8,7 @@ use amity_core::image::desired::{
     AccountReference, CAPTURED, Captured, DISCARDED, Desired, Discarded, FINALIZER, Installation,
     References, Source,
 };
+use amity_core::image::forecast::{Forecast, Outset, forecast};
 use amity_core::image::identity::{Place, Reference, Standing, is_sealed_snapshot, standing, tag};
 use amity_core::image::observed::{
     Dead, Departures, Image, ImageState, Known, Observed, PlaceView, Registered, Snapshot,
@@ -29,6 +30,12 @@ const WINDOW: SignedDuration = SignedDuration::from_mins(10);
 
 /// How long a copy or a capture takes, and how long EC2 does not show what an image was made from.
 const A_WHILE: SignedDuration = SignedDuration::from_mins(3);
+
+/// What of the account is about to go.
+const FEW: Departures = Departures {
+    going: 1,
+    published: 10,
+};
 
 /// The account, the object and the time.
 pub struct Ec2 {
@@ -136,20 +143,59 @@ impl Ec2 {
     }
 
     pub fn desired(&self) -> Desired {
-        let installation = Installation {
+        let accounts = BTreeMap::from([AccountReference::to(self.account.clone())]);
+        let references = References {
+            accounts: &accounts,
+            namespace_labels: &BTreeMap::new(),
+            machine_images: &[],
+        };
+        Desired::of(&self.image(), &self.installation(), references)
+    }
+
+    fn installation(&self) -> Installation {
+        Installation {
             owner: "o1".to_owned(),
             cluster: CLUSTER.to_owned(),
             take_over_from: self.start.takes_over.then(|| PREDECESSOR.to_owned()),
             consistency_window: WINDOW,
             price_per_gib_month: None,
-        };
-        let labels = BTreeMap::new();
-        let references = References {
-            accounts: &BTreeMap::from([AccountReference::to(self.account.clone())]),
-            namespace_labels: &labels,
-            machine_images: &[],
-        };
-        Desired::of(&self.image(), &installation, references)
+        }
+    }
+
+    /// What is foretold of the object as it is now.
+    pub fn forecast(&self) -> Forecast {
+        let accounts = BTreeMap::from([AccountReference::to(self.account.clone())]);
+        let desired = self.desired();
+        let mut observed = self.observed(&desired);
+        let (mut read, mut sources) = (Reads::default(), BTreeMap::new());
+        loop {
+            let outset = Outset {
+                image: &self.image(),
+                installation: &self.installation(),
+                references: References {
+                    accounts: &accounts,
+                    namespace_labels: &BTreeMap::new(),
+                    machine_images: &[],
+                },
+                observed: &observed,
+                sources: &sources,
+                read: &read,
+            };
+            let more = match forecast(&outset, self.now) {
+                Ok(forecast) => return forecast,
+                Err(more) => *more,
+            };
+            for query in more.source.iter().chain(&more.follow) {
+                sources.insert(query.clone(), source(&desired, query));
+            }
+            for (place, id) in &more.usage {
+                let key = (place.clone(), id.clone());
+                observed.usage.insert(key, self.usage(id));
+            }
+            let counted = more.departures.then(|| (ACCOUNT.to_owned(), FEW));
+            observed.departures.extend(counted);
+            assert!(read.add(more), "asked again");
+        }
     }
 
     pub fn observed(&self, desired: &Desired) -> Observed {
@@ -187,11 +233,7 @@ impl Ec2 {
                 let usage = self.usage(id);
                 observed.usage.insert((place.clone(), id.clone()), usage);
             }
-            let counted = Departures {
-                going: 1,
-                published: 10,
-            };
-            let counted = needed.departures.then(|| (ACCOUNT.to_owned(), counted));
+            let counted = needed.departures.then(|| (ACCOUNT.to_owned(), FEW));
             observed.departures = counted.into_iter().collect();
         }
         observed
@@ -615,6 +657,7 @@ fn source(desired: &Desired, query: &SourceQuery) -> SourceView {
                 owner: ACCOUNT.to_owned(),
                 owner_alias: None,
                 object: None,
+                size_gib: None,
             })
         }
     }

@@ -13,7 +13,7 @@ use amity_core::image::desired::Desired;
 use amity_core::image::identity::{Standing, standing, tag};
 use amity_core::image::invariants::{Checked, violations};
 use amity_core::image::observed::{ImageState, Observed};
-use amity_core::image::plan::{Plan, plan};
+use amity_core::image::plan::{Plan, Step, plan};
 use amity_core::image::report::report;
 use proptest::prelude::*;
 
@@ -70,6 +70,22 @@ proptest! {
             prop_assert_eq!(world.strangers(), strangers);
             prop_assert_eq!(world.foreign_snapshots(), foreign_snapshots);
         }
+    }
+}
+
+proptest! {
+    #![proptest_config(cases(96))]
+
+    #[test]
+    fn what_is_foretold_is_what_is_done(start in start::without_accidents()) {
+        let mut world = Ec2::of(&start);
+        let foretold = world.forecast();
+        let foretold = foretold.steps.iter().map(|foreseen| &foreseen.step);
+        let mut foretold: Vec<_> = foretold.filter_map(done).collect();
+        let mut all: Vec<_> = run(&mut world).iter().filter_map(done).collect();
+        foretold.sort();
+        all.sort();
+        prop_assert_eq!(foretold, all);
     }
 }
 
@@ -148,9 +164,24 @@ fn cases(otherwise: u32) -> ProptestConfig {
     }
 }
 
+/// What is done where, and to what; an image that was only made meanwhile has no name, and how many snapshots it has
+/// nobody knows before.
+fn done(step: &Step) -> Option<String> {
+    let place = step.place.as_ref().map(ToString::to_string);
+    let target = step.action.target().unwrap_or_default();
+    let is_made = target.contains("-made") || target.contains("-new");
+    let target = if is_made { "what was made" } else { target };
+    let is_snapshot = step
+        .action
+        .target()
+        .is_some_and(|id| id.starts_with("snap-"));
+    (!is_made || !is_snapshot).then(|| format!("{place:?} {} {target}", step.action.name()))
+}
+
 /// One plan after the other until there is nothing to do for a whole window. Where nothing can be done now, a
-/// minute goes by.
-fn run(world: &mut Ec2) {
+/// minute goes by. Gives what was done.
+fn run(world: &mut Ec2) -> Vec<Step> {
+    let mut all = Vec::new();
     let mut trace = Vec::new();
     let mut quiet = 0;
     for _ in 0..ROUNDS {
@@ -158,14 +189,14 @@ fn run(world: &mut Ec2) {
         let observed = world.observed(&desired);
         let made = look(world, &desired, &observed);
         if world.deleted && !world.has_finalizer {
-            return;
+            return all;
         }
         // Where EC2 bills something else, somebody has to act: what is left to do by then is nothing.
         let waits_for_somebody = world.bills_otherwise() && made.next_steps().is_empty();
         let is_quiet = made.is_at_rest() || waits_for_somebody;
         quiet = if is_quiet { quiet + 1 } else { 0 };
         if quiet > if waits_for_somebody { 25 } else { 12 } {
-            return;
+            return all;
         }
         let steps: Vec<_> = made.next_steps().into_iter().cloned().collect();
         let steps_and_waits = made.steps.iter().map(|step| {
@@ -190,6 +221,7 @@ fn run(world: &mut Ec2) {
         world.record(status);
         for step in &steps {
             world.perform(step);
+            all.push(step.clone());
         }
         if steps.is_empty() {
             world.minute();

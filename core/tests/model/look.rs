@@ -110,6 +110,7 @@ impl SourceState {
                 owner: ACCOUNT.to_owned(),
                 owner_alias: None,
                 object: None,
+                size_gib: None,
             }),
             SourceQuery::Image(_)
             | SourceQuery::NamedImage(_)

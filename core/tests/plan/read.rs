@@ -12,6 +12,7 @@ use amity_core::image::desired::{
     ACCOUNTS, ADOPT, AccountReference, CAPTURED, DEREGISTER_IN_USE, DISCARDED, Desired, Discarded,
     FINALIZER, Installation, LIMIT_LIFTED_UNTIL, References, Source, chain,
 };
+use amity_core::image::encryption::MANAGED_KEY;
 use amity_core::image::encryption::{Encryption, VARIANT_SOURCE};
 use amity_core::image::fast_launch::{
     FastLaunch, FastLaunchSettings, FastLaunchState, FastLaunchView, WantedFastLaunch,
@@ -561,6 +562,7 @@ fn source_view(
             .unwrap_or_else(|| "arm64".to_owned()),
         state,
         owner: said.owner.clone().unwrap_or_else(|| ACCOUNT.to_owned()),
+        size_gib: None,
         owner_alias: said.alias.clone(),
         object: match &desired.source {
             Source::Published(published) => Some(
@@ -634,7 +636,7 @@ fn observed(case: &Case, names: &Names) -> Result<Observed, String> {
             "unknown" => Some(EbsDefaults::Unknown),
             key => Some(EbsDefaults::Known {
                 encrypts: key != "none" && !said.only_if_asked,
-                key_is_managed: key != "own",
+                default_key: if key == "own" { "key/own" } else { MANAGED_KEY }.to_owned(),
             }),
         };
         observed

@@ -346,17 +346,17 @@ fn answer(image: &str) -> Reply {
     Reply::of(|xml| xml.text("imageId", image)).made(image)
 }
 
-/// The same devices over the new snapshots, which are in the order of the old ones.
+/// The same devices over the new snapshots, which are in the order of the old ones. An old one under two devices has
+/// two new ones.
 fn copied_devices(devices: &[Device], from: &[Snapshot], to: &[Snapshot]) -> Vec<Device> {
-    let copied = |id: &str| {
-        from.iter()
-            .zip(to)
-            .find(|(old, _)| old.id == id)
-            .map(|(_, new)| new)
+    let mut copies: Vec<_> = from.iter().zip(to).collect();
+    let mut copied = |id: &str| {
+        let of_it = copies.iter().position(|(old, _)| old.id == id);
+        of_it.map(|at| copies.remove(at).1)
     };
     let mut devices = devices.to_vec();
     for ebs in devices.iter_mut().filter_map(|device| device.ebs.as_mut()) {
-        if let Some(new) = ebs.snapshot.as_deref().and_then(copied) {
+        if let Some(new) = ebs.snapshot.as_deref().and_then(&mut copied) {
             ebs.snapshot = Some(new.id.clone());
             ebs.encrypted = new.key.is_some();
         }

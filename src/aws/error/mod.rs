@@ -194,6 +194,11 @@ impl Failure {
         self.kind == Kind::NameTaken
     }
 
+    /// EC2 would have done it, and was asked not to.
+    pub(super) fn is_dry_run(&self) -> bool {
+        self.code.as_deref() == Some("DryRunOperation")
+    }
+
     /// `CopyImage`: the token has been used already.
     pub(super) fn is_already_made(&self) -> bool {
         self.kind == Kind::AlreadyMade

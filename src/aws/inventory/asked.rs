@@ -132,8 +132,8 @@ impl Inventory {
         told(places, known)
     }
 
-    /// Who uses these images, as far as EC2 tells within a moment; the object is woken by the rest. A place that
-    /// cannot be read is not asked here either: there everything counts as used.
+    /// Who uses these images, as far as EC2 tells within a moment; the object is woken by the rest. Until then what was
+    /// used counts as used. A place that cannot be read is not asked here either: there everything does.
     pub(super) async fn usage_in_a_moment(
         &self,
         images: &BTreeSet<(Place, String)>,
@@ -148,10 +148,12 @@ impl Inventory {
             .into_iter()
             .map(|(place, ids)| Question::Usage(place.clone(), ids));
         self.asked.all_in_a_moment(questions, object).await;
-        told(images, known)
+        let last = |image: &_| self.usages.last(image).filter(Usage::is_use);
+        told(images, |image| known(image).or_else(|| last(image)))
     }
 
-    /// Which other accounts use these images, as far as EC2 tells within a moment; the object is woken by the rest.
+    /// Which other accounts use these images, as far as EC2 tells within a moment; the object is woken by the rest. Until
+    /// then what was used counts as used.
     pub(super) async fn usage_reports_in_a_moment(
         &self,
         images: &BTreeSet<(Place, String)>,
@@ -161,7 +163,12 @@ impl Inventory {
         let unknown = images.iter().filter(|image| known(image).is_none());
         let questions = unknown.map(|(place, id)| Question::UsageReport(place.clone(), id.clone()));
         self.asked.all_in_a_moment(questions, object).await;
-        told(images, known)
+        let last = |image: &_| {
+            self.usage_reports
+                .last(image)
+                .filter(UsageReport::tells_of_use)
+        };
+        told(images, |image| known(image).or_else(|| last(image)))
     }
 
     /// Who else may use these images and snapshots, as far as it is their turn and EC2 tells within a moment; the object

@@ -13,9 +13,6 @@ use crate::aws::error::Failure;
 const ENCRYPTS: &str = "GetEbsEncryptionByDefault";
 const KEY: &str = "GetEbsDefaultKmsKeyId";
 
-/// The key that AWS manages, as EC2 names it where the account has chosen none.
-const MANAGED_KEY: &str = "alias/aws/ebs";
-
 /// How long an answer serves: whoever was told that copies cannot be shared changes it, and waits.
 const FRESH: SignedDuration = SignedDuration::from_mins(1);
 
@@ -64,6 +61,6 @@ async fn defaults(ec2: &Ec2, calls: &EC2Calls) -> Result<EbsDefaults, Failure> {
     };
     Ok(EbsDefaults::Known {
         encrypts,
-        key_is_managed: key.ends_with(MANAGED_KEY),
+        default_key: key.to_owned(),
     })
 }

@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
+
+/// How long an answer that is too old is kept: longer than it takes until it is asked again.
+const KEPT: SignedDuration = SignedDuration::from_hours(1);
 
 /// Answers by what was asked, each with until when it is believed.
 #[derive(Debug)]
@@ -23,6 +26,12 @@ impl<K: Ord, V: Clone> Remembered<K, V> {
         fresh.map(|(_, answer)| answer.clone())
     }
 
+    /// The last answer, however old it is, if it is not long ago: for what is as harmless when it is old.
+    pub(super) fn last(&self, key: &K) -> Option<V> {
+        let answers = self.lock();
+        answers.get(key).map(|(_, answer)| answer.clone())
+    }
+
     /// All answers that are not too old.
     pub(super) fn all(&self, now: Timestamp) -> BTreeMap<K, V>
     where
@@ -35,10 +44,10 @@ impl<K: Ord, V: Clone> Remembered<K, V> {
             .collect()
     }
 
-    /// Remembers an answer, and drops what is too old: much of it is never asked again.
+    /// Remembers an answer, and drops what has been too old for long: much of it is never asked again.
     pub(super) fn put(&self, key: K, answer: V, until: Timestamp, now: Timestamp) {
         let mut answers = self.lock();
-        answers.retain(|_, (until, _)| now < *until);
+        answers.retain(|_, (until, _)| now < *until + KEPT);
         answers.insert(key, (until, answer));
     }
 

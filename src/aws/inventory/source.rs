@@ -491,7 +491,9 @@ fn found_image(image: &types::Image, owner: &str) -> Option<Found> {
         return None;
     };
     let devices = image.block_device_mappings().iter();
-    let snapshots = devices.filter_map(|device| device.ebs()?.snapshot_id());
+    let volumes = devices.filter_map(|device| device.ebs());
+    let sizes = volumes.clone().map(types::EbsBlockDevice::volume_size);
+    let snapshots = volumes.filter_map(types::EbsBlockDevice::snapshot_id);
     let view = SourceView::Image(SourceImage {
         id: image.image_id()?.to_owned(),
         name: image.name().unwrap_or_default().to_owned(),
@@ -503,6 +505,7 @@ fn found_image(image: &types::Image, owner: &str) -> Option<Found> {
         owner: image.owner_id().unwrap_or_default().to_owned(),
         owner_alias: image.image_owner_alias().map(str::to_owned),
         object: object_of(image, owner),
+        size_gib: sizes.sum(),
     });
     Some(Found {
         view,

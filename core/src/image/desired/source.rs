@@ -256,6 +256,7 @@ impl Published {
                 owner: account.to_owned(),
                 owner_alias: None,
                 object: Some(self.object.clone()),
+                size_gib: None,
             })
         })
     }

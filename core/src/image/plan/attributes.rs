@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use super::publish::why_superseded;
 use super::step::{Action, Plan, Step, Why};
@@ -25,7 +25,7 @@ pub(crate) fn bring_into_line(view: &View<'_>, plan: &mut Plan) {
         .filter_map(|place| view.standing_in(place));
     for owned in standing {
         for (change, why) in wanted(view, owned) {
-            if !owned.image.attributes.show(&change) {
+            if !owned.image.attributes.show(&change) && is_possible(owned, &change) {
                 plan.steps.push(modify(owned, change, why));
             }
         }
@@ -60,6 +60,18 @@ fn wanted(view: &View<'_>, owned: &Owned<'_>) -> Vec<(AttributeChange, Why)> {
     .into_iter()
     .filter_map(|(change, field)| Some((change?, Why::WantedBy(field))))
     .collect()
+}
+
+/// The deprecation of a public image can be neither taken off nor put off while it is public, and each has one of two years
+/// at most (EC2 User Guide, "Deprecate an AMI"). When it ends is told in time (`sharing::ageing`).
+fn is_possible(owned: &Owned<'_>, change: &AttributeChange) -> bool {
+    let attributes = &owned.image.attributes;
+    let comes_later = |of: Timestamp| match change {
+        AttributeChange::Deprecation(Some(at)) => *at > whole_minutes(of),
+        AttributeChange::Deprecation(None) => true,
+        _ => false,
+    };
+    !attributes.public || !attributes.deprecation.is_some_and(comes_later)
 }
 
 /// From when on an image shall be deprecated; nothing, where it was not made long enough ago to know.

@@ -15,10 +15,10 @@ use super::tagging::Field;
 use super::view::{Owned, View};
 use crate::api::conditions;
 use crate::image::desired::Source;
-use crate::image::encryption::VARIANT_SOURCE;
+use crate::image::encryption::{Encryption, VARIANT_SOURCE};
 use crate::image::identity::{Foreign, Place, Reference, Revision, Standing, tag};
 use crate::image::observed::{
-    Asked, ImageState, Known, Refusal, Snapshot, SourceImage, SourceView,
+    Asked, EbsDefaults, ImageState, Known, Refusal, Snapshot, SourceImage, SourceView,
 };
 
 /// How many copies to one place may fail before somebody has to look. What vanishes does not count: a region
@@ -453,6 +453,7 @@ fn copy_to(
     let desired = view.desired;
     let Attempt { number, not_before } = attempt(view, place, known)?;
     let defaults = sharing::preflight(view, place)?;
+    let (encryption, default_key) = encryption(view, place);
     let origin = view.origin.as_ref().map(|origin| &origin.reference);
     let variant = desired.variant(place);
     let mut tags = desired.identity.birth_tags(
@@ -469,7 +470,7 @@ fn copy_to(
         from: source.from.clone(),
         name: desired.image_name.clone(),
         description: desired.description.clone(),
-        encryption: desired.encryption.get(place).cloned(),
+        encryption,
         minutes: desired.copy_minutes,
         token: desired
             .identity
@@ -489,11 +490,26 @@ fn copy_to(
         .clone()
         .or_else(|| too_early.map(|until| WaitsFor::Retry { until }))
         .or(defaults)
+        .or(default_key)
         .or_else(|| (known.free_copy_slots == Some(0)).then_some(WaitsFor::CopySlot));
     Ok(match waits_for {
         None => step,
         Some(waits_for) => step.waiting_for(waits_for),
     })
+}
+
+/// How a copy is to be encrypted, and what has to be read before. The default key is named: else EC2 takes that of what is
+/// copied within its region (EBS User Guide, "Copy an Amazon EBS snapshot").
+fn encryption(view: &View<'_>, place: &Place) -> (Option<Encryption>, Option<WaitsFor>) {
+    let asked = view.desired.encryption.get(place).cloned();
+    match (asked, view.observed.ebs_defaults.get(place)) {
+        (Some(asked), None) if asked.key.is_none() => (Some(asked), Some(WaitsFor::EbsDefaults)),
+        (Some(asked), Some(EbsDefaults::Known { default_key, .. })) if asked.key.is_none() => {
+            let key = Some(default_key.clone());
+            (Some(Encryption { key, ..asked }), None)
+        }
+        (asked, _) => (asked, None),
+    }
 }
 
 /// The image of the revision that was there last and that somebody else took away. What is known by its token only was

@@ -11,6 +11,7 @@ use super::step::{Action, Finding, Plan, Step, WaitsFor, Why};
 use super::view::{Owned, View};
 use crate::api::conditions;
 use crate::image::attributes::AttributeChange;
+use crate::image::encryption::MANAGED_KEY;
 use crate::image::identity::{Place, is_sealed_snapshot};
 use crate::image::observed::{EbsDefaults, ImageState};
 use crate::image::permissions::{Grantee, PermissionChange, Permissions, Sharing};
@@ -101,8 +102,8 @@ pub(super) fn preflight(view: &View<'_>, place: &Place) -> Result<Option<WaitsFo
         Some(EbsDefaults::Unknown) => return Ok(None),
         Some(EbsDefaults::Known {
             encrypts,
-            key_is_managed,
-        }) => (*encrypts, *key_is_managed),
+            default_key,
+        }) => (*encrypts, default_key.ends_with(MANAGED_KEY)),
     };
     let is_encrypted = asked.is_some() || encrypts;
     let said = view.desired.said(place);

@@ -49,6 +49,7 @@ fn grants_gate_creation() {
         owner: "999988887777".to_owned(),
         owner_alias: None,
         object: None,
+        size_gib: None,
     });
     world.refuses(copy(AWAY), 10, because);
 }
