@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 use amity_core::api::{self, AwsAccount, MachineImage};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{CustomResourceExt, ResourceExt};
-use kube_cel::{Validator, apply_defaults};
+use kube_cel::{ErrorKind, ValidationErrors, Validator, apply_defaults};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -212,6 +212,40 @@ impl Manifests {
     }
 }
 
+/// Entries of a list that is to have each only once, or each key only once: neither a rule nor the shape tells.
+fn duplicates(schema: &Value, value: &Value, path: &str, sentences: &mut Vec<String>) {
+    if let Some(fields) = value.as_object() {
+        for (name, value) in fields {
+            let of_field = &schema["properties"][name];
+            duplicates(of_field, value, &format!("{path}.{name}"), sentences);
+        }
+    }
+    let keys = schema["x-kubernetes-list-map-keys"].as_array();
+    let is_set = schema["x-kubernetes-list-type"] == "set";
+    let mut seen = Vec::new();
+    for (number, item) in value.as_array().into_iter().flatten().enumerate() {
+        let path = format!("{path}[{number}]");
+        let key: Vec<&Value> = match keys {
+            Some(keys) => keys
+                .iter()
+                .filter_map(Value::as_str)
+                .map(|key| &item[key])
+                .collect(),
+            None => vec![item],
+        };
+        if (is_set || keys.is_some()) && seen.contains(&key) {
+            let said: Vec<_> = key.iter().map(ToString::to_string).collect();
+            let path = path.trim_start_matches('.');
+            sentences.push(format!(
+                "{path}: {} is there twice: leave one out",
+                said.join(" ")
+            ));
+        }
+        seen.push(key);
+        duplicates(&schema["items"], item, &path, sentences);
+    }
+}
+
 fn read<K: DeserializeOwned>(object: &Value) -> Result<K, Vec<String>> {
     serde_json::from_value(object.clone()).map_err(|error| vec![error.to_string()])
 }
@@ -221,11 +255,20 @@ fn checked<K: DeserializeOwned>(object: &Value, kind: &str) -> Result<K, Vec<Str
     let definition = DEFINITIONS.iter().find(|one| one.kind == kind);
     let definition = definition.expect("each kind has a definition");
     let filled = apply_defaults(&definition.schema, object);
-    if let Err(broken) = Validator::new().validate(&definition.schema, &filled, None) {
-        let sentences = broken.iter().map(ToString::to_string);
-        return Err(sentences
-            .map(|sentence| sentence.trim_start_matches('.').to_owned())
-            .collect());
+    let broken = Validator::new().validate(&definition.schema, &filled, None);
+    let broken = broken
+        .err()
+        .map(ValidationErrors::into_vec)
+        .unwrap_or_default();
+    // A rule that cannot be asked, since something has another shape, says less than what has the shape.
+    let sentences = broken
+        .iter()
+        .filter(|error| error.kind == ErrorKind::ValidationFailure)
+        .map(|error| error.to_string().trim_start_matches('.').to_owned());
+    let mut sentences: Vec<_> = sentences.collect();
+    duplicates(&definition.schema, &filled, "", &mut sentences);
+    if !sentences.is_empty() {
+        return Err(sentences);
     }
     let misshapen = definition.shape.iter_errors(&filled);
     let misshapen: Vec<_> = misshapen
@@ -239,6 +282,9 @@ fn checked<K: DeserializeOwned>(object: &Value, kind: &str) -> Result<K, Vec<Str
         .collect();
     if !misshapen.is_empty() {
         return Err(misshapen);
+    }
+    if !broken.is_empty() {
+        return Err(broken.iter().map(ToString::to_string).collect());
     }
     // A field that nobody knows is said by name.
     read(object)

@@ -259,3 +259,26 @@ fn an_apply_that_was_stopped_is_gone_on_with() {
         "{world}"
     );
 }
+
+#[test]
+fn what_the_api_server_refuses_is_refused_with_the_same_sentence() {
+    let folder = workspace_root().join("examples/invalid");
+    for file in std::fs::read_dir(folder).unwrap() {
+        let path = file.unwrap().path();
+        let manifest = std::fs::read_to_string(&path).unwrap();
+        let expected = manifest.lines().next().unwrap().trim_start_matches("# ");
+        let mut command = super::amity(&["plan", "--owner-id", "test", "-f"]);
+        let output = command.arg(&path).assert().failure().get_output().clone();
+        let words = String::from_utf8(output.stderr).unwrap();
+        let sentence = ["write ", "say ", "choose ", "leave "]
+            .iter()
+            .filter_map(|verb| expected.find(&format!(": {verb}")))
+            .min()
+            .map_or("", |at| &expected[at + 2..]);
+        assert!(
+            words.contains(sentence) && words.contains("/examples/invalid/"),
+            "{} is refused with\n{words}\ninstead of\n{expected}",
+            path.display()
+        );
+    }
+}
