@@ -1,5 +1,5 @@
-//! What is installed: the Helm chart, the kustomizations and the admission policies, each by the program that
-//! users take for it, and on a real API server.
+//! What is installed: the Helm chart, the kustomizations, the admission policies and the container
+//! image, each by the program that users take for it, and on a real API server.
 //!
 //! | file | what it is about |
 //! | --- | --- |
@@ -8,9 +8,11 @@
 //! | [`install`] | the chart installed, upgraded and uninstalled, and Amity with its rights |
 //! | [`kustomize`] | the base and the overlays |
 //! | [`policies`] | the admission policies, tried |
+//! | [`image`] | the container image, as far as it can be made where no container can |
 
 mod chart;
 mod helm;
+mod image;
 mod install;
 mod kustomize;
 mod manifests;
