@@ -13,6 +13,7 @@ programs := $(target_folder)/debug
 cargo_build := cargo build --workspace --all-targets --locked
 build_control_plane := tests/cluster/controlplane/build
 build_karpenter := tests/karpenter/build
+build_helm := tests/packaging/helm/build
 
 .PHONY: help
 help: ## Print this
@@ -29,6 +30,7 @@ test: ## Run all tests: plans, simulations, a real control plane, other people's
 	@$(call require,cargo go cc python)
 	@$(build_both)
 	@$(build_karpenter) >/dev/null
+	@$(build_helm) >/dev/null
 	KUBEBUILDER_ASSETS="$$($(build_control_plane))" cargo test --workspace --locked --no-fail-fast
 	EC2SIM=$(programs)/ec2sim tests/clients/run
 
@@ -61,7 +63,7 @@ lint: ## Check format, warnings, generated files, and dependencies (where cargo-
 	$(cargo_build)
 	@fresh=$$(mktemp -d) && trap 'rm -rf "$$fresh"' EXIT && \
 	$(programs)/amity crds --directory "$$fresh" && \
-	{ diff -ru crds "$$fresh" || { echo 'lint: crds/ is not what the source says; run: make crds' >&2; exit 1; }; }
+	{ diff -ru --exclude=Kustomization crds "$$fresh" && diff -ru deploy/helm/amity/files/crds "$$fresh" || { echo 'lint: crds/, or the copy in the chart, is not what the source says; run: make crds' >&2; exit 1; }; }
 	@if cargo deny --version >/dev/null 2>&1; then \
 		echo 'cargo deny check'; cargo deny --workspace --locked check; \
 	else \
@@ -69,11 +71,12 @@ lint: ## Check format, warnings, generated files, and dependencies (where cargo-
 	fi
 
 .PHONY: crds
-crds: ## Write the custom resource definitions to crds/
+crds: ## Write the custom resource definitions to crds/ and into the chart
 	@$(call require,cargo cc)
 	$(cargo_build)
-	@mkdir -p crds
+	@mkdir -p crds deploy/helm/amity/files/crds
 	$(programs)/amity crds --directory crds
+	$(programs)/amity crds --directory deploy/helm/amity/files/crds
 
 .PHONY: controlplane
 controlplane: ## Build etcd, kube-apiserver, kube-controller-manager, kubectl; print their folder

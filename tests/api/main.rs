@@ -144,23 +144,6 @@ fn the_page_of_conditions_is_that_of_the_source() {
 }
 
 #[test]
-fn the_deployment_is_accepted_beside_the_rights() {
-    let deployment = workspace_root().join("deploy/deployment.yaml");
-    let answer = kubectl()
-        .run(&[
-            "apply",
-            "--dry-run=server",
-            "--filename",
-            &deployment.to_string_lossy(),
-        ])
-        .unwrap();
-    assert!(
-        answer.stdout.contains("deployment.apps/amity created") && answer.stderr.is_empty(),
-        "{answer}"
-    );
-}
-
-#[test]
 fn every_example_is_accepted() {
     for folder in ["examples", "examples/course"] {
         let answer = kubectl().apply(&workspace_root().join(folder)).unwrap();

@@ -17,7 +17,7 @@ pub use trouble::Backup;
 
 /// The namespace of the controller's service account.
 pub const CONTROLLER_NAMESPACE: &str = "amity-system";
-/// The user name of the controller's service account, to be bound by `deploy/rbac.yaml`.
+/// The user name of the controller's service account, to be bound by `deploy/kustomize/base/rbac.yaml`.
 pub const CONTROLLER_USER: &str = "system:serviceaccount:amity-system:amity";
 
 /// Between choosing a free port and listening on it, somebody else may take it.
@@ -39,8 +39,8 @@ struct Programs {
 }
 
 impl ControlPlane {
-    /// Starts the programs in the folder `assets`, waits until they are ready, and gives the
-    /// controller's user the rights in `deploy/rbac.yaml` and no others.
+    /// Starts the programs in the folder `assets`, waits until they are ready, and gives the controller's user the
+    /// rights in `deploy/kustomize/base/rbac.yaml` and no others.
     ///
     /// # Errors
     /// Where a program is missing, ends, or is not ready within two minutes: the error quotes the
@@ -159,7 +159,7 @@ impl fmt::Debug for ControlPlane {
 /// The controller's rights are those of the manifest that users install, so that a right missing
 /// there fails a test.
 fn grant_controller_rights(kubectl: &Kubectl) -> Result<(), Error> {
-    kubectl.apply(&workspace_root().join("deploy/rbac.yaml"))?;
+    kubectl.apply(&workspace_root().join("deploy/kustomize/base/rbac.yaml"))?;
     Ok(())
 }
 

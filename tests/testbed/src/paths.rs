@@ -49,6 +49,15 @@ pub fn karpenter() -> Result<PathBuf, Error> {
     built_by("tests/karpenter/build", "Karpenter's AMI provider")
 }
 
+/// The helm that lints, renders and installs the chart (`tests/packaging/helm`): built once (2 minutes), as `make test`
+/// does.
+///
+/// # Errors
+/// Where the build fails; it says why on standard error.
+pub fn helm() -> Result<PathBuf, Error> {
+    built_by("tests/packaging/helm/build", "Helm")
+}
+
 /// What a script builds into a cache of its own, and prints the path of.
 fn built_by(script: &str, what: &str) -> Result<PathBuf, Error> {
     let build = workspace_root().join(script);

@@ -78,7 +78,7 @@ impl Stage {
             &settings,
         )?;
         amity.wait_ready()?;
-        started("amity run, with the rights of deploy/rbac.yaml", begun);
+        started("amity run, with the rights of its service account", begun);
         Ok(Self {
             ec2,
             amity,
