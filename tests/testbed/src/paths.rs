@@ -49,6 +49,15 @@ pub fn karpenter() -> Result<PathBuf, Error> {
     built_by("tests/karpenter/build", "Karpenter's AMI provider")
 }
 
+/// The folder with Flux's controllers and their custom resource definitions (`tests/gitops/flux`): built once (8
+/// minutes), as `make test` does.
+///
+/// # Errors
+/// Where the build fails; it says why on standard error.
+pub fn flux() -> Result<PathBuf, Error> {
+    built_by("tests/gitops/flux/build", "Flux")
+}
+
 /// What a script builds into a cache of its own, and prints the path of.
 fn built_by(script: &str, what: &str) -> Result<PathBuf, Error> {
     let build = workspace_root().join(script);
