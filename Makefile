@@ -12,8 +12,7 @@ target_folder := $(abspath $(or $(CARGO_TARGET_DIR),target))
 programs := $(target_folder)/debug
 cargo_build := cargo build --workspace --all-targets --locked
 build_control_plane := tests/cluster/controlplane/build
-build_karpenter := tests/karpenter/build
-build_helm := tests/packaging/helm/build
+build_others := tests/karpenter/build tests/packaging/helm/build tests/gitops/health/build tests/gitops/flux/build
 
 .PHONY: help
 help: ## Print this
@@ -26,11 +25,10 @@ demo: ## Watch Amity at work: a real API server, a simulated EC2 (KEEP=1 leaves 
 	@export KUBEBUILDER_ASSETS="$$($(build_control_plane))" && exec $(programs)/demo
 
 .PHONY: test
-test: ## Run all tests: plans, simulations, a real control plane, other people's EC2 clients
-	@$(call require,cargo go cc python)
+test: ## Run all tests: plans, simulations, a real control plane, other people's EC2 clients and Flux
+	@$(call require,cargo go cc python git)
 	@$(build_both)
-	@$(build_karpenter) >/dev/null
-	@$(build_helm) >/dev/null
+	@for build in $(build_others); do "$$build" >/dev/null; done
 	KUBEBUILDER_ASSETS="$$($(build_control_plane))" cargo test --workspace --locked --no-fail-fast
 	EC2SIM=$(programs)/ec2sim tests/clients/run
 
@@ -107,5 +105,7 @@ need_go := [[ -n $${KUBEBUILDER_ASSETS:-} ]] || (cd tests/cluster/controlplane &
 get_go := go, 1.26 or newer: https://go.dev/dl (or set KUBEBUILDER_ASSETS to a folder with etcd, kube-apiserver, kube-controller-manager, kubectl)
 need_cc := command -v "$${CC:-cc}" >/dev/null
 get_cc := a C compiler, cc: apt-get install build-essential (Debian), dnf install gcc (Fedora), xcode-select --install (macOS)
+need_git := [[ -x $$(git --exec-path)/git-http-backend ]] 2>/dev/null
+get_git := git, with git http-backend: apt-get install git (Debian), dnf install git-core (Fedora), xcode-select --install (macOS)
 need_python := python3 -c "import venv, ensurepip" >/dev/null 2>&1
 get_python := python3 with venv: apt-get install python3 python3-venv (Debian), dnf install python3 (Fedora)

@@ -169,18 +169,29 @@ async fn tell(
         Some(strays) if status == "True" => format!("{message}; {strays}"),
         _ => message,
     };
-    let ready = conditions::condition(
-        &before.conditions,
-        conditions::READY,
-        status,
-        reason,
-        message,
-        generation,
-        cx.clock.now(),
-    );
+    // What waits for somebody is not to be waited for: kstatus calls Stalled failed, and Ready alone in progress.
+    let besides = if reason.stalls() {
+        conditions::STALLED
+    } else {
+        conditions::RECONCILING
+    };
+    let besides = (status != "True").then_some((besides, "True"));
+    let conditions = [(conditions::READY, status)].into_iter().chain(besides);
+    let conditions = conditions.map(|(type_, status)| {
+        let (message, now) = (message.clone(), cx.clock.now());
+        conditions::condition(
+            &before.conditions,
+            type_,
+            status,
+            reason,
+            message,
+            generation,
+            now,
+        )
+    });
     let status = AwsAccountStatus {
         observed_generation: generation,
-        conditions: vec![ready],
+        conditions: conditions.collect(),
         strays,
     };
     cx.objects.replace_account_status(account, status).await

@@ -365,7 +365,7 @@ async fn reconcile_image(image: Arc<Cached>, process: Arc<Process>) -> Result<Ac
             return Ok(Action::await_change());
         }
     };
-    if process.awaits_account_of(&image).await? {
+    if process.awaits_what_is_new(&image).await? {
         return Ok(Action::requeue(BEFORE_THE_REST));
     }
     let outcome = reconcile::reconcile(&image, &process.referred(&image), &process.cx).await;

@@ -71,9 +71,17 @@ impl Process {
             && self.namespaces.wait_until_ready().now_or_never().is_some()
     }
 
-    /// Whether an account was created so lately that the cache does not have it yet: accounts and the
-    /// images that name them are often applied together.
-    pub(super) async fn awaits_account_of(&self, image: &MachineImage) -> Result<bool, Error> {
+    /// Whether an account or the namespace was created so lately that the cache does not have it yet: they and
+    /// the images that need them are often applied together.
+    pub(super) async fn awaits_what_is_new(&self, image: &MachineImage) -> Result<bool, Error> {
+        // No object is without its namespace.
+        if self
+            .namespaces
+            .get(&ObjectRef::new(image.namespace()))
+            .is_none()
+        {
+            return Ok(true);
+        }
         let accounts = Api::<PartialObjectMeta<AwsAccount>>::all(self.client.clone());
         for name in named_accounts(image) {
             if self.accounts.get(&ObjectRef::new(name)).is_none()

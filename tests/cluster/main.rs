@@ -20,6 +20,8 @@
 //! | [`kills`] | the leader killed and stopped at random moments, as often as you like |
 //! | [`outages`] | what befalls the cluster itself in the middle of a roll-out |
 //! | [`succession`] | another cluster, and objects of another version |
+//! | [`flux`] | images that are kept in Git and applied by Flux's own controllers |
+//! | [`health`] | what kstatus and Argo CD make of an object in each phase of its life |
 //! | [`conversation`] | kubesim, on which the simulations stand, answers as the real API server does |
 
 mod accounts;
@@ -27,6 +29,8 @@ mod adopting;
 mod attributes;
 mod conversation;
 mod fleet;
+mod flux;
+mod health;
 mod keeping;
 mod kills;
 mod lab;

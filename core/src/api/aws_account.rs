@@ -329,8 +329,9 @@ pub struct AwsAccountStatus {
     #[schemars(range(min = -1))]
     pub observed_generation: i64,
 
-    /// Ready: the account was reached and proved to be the one in accountId. The message says
-    /// what to do when it was not; every reason is listed in docs/conditions.md.
+    /// Ready: the account was reached and proved to be the one in accountId. Reconciling and
+    /// Stalled are there only while True: it is tried again by itself, or waits for you. The
+    /// message says what to do; every reason is listed in docs/conditions.md.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]

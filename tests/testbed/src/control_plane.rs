@@ -113,7 +113,7 @@ impl ControlPlane {
     /// Makes the namespace `name` and answers kubectl in it.
     ///
     /// # Errors
-    /// [`Error::Kubectl`] where it exists.
+    /// [`Error::Refused`] where it exists.
     pub fn namespace(&self, name: &str) -> Result<Kubectl, Error> {
         let admin = &self.parts.admin;
         admin.run(&["create", "namespace", name])?.ok()?;
@@ -124,7 +124,7 @@ impl ControlPlane {
     /// starts need not wait until it has run out.
     ///
     /// # Errors
-    /// [`Error::Kubectl`] where the API server refuses.
+    /// [`Error::Refused`] where the API server refuses.
     pub fn free_lease(&self) -> Result<(), Error> {
         let namespaced = self.parts.admin.in_namespace(CONTROLLER_NAMESPACE);
         let delete = ["delete", "lease", "amity", "--ignore-not-found"];

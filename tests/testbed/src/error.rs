@@ -41,10 +41,10 @@ pub enum Error {
         /// What the last look found instead.
         last: String,
     },
-    /// kubectl refused or failed.
+    /// A program refused or failed.
     #[error("`{command}` ended with {status}: {stderr}")]
-    Kubectl {
-        /// The arguments.
+    Refused {
+        /// How it was called.
         command: String,
         /// How it ended.
         status: ExitStatus,

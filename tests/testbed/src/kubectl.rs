@@ -121,7 +121,7 @@ impl Kubectl {
     /// `kubectl apply -f PATH`, a file or a folder. The answer is what kubectl printed.
     ///
     /// # Errors
-    /// [`Error::Kubectl`] where the API server refuses.
+    /// [`Error::Refused`] where the API server refuses.
     pub fn apply(&self, path: &Path) -> Result<String, Error> {
         self.run(&[OsStr::new("apply"), OsStr::new("-f"), path.as_os_str()])?
             .ok()
@@ -130,7 +130,7 @@ impl Kubectl {
     /// `kubectl apply -f -` with a manifest.
     ///
     /// # Errors
-    /// [`Error::Kubectl`] where the API server refuses.
+    /// [`Error::Refused`] where the API server refuses.
     pub fn apply_yaml(&self, manifest: &str) -> Result<String, Error> {
         self.run_with_input(&["apply", "-f", "-"], manifest)?.ok()
     }
@@ -138,7 +138,7 @@ impl Kubectl {
     /// `kubectl get ARGUMENTS -o json`.
     ///
     /// # Errors
-    /// [`Error::Kubectl`] where it is not there or may not be read.
+    /// [`Error::Refused`] where it is not there or may not be read.
     pub fn get_json(&self, arguments: &[&str]) -> Result<Value, Error> {
         let arguments = [&["get"], arguments, &["-o", "json"]].concat();
         let printed = self.run(&arguments)?.ok()?;
@@ -154,7 +154,7 @@ impl Output {
     /// Standard output, or what went wrong.
     ///
     /// # Errors
-    /// [`Error::Kubectl`] where kubectl did not end with 0.
+    /// [`Error::Refused`] where kubectl did not end with 0.
     pub fn ok(self) -> Result<String, Error> {
         if self.status.success() {
             return Ok(self.stdout);
@@ -165,7 +165,7 @@ impl Output {
             stderr,
             ..
         } = self;
-        Err(Error::Kubectl {
+        Err(Error::Refused {
             command,
             status,
             stderr: stderr.trim_end().to_owned(),

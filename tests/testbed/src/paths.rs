@@ -58,6 +58,27 @@ pub fn helm() -> Result<PathBuf, Error> {
     built_by("tests/packaging/helm/build", "Helm")
 }
 
+/// The folder with Flux's controllers and their custom resource definitions (`tests/gitops/flux`): built once (8
+/// minutes), as `make test` does.
+///
+/// # Errors
+/// Where the build fails; it says why on standard error.
+pub fn flux() -> Result<PathBuf, Error> {
+    built_by("tests/gitops/flux/build", "Flux")
+}
+
+/// The program that says what kstatus and Argo CD make of objects (`tests/gitops/health`): built once (20 s), as
+/// `make test` does.
+///
+/// # Errors
+/// Where the build fails; it says why on standard error.
+pub fn health() -> Result<PathBuf, Error> {
+    built_by(
+        "tests/gitops/health/build",
+        "the program that judges objects",
+    )
+}
+
 /// What a script builds into a cache of its own, and prints the path of.
 fn built_by(script: &str, what: &str) -> Result<PathBuf, Error> {
     let build = workspace_root().join(script);
