@@ -212,13 +212,17 @@ impl Manifests {
     }
 }
 
-/// Entries of a list that is to have each only once, or each key only once: neither a rule nor the shape tells.
-fn duplicates(schema: &Value, value: &Value, path: &str, sentences: &mut Vec<String>) {
-    if let Some(fields) = value.as_object() {
-        for (name, value) in fields {
-            let of_field = &schema["properties"][name];
-            duplicates(of_field, value, &format!("{path}.{name}"), sentences);
+/// Fields that nobody knows, and entries of a list that is to have each only once, or each key only once: neither a rule
+/// nor the shape tells.
+fn unknown_and_double(schema: &Value, value: &Value, path: &str, sentences: &mut Vec<String>) {
+    let known = schema["properties"].as_object();
+    for (name, value) in value.as_object().into_iter().flatten() {
+        let path = format!("{path}.{name}");
+        if known.is_some_and(|known| !known.contains_key(name)) {
+            let path = path.trim_start_matches('.');
+            sentences.push(format!("unknown field \"{path}\""));
         }
+        unknown_and_double(&schema["properties"][name], value, &path, sentences);
     }
     let keys = schema["x-kubernetes-list-map-keys"].as_array();
     let is_set = schema["x-kubernetes-list-type"] == "set";
@@ -242,7 +246,7 @@ fn duplicates(schema: &Value, value: &Value, path: &str, sentences: &mut Vec<Str
             ));
         }
         seen.push(key);
-        duplicates(&schema["items"], item, &path, sentences);
+        unknown_and_double(&schema["items"], item, &path, sentences);
     }
 }
 
@@ -266,7 +270,7 @@ fn checked<K: DeserializeOwned>(object: &Value, kind: &str) -> Result<K, Vec<Str
         .filter(|error| error.kind == ErrorKind::ValidationFailure)
         .map(|error| error.to_string().trim_start_matches('.').to_owned());
     let mut sentences: Vec<_> = sentences.collect();
-    duplicates(&definition.schema, &filled, "", &mut sentences);
+    unknown_and_double(&definition.schema, &filled, "", &mut sentences);
     if !sentences.is_empty() {
         return Err(sentences);
     }

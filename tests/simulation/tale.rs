@@ -389,17 +389,18 @@ impl Tale<'_> {
         };
         let done_or_held_up = |universe: &Universe| all_done(universe) || exceeds_limit(universe);
         let mut is_done = universe.run_until(SETTLES_WITHIN, done_or_held_up).await;
+        if exceeds_limit(universe) {
+            // It is meant, and said so.
+            universe.lift_deregistration_limits();
+            is_done = universe.run_until(SETTLES_WITHIN, all_done).await;
+        }
         // One image after the other may have to.
         for _ in 0..COOL_DOWN {
             if is_done || !oracles::something_cools_down(universe) {
                 break;
             }
-            is_done = universe.run_until(COOLS_DOWN, done_or_held_up).await;
-        }
-        if exceeds_limit(universe) {
-            // It is meant, and said so.
             universe.lift_deregistration_limits();
-            is_done = universe.run_until(SETTLES_WITHIN, all_done).await;
+            is_done = universe.run_until(COOLS_DOWN, all_done).await;
         }
         oracles::nothing_was_denied(universe).map_err(|error| format!("{what}: {error}"))?;
         if !is_done {

@@ -42,7 +42,9 @@ pub fn report(
     let view = View::new(desired, observed, now);
     let before = image.status.clone().unwrap_or_default();
     let generation = image.metadata.generation.unwrap_or_default();
-    if before.observed_generation == generation && knows_nothing_yet(plan) {
+    if before.observed_generation == generation
+        && (knows_nothing_yet(plan) || awaits_an_answer(plan))
+    {
         return before;
     }
     let standing = desired.places.len() - view.not_standing().len();
@@ -118,6 +120,29 @@ fn without_storage(status: &MachineImageStatus) -> MachineImageStatus {
 fn knows_nothing_yet(plan: &Plan) -> bool {
     let is_to_be_recorded = |step: &Step| matches!(step.waits_for, Some(WaitsFor::Record(_)));
     !plan.steps.iter().any(is_to_be_recorded) && says_that_nothing_is_known(plan)
+}
+
+/// What EC2 was asked a moment ago wakes the object when it answers: that it has not yet is no news.
+fn awaits_an_answer(plan: &Plan) -> bool {
+    let mut waits = plan.steps.iter().filter_map(|step| step.waits_for.as_ref());
+    let is_recorded = |step: &Step| {
+        matches!(
+            step.waits_for,
+            Some(WaitsFor::Record(_) | WaitsFor::Told(_))
+        )
+    };
+    plan.findings.is_empty()
+        && !plan.steps.iter().any(is_recorded)
+        && waits.any(|waits_for| {
+            matches!(
+                waits_for,
+                WaitsFor::Usage(_)
+                    | WaitsFor::Parameters(_)
+                    | WaitsFor::Permissions(_)
+                    | WaitsFor::FastLaunchRead(_)
+                    | WaitsFor::EbsDefaults
+            )
+        })
 }
 
 fn says_that_nothing_is_known(plan: &Plan) -> bool {

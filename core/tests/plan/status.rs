@@ -1,10 +1,10 @@
 //! What of a status no case shows: the message of a region, what comes first there, and what is not worth a write.
 
 use amity_core::api::MachineImageStatus;
-use amity_core::image::plan::plan;
+use amity_core::image::plan::{Step, WaitsFor, plan};
 use amity_core::image::report::{differs_only_in_progress, report};
 
-use crate::read::situation;
+use crate::read::{Situation, situation};
 
 #[track_caller]
 fn status(case: &str) -> MachineImageStatus {
@@ -158,4 +158,26 @@ fn long_words_of_ec2_are_cut_where_a_message_ends() {
     let message = status.regions[1].message.as_deref().unwrap();
     assert_eq!(message.chars().count(), 1000);
     assert!(message.ends_with('…') && words.starts_with(message.trim_end_matches('…')));
+}
+
+/// The answer wakes the object, and what it says next may be what it said before.
+#[test]
+fn that_ec2_has_not_answered_yet_is_no_news() {
+    let case = format!(
+        "{DESIRED}\n  us-east-1: {{images: [{{id: ami-a, published: true}}]}}\n  \
+         eu-west-1: {{images: [{{id: ami-b, from: us-east-1/ami-a, published: true}}]}}\n  \
+         ap-northeast-1: {{images: [{{id: ami-c, from: us-east-1/ami-a, published: true, usageUnread: true}}]}}"
+    );
+    let case = serde_saphyr::from_str(&case).unwrap();
+    let mut it = situation(&case).unwrap();
+    let plan = plan(&it.desired, &it.observed, it.now);
+    let asks = |step: &Step| matches!(step.waits_for, Some(WaitsFor::Usage(_)));
+    assert!(plan.steps.iter().any(asks), "{plan:#?}");
+    let told = |it: &Situation| report(&it.image, &it.desired, &it.observed, &plan, it.now);
+    let mut before = told(&it);
+    before.regions_ready = Some("as before".to_owned());
+    it.image.status = Some(before.clone());
+    assert_eq!(told(&it), before);
+    it.image.metadata.generation = Some(before.observed_generation + 1);
+    assert_ne!(told(&it), before, "of another generation there is news");
 }
