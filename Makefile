@@ -13,6 +13,7 @@ programs := $(target_folder)/debug
 cargo_build := cargo build --workspace --all-targets --locked
 build_control_plane := tests/cluster/controlplane/build
 build_karpenter := tests/karpenter/build
+build_promtool := tests/promtool/build
 
 .PHONY: help
 help: ## Print this
@@ -29,6 +30,7 @@ test: ## Run all tests: plans, simulations, a real control plane, other people's
 	@$(call require,cargo go cc python)
 	@$(build_both)
 	@$(build_karpenter) >/dev/null
+	@$(build_promtool) >/dev/null
 	KUBEBUILDER_ASSETS="$$($(build_control_plane))" cargo test --workspace --locked --no-fail-fast
 	EC2SIM=$(programs)/ec2sim tests/clients/run
 
