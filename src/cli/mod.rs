@@ -25,7 +25,7 @@ enum Command {
     ///
     /// The cluster is the one of the kubeconfig (KUBECONFIG), or else the one that the process runs in. AWS
     /// credentials are found as by every AWS client; AWS_ENDPOINT_URL stands for AWS where it is set.
-    Run(run::Run),
+    Run(Box<run::Run>),
     /// Print the custom resource definitions, or write them to a folder.
     Crds(crds::Crds),
 }
