@@ -12,7 +12,7 @@ target_folder := $(abspath $(or $(CARGO_TARGET_DIR),target))
 programs := $(target_folder)/debug
 cargo_build := cargo build --workspace --all-targets --locked
 build_control_plane := tests/cluster/controlplane/build
-build_others := tests/karpenter/build tests/packaging/helm/build tests/gitops/health/build tests/gitops/flux/build
+build_others := tests/karpenter/build tests/packaging/helm/build tests/promtool/build tests/gitops/health/build tests/gitops/flux/build
 
 .PHONY: help
 help: ## Print this

@@ -67,17 +67,6 @@ pub struct Holdings {
     pub unreadable: BTreeMap<Place, Unreadable>,
 }
 
-impl Holdings {
-    /// How many bytes are stored in each region, for whatever objects.
-    pub fn stored(&self) -> BTreeMap<&str, u64> {
-        let mut stored = BTreeMap::new();
-        for held in &self.held {
-            *stored.entry(held.place.region.as_str()).or_default() += held.bytes;
-        }
-        stored
-    }
-}
-
 impl Held {
     fn is_image(&self) -> bool {
         self.id.starts_with("ami-")

@@ -3,19 +3,24 @@
 
 use std::time::Duration;
 
+use aws_sdk_ec2::operation::RequestId;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
-use prometheus_client::registry::Registry;
+use prometheus_client::registry::Metric;
 
 use super::error::{Class, Failure};
 
-/// How many calls were made to EC2, STS and SSM, reads too, by action and outcome.
+/// How many calls were made to EC2, STS and SSM, reads too, by action and outcome; and what came of the steps that were
+/// to change something, which are calls only when they are sent.
 #[derive(Clone, Debug, Default)]
-pub struct EC2Calls(Family<CallLabels, Counter>);
+pub struct EC2Calls {
+    calls: Family<CallLabels, Counter>,
+    effects: Family<CallLabels, Counter>,
+}
 
 /// The labels: both from fixed lists.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -25,23 +30,32 @@ struct CallLabels {
 }
 
 impl EC2Calls {
-    /// Shows the counter as `ec2_calls_total` (with the registry's prefix).
-    pub fn register(&self, registry: &mut Registry) {
-        registry.register(
-            "ec2_calls",
-            "Calls to EC2, STS and SSM, by action and outcome",
-            self.0.clone(),
-        );
+    /// The calls, to be shown.
+    pub(crate) fn calls(&self) -> impl Metric + use<> {
+        self.calls.clone()
+    }
+
+    /// The steps, to be shown.
+    pub(crate) fn effects(&self) -> impl Metric + use<> {
+        self.effects.clone()
     }
 
     /// Counts one call.
     pub fn record(&self, action: &'static str, outcome: &'static str) {
-        self.0.get_or_create(&CallLabels { action, outcome }).inc();
+        let labels = CallLabels { action, outcome };
+        self.calls.get_or_create(&labels).inc();
+    }
+
+    /// Counts one step that was to change something.
+    pub fn record_effect(&self, action: &'static str, outcome: &'static str) {
+        let labels = CallLabels { action, outcome };
+        self.effects.get_or_create(&labels).inc();
     }
 
     /// How often `action` had `outcome`: `success`, or a [`Class::label`].
     pub fn count(&self, action: &'static str, outcome: &'static str) -> u64 {
-        self.0.get_or_create(&CallLabels { action, outcome }).get()
+        let labels = CallLabels { action, outcome };
+        self.calls.get_or_create(&labels).get()
     }
 }
 
@@ -52,9 +66,16 @@ pub(super) async fn send<T, E>(
     call: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
 ) -> Result<T, Failure>
 where
+    T: RequestId,
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {
-    let answer = Box::pin(call).await.map_err(|error| Failure::of(&error));
+    let answer = Box::pin(call).await;
+    // For whoever asks AWS' support, or CloudTrail.
+    let id = answer
+        .as_ref()
+        .map_or_else(RequestId::request_id, RequestId::request_id);
+    tracing::Span::current().record("request_id", id);
+    let answer = answer.map_err(|error| Failure::of(&error));
     calls.record(
         action,
         answer
@@ -84,6 +105,7 @@ pub(super) async fn read<T, E, F>(
 ) -> Result<T, Failure>
 where
     F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+    T: RequestId,
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {
     let mut tried = 0;

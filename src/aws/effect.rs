@@ -15,12 +15,14 @@ use aws_sdk_ec2::Client as Ec2;
 use aws_sdk_ssm::Client as Ssm;
 use futures::future::join_all;
 use jiff::SignedDuration;
+use tracing::{Instrument, Span, field};
 
 use super::budget::Budget;
 use super::error::{Class, Failure};
 use super::fence::Fence;
 use super::inventory::{CopySlot, Inventory};
 use super::session::{Session, Sessions};
+use crate::telemetry::traces::SPANS;
 pub use dry_run::try_out;
 use send::send;
 
@@ -29,6 +31,9 @@ const LOOKS_FOR_A_SLOT: SignedDuration = SignedDuration::from_mins(1);
 
 /// How soon it is asked again whether this process may act: its lease is renewed more often than it runs out.
 const ASKS_WHETHER_IT_MAY: SignedDuration = SignedDuration::from_secs(2);
+
+/// The outcome of a step that was not sent, because something is to pass first.
+const PUT_OFF: &str = "put_off";
 
 /// Performs steps.
 #[derive(Clone, Debug)]
@@ -101,7 +106,21 @@ impl Effects {
         let in_places = steps
             .into_iter()
             .filter_map(|step| Some((step.place.as_ref()?, step)));
-        join_all(in_places.map(|(place, step)| self.perform_one(desired, place, step))).await
+        let performed = in_places.map(|(place, step)| {
+            let span = tracing::info_span!(
+                target: SPANS,
+                "effect",
+                action = step.action.name(),
+                account = place.account,
+                region = place.region,
+                why = %step.why,
+                outcome = field::Empty,
+                id = field::Empty,
+                request_id = field::Empty,
+            );
+            self.perform_one(desired, place, step).instrument(span)
+        });
+        join_all(performed).await
     }
 
     async fn perform_one(&self, desired: &Desired, place: &Place, step: &Step) -> Outcome {
@@ -110,28 +129,34 @@ impl Effects {
             step: step.clone(),
             result,
         };
+        let put_off = |refusal| {
+            self.tell(&step.action, PUT_OFF);
+            outcome(Err(refusal))
+        };
         if let Some(refusal) = self.budget.remembers(desired, &asked) {
+            // It was told when it was put off.
+            Span::current().record("outcome", PUT_OFF);
             return outcome(Err(refusal));
         }
         let session = match self.session(desired, place).await {
             Ok(session) => session,
             Err(unreadable) => {
-                return outcome(Err(self.budget.not_opened(desired, &asked, &unreadable)));
+                return put_off(self.budget.not_opened(desired, &asked, &unreadable));
             }
         };
         // From here to the call nothing waits.
         if !self.fence.is_open() {
-            return outcome(Err(self.may_not_act(desired, place, &asked)));
+            return put_off(self.may_not_act(desired, place, &asked));
         }
         let slot = match self.copy_slot(desired, place, &step.action, &asked) {
             Ok(slot) => slot,
-            Err(refusal) => return outcome(Err(*refusal)),
+            Err(refusal) => return put_off(*refusal),
         };
         if let Some(refusal) = self.budget.take(desired, &asked) {
             if let Some(slot) = slot {
                 slot.keep_until(refusal.retry_at);
             }
-            return outcome(Err(refusal));
+            return put_off(refusal);
         }
         let called = self.call(&session, desired, place, &step.action).await;
         let result = called
@@ -142,6 +167,16 @@ impl Effects {
         if let Some(slot) = slot {
             slot.answered(&result);
         }
+        self.tell(
+            &step.action,
+            match &result {
+                Ok(Answer::Made(_) | Answer::Changed) => "changed",
+                Ok(Answer::AlreadyGone | Answer::NameTaken | Answer::AlreadyMade) => {
+                    "nothing_to_do"
+                }
+                Err(failure) => failure.class.label(),
+            },
+        );
         match called {
             Ok(answer) => {
                 self.budget.succeeded(desired, &asked);
@@ -158,6 +193,12 @@ impl Effects {
                 outcome(result.map_err(|_| refusal))
             }
         }
+    }
+
+    /// Counts what came of a step, and says so in its span.
+    fn tell(&self, action: &Action, outcome: &'static str) {
+        self.sessions.calls().record_effect(action.name(), outcome);
+        Span::current().record("outcome", outcome);
     }
 
     /// Puts off what may not be sent, because another replica might act before it is answered. Nobody refused
@@ -381,6 +422,7 @@ fn log(desired: &Desired, place: &Place, outcome: &Outcome) {
         .or_else(|| action.target())
         .or_else(|| action.parameter())
         .unwrap_or_default();
+    Span::current().record("id", id);
     tracing::info!(
         object = desired.identity.object,
         account = place.account,

@@ -63,7 +63,7 @@ impl Apply {
     /// # Errors
     /// The manifests or AWS cannot be read.
     pub async fn run(self) -> Result<ExitCode, Error> {
-        telemetry::init_logs(&self.log, LogFormat::Text)?;
+        telemetry::init(&self.log, LogFormat::Text, None)?;
         let mut manifests = self.files.read()?;
         let (clock, metrics) = (Clock::real(), Metrics::default());
         let sessions = self.sessions(&manifests, &clock, &metrics).await?;

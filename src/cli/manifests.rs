@@ -219,7 +219,6 @@ fn unknown_and_double(schema: &Value, value: &Value, path: &str, sentences: &mut
     for (name, value) in value.as_object().into_iter().flatten() {
         let path = format!("{path}.{name}");
         if known.is_some_and(|known| !known.contains_key(name)) {
-            let path = path.trim_start_matches('.');
             sentences.push(format!("unknown field \"{path}\""));
         }
         unknown_and_double(&schema["properties"][name], value, &path, sentences);
@@ -270,7 +269,8 @@ fn checked<K: DeserializeOwned>(object: &Value, kind: &str) -> Result<K, Vec<Str
         .filter(|error| error.kind == ErrorKind::ValidationFailure)
         .map(|error| error.to_string().trim_start_matches('.').to_owned());
     let mut sentences: Vec<_> = sentences.collect();
-    unknown_and_double(&definition.schema, &filled, "", &mut sentences);
+    let of_spec = &definition.schema["properties"]["spec"];
+    unknown_and_double(of_spec, &filled["spec"], "spec", &mut sentences);
     if !sentences.is_empty() {
         return Err(sentences);
     }

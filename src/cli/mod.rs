@@ -39,7 +39,7 @@ enum Command {
     ///
     /// The cluster is the one of the kubeconfig (KUBECONFIG), or else the one that the process runs in. AWS
     /// credentials are found as by every AWS client; AWS_ENDPOINT_URL stands for AWS where it is set.
-    Run(run::Run),
+    Run(Box<run::Run>),
     /// Print what would be done, and do nothing.
     ///
     /// The manifests are read from files; without --context nothing but them and EC2 is asked. What the plan says is what

@@ -5,12 +5,14 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use amity_core::image::money::Price;
+use axum::http::Uri;
 use clap::{Args, ValueEnum};
 use jiff::SignedDuration;
 
 use super::Error;
 use crate::aws;
 use crate::controller::{self, Settings, lease};
+use crate::telemetry::traces::Traces;
 use crate::telemetry::{self, LogFormat};
 
 /// The shortest lease.
@@ -85,7 +87,7 @@ pub struct Run {
     #[arg(long, env = "AMITY_PRICE_PER_GIB_MONTH", value_name = "PRICE")]
     price_per_gib_month: Option<Price>,
 
-    /// Where /healthz, /readyz and /metrics are served.
+    /// Where /healthz, /readyz, /metrics and /debug/plan/NAMESPACE/NAME are served.
     #[arg(
         long,
         env = "AMITY_LISTEN",
@@ -93,6 +95,10 @@ pub struct Run {
         value_name = "ADDRESS"
     )]
     listen: SocketAddr,
+
+    /// Where traces are sent to by OTLP over HTTP, mostly port 4318 of a collector; none are made if you say nothing.
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", value_name = "URL", value_parser = url)]
+    otlp_endpoint: Option<Uri>,
 
     /// How logs are written.
     #[arg(long, env = "AMITY_LOG_FORMAT", value_enum, default_value_t = Format::Text)]
@@ -121,7 +127,13 @@ impl Run {
             Format::Text => LogFormat::Text,
             Format::Json => LogFormat::Json,
         };
-        telemetry::init_logs(&self.log, format)?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()?;
+        let traces = self.otlp_endpoint.as_ref();
+        let traces = traces.map(|endpoint| Traces::to(endpoint, runtime.handle().clone()));
+        let traces = traces.transpose()?;
+        telemetry::init(&self.log, format, traces.as_ref())?;
         let settings = Settings {
             owner: self.owner_id,
             take_over_from: self.take_over_from,
@@ -140,10 +152,11 @@ impl Run {
                 ..aws::Settings::default()
             },
         };
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .enable_all()
-            .build()?;
-        runtime.block_on(controller::run(settings))
+        let ended = runtime.block_on(controller::run(settings));
+        if let Some(traces) = traces {
+            traces.end();
+        }
+        ended
     }
 }
 
@@ -155,6 +168,14 @@ pub(super) fn owner_id(text: &str) -> Result<String, String> {
     } else {
         Err("write 1 to 63 letters, digits, '-', '_' or '.', such as platform-prod".to_owned())
     }
+}
+
+/// A URL with a scheme and a host.
+fn url(text: &str) -> Result<Uri, String> {
+    let parsed = text.parse::<Uri>().ok();
+    let whole = parsed
+        .filter(|url| url.host().is_some() && matches!(url.scheme_str(), Some("http" | "https")));
+    whole.ok_or_else(|| "write a URL such as http://collector:4318".to_owned())
 }
 
 /// What Kubernetes gives out as a uid.

@@ -158,7 +158,6 @@ async fn tell(
     let before = account.status.clone().unwrap_or_default();
     let generation = account.metadata.generation.unwrap_or_default();
     let holdings = cx.inventory.holdings(&account.spec.account_id);
-    cx.metrics.stores(account.name(), &holdings.stored());
     // Before everything was read, what was said of strays stands.
     let strays = if holdings.unreadable.is_empty() {
         claims.strays(&holdings, &cx.installation.cluster)

@@ -15,6 +15,8 @@ use kube::core::PartialObjectMeta;
 use serde::de::{Deserialize, Deserializer, Error};
 use serde_json::Value;
 
+use super::conditions::Says;
+
 /// A `MachineImage`, also one that this version cannot read, which must not keep the others from being read.
 #[derive(Clone, Debug)]
 pub(super) struct Cached {
@@ -23,6 +25,7 @@ pub(super) struct Cached {
     /// JSON, compressed with LZ4.
     text: Box<[u8]>,
     claim: Arc<Claim>,
+    says: Says,
 }
 
 /// The first object that was read: its text is the dictionary of all others, and its claim that of whoever asks for the
@@ -45,6 +48,11 @@ impl Cached {
     pub(super) fn claim(&self) -> &Arc<Claim> {
         &self.claim
     }
+
+    /// What its conditions say.
+    pub(super) fn says(&self) -> &Says {
+        &self.says
+    }
 }
 
 impl<'de> Deserialize<'de> for Cached {
@@ -55,13 +63,15 @@ impl<'de> Deserialize<'de> for Cached {
             metadata.remove("managedFields");
         }
         let text = object.to_string();
-        let (metadata, claim) = if let Ok(image) = serde_json::from_str::<MachineImage>(&text) {
+        let (metadata, claim, says) = if let Ok(image) = serde_json::from_str::<MachineImage>(&text)
+        {
             let claim = Claim::of(&image);
-            (image.metadata, claim)
+            let conditions = image.status.iter().flat_map(|status| &status.conditions);
+            (image.metadata, claim, Says::of(conditions))
         } else {
             let partial: PartialObjectMeta<MachineImage> =
                 serde_json::from_value(object).map_err(D::Error::custom)?;
-            (partial.metadata, Claim::of_any_account())
+            (partial.metadata, Claim::of_any_account(), Says::default())
         };
         let claim = Arc::new(claim);
         let (dictionary, usual) =
@@ -82,6 +92,7 @@ impl<'de> Deserialize<'de> for Cached {
             } else {
                 claim
             },
+            says,
         })
     }
 }

@@ -13,15 +13,20 @@ use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client, Resource, ResourceExt};
 
-use super::objects::{Error, in_time, post_params};
+use super::objects::{Error, counted, in_time, post_params};
 use super::told;
+use crate::telemetry::Metrics;
 
 /// What all of them carry, so that only they are watched.
 const LABEL: (&str, &str) = ("app.kubernetes.io/managed-by", "amity");
 
+/// What metrics call them.
+const RESOURCE: &str = "configmaps";
+
 /// All of them, and how they are written.
 pub struct ConfigMaps {
     client: Client,
+    metrics: Metrics,
     all: Store<ConfigMap>,
     /// What was written and the cache does not show yet, by object and name: its watch may be held up for hours.
     written: Mutex<BTreeMap<String, BTreeMap<String, Written>>>,
@@ -38,7 +43,10 @@ struct Written {
 impl ConfigMaps {
     /// Watches them, and gives namespace and name of the object of each that was touched. The cache has a change
     /// before its object is given.
-    pub(super) fn watch(client: Client) -> (Self, impl Stream<Item = (String, String)> + Send) {
+    pub(super) fn watch(
+        client: Client,
+        metrics: Metrics,
+    ) -> (Self, impl Stream<Item = (String, String)> + Send) {
         let (all, writer) = reflector::store();
         let labelled = watcher::Config::default().labels(&selector());
         let events = watcher(Api::<ConfigMap>::all(client.clone()), labelled)
@@ -51,6 +59,7 @@ impl ConfigMaps {
         let written = Mutex::default();
         let all = Self {
             client,
+            metrics,
             all,
             written,
         };
@@ -133,7 +142,7 @@ impl ConfigMaps {
         }
     }
 
-    /// Writes the one of this name, unless it is somebody else's.
+    /// Writes the one of this name, unless it is somebody else's. Whether it did.
     ///
     /// # Errors
     /// It was changed meanwhile, or cannot be written.
@@ -142,7 +151,7 @@ impl ConfigMaps {
         image: &MachineImage,
         name: &str,
         data: &BTreeMap<String, String>,
-    ) -> Result<(), Error> {
+    ) -> Result<bool, Error> {
         let api = self.api(image);
         let cached = self.cached_version(image, name);
         let found = self.get(image, name).await?;
@@ -154,24 +163,26 @@ impl ConfigMaps {
             .insert(LABEL.0.to_owned(), LABEL.1.to_owned());
         (wanted.data, wanted.binary_data) = (Some(data.clone()), None);
         let now = match found {
-            None => in_time(api.create(&post_params(), &wanted)).await?,
+            None => in_time(api.create(&post_params(), &wanted)).await,
             // With the resource version that was read.
             Some(found) if is_of(&found, image) => {
-                in_time(api.replace(name, &post_params(), &wanted)).await?
+                in_time(api.replace(name, &post_params(), &wanted)).await
             }
-            Some(_) => return Ok(()),
+            Some(_) => return Ok(false),
         };
+        let now = counted(&self.metrics, RESOURCE, now)?;
         self.remember(image, name, cached, Some(now));
-        Ok(())
+        Ok(true)
     }
 
-    /// Deletes the one of this name, unless it is somebody else's.
+    /// Deletes the one of this name, unless it is somebody else's. Whether there was one.
     ///
     /// # Errors
     /// It was changed meanwhile, or cannot be deleted.
-    pub async fn delete(&self, image: &MachineImage, name: &str) -> Result<(), Error> {
+    pub async fn delete(&self, image: &MachineImage, name: &str) -> Result<bool, Error> {
         let cached = self.cached_version(image, name);
         let found = self.get(image, name).await?;
+        let mut is_ours = false;
         if let Some(found) = found.filter(|found| is_of(found, image)) {
             let as_it_was_read = DeleteParams {
                 preconditions: Some(Preconditions {
@@ -180,10 +191,12 @@ impl ConfigMaps {
                 }),
                 ..DeleteParams::default()
             };
-            in_time(self.api(image).delete(name, &as_it_was_read)).await?;
+            let deleted = in_time(self.api(image).delete(name, &as_it_was_read)).await;
+            counted(&self.metrics, RESOURCE, deleted)?;
+            is_ours = true;
         }
         self.remember(image, name, cached, None);
-        Ok(())
+        Ok(is_ours)
     }
 
     async fn get(&self, image: &MachineImage, name: &str) -> Result<Option<ConfigMap>, Error> {

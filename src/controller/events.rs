@@ -8,25 +8,30 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use kube::{Client, Resource};
 
-use super::objects::in_time;
+use super::objects::{counted, in_time};
 use crate::aws::effect::Outcome;
+use crate::telemetry::Metrics;
 
 /// A note longer than 1,024 characters is refused by the API server.
 const LONGEST_NOTE: usize = 1000;
 
 /// Tells about transitions.
-pub struct Events(Recorder);
+pub struct Events {
+    recorder: Recorder,
+    metrics: Metrics,
+}
 
 impl Events {
     /// Events that are reported as the controller's.
-    pub fn new(client: Client) -> Self {
-        Self(Recorder::new(
-            client,
-            Reporter {
-                controller: "amity".to_owned(),
-                instance: None,
-            },
-        ))
+    pub fn new(client: Client, metrics: Metrics) -> Self {
+        let reporter = Reporter {
+            controller: "amity".to_owned(),
+            instance: None,
+        };
+        Self {
+            recorder: Recorder::new(client, reporter),
+            metrics,
+        }
     }
 
     /// Tells what was done.
@@ -53,7 +58,8 @@ impl Events {
     /// An event that cannot be written is logged, and nothing else: it is never a reason to stop.
     async fn publish(&self, image: &MachineImage, event: Event) {
         let object = image.object_ref(&());
-        if let Err(error) = in_time(self.0.publish(&event, &object)).await {
+        let written = in_time(self.recorder.publish(&event, &object)).await;
+        if let Err(error) = counted(&self.metrics, "events", written) {
             tracing::debug!(object = image.key(), %error, "an event could not be written");
         }
     }

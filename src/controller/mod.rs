@@ -8,6 +8,10 @@
 //! | [`lease`] | which of several replicas may act |
 //! | `cached` | a `MachineImage` as the cache keeps it |
 //! | `process` | what a reconcile has of the process: caches and failures |
+//! | `figures` | what whoever asks is told: how things stand, and what is planned |
+//! | `conditions` | what the conditions of all objects say, in little room |
+//! | [`plans`] | what was planned last |
+//! | [`to_ready`] | how long users wait for `Ready` |
 //! | [`objects`] | writes to Kubernetes |
 //! | [`config_maps`] | names the published images in ConfigMaps |
 //! | [`events`] | tells about transitions |
@@ -16,13 +20,17 @@
 
 pub mod accounts;
 mod cached;
+mod conditions;
 pub mod config_maps;
 pub mod events;
+mod figures;
 pub mod lease;
 pub mod objects;
+pub mod plans;
 mod process;
 pub mod reconcile;
 mod replica;
+pub mod to_ready;
 
 use std::fmt::Debug;
 use std::future::ready;
@@ -43,15 +51,19 @@ use kube::{Api, Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tracing::{Instrument, field};
 
 use self::cached::Cached;
 use self::config_maps::ConfigMaps;
 use self::events::Events;
 use self::objects::{Error, Objects, in_time};
+use self::plans::Plans;
 use self::process::Process;
 use self::reconcile::Context;
 use self::replica::Replica;
 pub use self::replica::control;
+use self::to_ready::ToReady;
 use crate::aws;
 use crate::aws::budget::Budget;
 use crate::aws::effect::Effects;
@@ -59,6 +71,8 @@ use crate::aws::fence::Fence;
 use crate::aws::inventory::Inventory;
 use crate::aws::session::Sessions;
 use crate::clock::Clock;
+use crate::telemetry::figures::Leader;
+use crate::telemetry::traces::SPANS;
 use crate::telemetry::{self, Metrics, Readiness};
 
 /// How soon an image is looked at again that was seen before the accounts and namespaces were.
@@ -94,7 +108,8 @@ pub async fn run(settings: Settings) -> Result<(), Box<dyn std::error::Error + S
     let client = Client::try_default().await?;
     let metrics = Metrics::default();
     let readiness = Readiness::default();
-    let served = telemetry::serve(settings.listen, readiness.clone(), metrics.registry());
+    let counted = metrics.clone();
+    let served = telemetry::serve(settings.listen, readiness.clone(), &counted);
     let clock = Clock::real();
     let sessions =
         Arc::new(Sessions::from_environment(clock.clone(), metrics.ec2_calls.clone()).await);
@@ -175,7 +190,7 @@ async fn lead(
                 .differences()
                 .filter_map(|key| ready(object_ref(&key))),
         );
-    let (config_maps, touched_config_maps) = ConfigMaps::watch(client.clone());
+    let (config_maps, touched_config_maps) = ConfigMaps::watch(client.clone(), metrics.clone());
     let (in_account, in_namespace) = (images.store(), images.store());
     let images = images
         .reconcile_on(
@@ -197,13 +212,15 @@ async fn lead(
             inventory: inventory.clone(),
             objects: Objects::new(client.clone(), metrics.clone()),
             config_maps,
-            events: Events::new(client),
+            events: Events::new(client, metrics.clone()),
             claims: {
                 let all = images.store();
                 Box::new(move || claims(&all))
             },
             clock,
-            metrics,
+            metrics: metrics.clone(),
+            plans: Plans::default(),
+            to_ready: ToReady::default(),
         },
         sessions,
         accounts: accounts.store(),
@@ -213,6 +230,8 @@ async fn lead(
         stale: Mutex::default(),
         wake_accounts,
     });
+    let leader: Arc<dyn Leader> = process.clone();
+    metrics.led.by(&leader);
     let account_events = accounts
         .graceful_shutdown_on(stop.clone())
         .run(reconcile_account, after_error, process.clone())
@@ -368,9 +387,25 @@ async fn reconcile_image(image: Arc<Cached>, process: Arc<Process>) -> Result<Ac
     if process.awaits_what_is_new(&image).await? {
         return Ok(Action::requeue(BEFORE_THE_REST));
     }
-    let outcome = reconcile::reconcile(&image, &process.referred(&image), &process.cx).await;
-    process.cx.metrics.reconciled(outcome.is_ok());
-    let look_again_in = outcome?;
+    let span = tracing::info_span!(
+        target: SPANS,
+        "reconcile",
+        object = image.key(),
+        revision = field::Empty,
+        outcome = field::Empty,
+    );
+    let (began, cx) = (Instant::now(), &process.cx);
+    let ended = reconcile::reconcile(&image, &process.referred(&image), cx)
+        .instrument(span.clone())
+        .await;
+    let outcome = match &ended {
+        Ok((ended, _)) => ended.label(),
+        Err(error) if error.is_stale() => "stale",
+        Err(_) => "error",
+    };
+    span.record("outcome", outcome);
+    cx.metrics.reconciled(outcome, began.elapsed());
+    let (_, look_again_in) = ended?;
     process.succeeded(&image.key());
     Ok(Action::requeue(look_again_in))
 }

@@ -107,7 +107,8 @@ impl Objects {
             _ => return Ok(()),
         };
         let api: Api<MachineImage> = Api::namespaced(self.client.clone(), image.namespace());
-        patch_metadata(&api, image, metadata).await
+        let written = patch_metadata(&api, image, metadata).await;
+        counted(&self.metrics, "machineimages", written)
     }
 
     /// Keeps an account until what is in it is gone.
@@ -116,7 +117,8 @@ impl Objects {
     /// The object was changed meanwhile, or cannot be written.
     pub async fn hold_account(&self, account: &AwsAccount) -> Result<(), Error> {
         let api: Api<AwsAccount> = Api::all(self.client.clone());
-        patch_metadata(&api, account, with_finalizer(account)).await
+        let written = patch_metadata(&api, account, with_finalizer(account)).await;
+        counted(&self.metrics, "awsaccounts", written)
     }
 
     /// Lets an account go.
@@ -125,10 +127,11 @@ impl Objects {
     /// The object was changed meanwhile, or cannot be written.
     pub async fn release_account(&self, account: &AwsAccount) -> Result<(), Error> {
         let api: Api<AwsAccount> = Api::all(self.client.clone());
-        patch_metadata(&api, account, without_finalizer(account)).await
+        let written = patch_metadata(&api, account, without_finalizer(account)).await;
+        counted(&self.metrics, "awsaccounts", written)
     }
 
-    /// Replaces the status, if it says something new.
+    /// Replaces the status, if it says something new. Whether it did.
     ///
     /// # Errors
     /// The object was changed meanwhile, or cannot be written.
@@ -137,22 +140,22 @@ impl Objects {
         image: &MachineImage,
         status: &MachineImageStatus,
         now: Timestamp,
-    ) -> Result<(), Error> {
+    ) -> Result<bool, Error> {
         if let Some(before) = &image.status
             && (before == status
                 || differs_only_in_progress(before, status) && self.wrote_lately(image, now))
         {
-            return Ok(());
+            return Ok(false);
         }
         let api: Api<MachineImage> = Api::namespaced(self.client.clone(), image.namespace());
         let replacement = MachineImage {
             status: Some(status.clone()),
             ..image.clone()
         };
-        in_time(api.replace_status(image.name(), &post_params(), &replacement)).await?;
-        self.metrics.status_written();
+        let written = in_time(api.replace_status(image.name(), &post_params(), &replacement)).await;
+        counted(&self.metrics, "machineimages/status", written)?;
         self.lock_written().insert(image.key(), now);
-        Ok(())
+        Ok(true)
     }
 
     /// Replaces the status of an account, if it says something new.
@@ -172,9 +175,9 @@ impl Objects {
             status: Some(status),
             ..account.clone()
         };
-        in_time(api.replace_status(account.name(), &post_params(), &replacement)).await?;
-        self.metrics.status_written();
-        Ok(())
+        let written =
+            in_time(api.replace_status(account.name(), &post_params(), &replacement)).await;
+        counted(&self.metrics, "awsaccounts/status", written).map(drop)
     }
 
     /// Forgets an object that is gone.
@@ -217,6 +220,21 @@ where
     in_time(api.patch_metadata(&name, &params, &patch))
         .await
         .map(drop)
+}
+
+/// Counts a write.
+pub(super) fn counted<T>(
+    metrics: &Metrics,
+    resource: &'static str,
+    written: Result<T, Error>,
+) -> Result<T, Error> {
+    let outcome = match &written {
+        Ok(_) => "success",
+        Err(error) if error.is_stale() => "conflict",
+        Err(_) => "error",
+    };
+    metrics.wrote(resource, outcome);
+    written
 }
 
 pub(super) fn post_params() -> PostParams {

@@ -157,6 +157,8 @@ impl Process {
         self.cx.inventory.forget(key);
         self.cx.objects.forget(key);
         self.cx.config_maps.forget(key);
+        self.cx.plans.forget(key);
+        self.cx.to_ready.forget(key);
         self.succeeded(key);
         self.stale
             .lock()

@@ -6,16 +6,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use amity_core::account::Claims;
-use amity_core::api::{MachineImage, conditions};
+use amity_core::api::{MachineImage, MachineImageStatus, conditions};
 use amity_core::image::desired::{AccountReference, Desired, Installation, References};
 use amity_core::image::invariants::Checked;
 use amity_core::image::observed::{Departures, Observed};
-use amity_core::image::plan::{Action, Plan, Reads, WaitsFor, plan, reads};
+use amity_core::image::plan::{Action, Finding, Plan, Reads, Step, WaitsFor, plan, reads};
 use amity_core::image::report::report;
+use tracing::Span;
 
 use super::config_maps::ConfigMaps;
 use super::events::Events;
 use super::objects::{Error, Objects};
+use super::plans::{self, Plans};
+use super::to_ready::ToReady;
 use crate::aws::effect::{Effects, Outcome};
 use crate::aws::inventory::Inventory;
 use crate::clock::Clock;
@@ -58,6 +61,38 @@ pub struct Context {
     pub clock: Clock,
     /// What is counted.
     pub metrics: Metrics,
+    /// What was planned last.
+    pub plans: Plans,
+    /// Who waits for `Ready`.
+    pub to_ready: ToReady,
+}
+
+/// How a reconcile ended that met no error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// There was nothing to do.
+    AtRest,
+    /// A step was taken, or tried.
+    Acted,
+    /// It goes on by itself.
+    Waits,
+    /// It goes on when somebody did something.
+    Stalled,
+    /// The plan would have broken an invariant.
+    Refused,
+}
+
+impl Ended {
+    /// The metric label.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::AtRest => "at_rest",
+            Self::Acted => "acted",
+            Self::Waits => "waits",
+            Self::Stalled => "stalled",
+            Self::Refused => "refused",
+        }
+    }
 }
 
 /// What of the cluster a spec refers to, as the caches have it.
@@ -71,8 +106,8 @@ pub struct Referred {
     pub machine_images: Vec<MachineImage>,
 }
 
-/// Brings EC2 one step nearer to what `image` asks for, and says so in its status. Gives when to look again
-/// at the latest.
+/// Brings EC2 one step nearer to what `image` asks for, and says so in its status. Gives how that ended, and when to look
+/// again at the latest.
 ///
 /// # Errors
 /// Kubernetes refused a write. What EC2 refuses is no error here, but part of the status.
@@ -80,20 +115,52 @@ pub async fn reconcile(
     image: &MachineImage,
     referred: &Referred,
     cx: &Context,
-) -> Result<Duration, Error> {
+) -> Result<(Ended, Duration), Error> {
+    cx.to_ready.look(image, cx.clock.now());
     let mut desired = desired(image, referred, cx);
     let (observed, plan) = observe_and_plan(image, &mut desired, cx).await;
+    Span::current().record("revision", desired.revision.as_str());
     let performed = perform(image, &desired, &plan, cx).await?;
     if !performed.changed_the_object {
         let status = report(image, &desired, &observed, &plan, cx.clock.now());
         cx.events.tell_of_effects(image, &performed.outcomes).await;
-        cx.objects
-            .replace_status(image, &status, cx.clock.now())
-            .await?;
+        write(image, &status, cx).await?;
         cx.events.tell_of_status(image, &status).await;
     }
     remember(image, &plan, cx);
-    Ok(look_again_in(&plan, &performed, cx))
+    let look_again_in = look_again_in(&plan, &performed, cx);
+    let page = plans::page(&desired, &observed, &plan, cx.clock.now(), look_again_in);
+    cx.plans.keep(page);
+    Ok((ended(&plan, &performed), look_again_in))
+}
+
+async fn write(
+    image: &MachineImage,
+    status: &MachineImageStatus,
+    cx: &Context,
+) -> Result<(), Error> {
+    let now = cx.clock.now();
+    if cx.objects.replace_status(image, status, now).await?
+        && let Some((waited, time)) = cx.to_ready.wrote(image, status, now)
+    {
+        cx.metrics.became_ready(waited, time);
+    }
+    Ok(())
+}
+
+fn ended(plan: &Checked, performed: &Performed) -> Ended {
+    let stalls = |finding: &Finding| finding.reason.stalls();
+    if !plan.broken().is_empty() {
+        Ended::Refused
+    } else if performed.changed_the_object || !performed.outcomes.is_empty() {
+        Ended::Acted
+    } else if plan.is_at_rest() {
+        Ended::AtRest
+    } else if plan.findings.iter().any(stalls) {
+        Ended::Stalled
+    } else {
+        Ended::Waits
+    }
 }
 
 fn desired(image: &MachineImage, referred: &Referred, cx: &Context) -> Desired {
@@ -162,9 +229,15 @@ async fn perform(
     {
         match &step.action {
             Action::WriteConfigMap { name, data } => {
-                cx.config_maps.write(image, name, data).await?;
+                if cx.config_maps.write(image, name, data).await? {
+                    log(image, step, name);
+                }
             }
-            Action::DeleteConfigMap { name } => cx.config_maps.delete(image, name).await?,
+            Action::DeleteConfigMap { name } => {
+                if cx.config_maps.delete(image, name).await? {
+                    log(image, step, name);
+                }
+            }
             action => cx.objects.perform(image, action, cx.clock.now()).await?,
         }
         if matches!(step.action, Action::ReleaseFinalizer) {
@@ -183,7 +256,18 @@ async fn perform(
     })
 }
 
-fn remember(image: &MachineImage, plan: &Plan, cx: &Context) {
+/// One line per change of what others may read.
+fn log(image: &MachineImage, step: &Step, name: &str) {
+    tracing::info!(
+        object = image.key(),
+        action = step.action.name(),
+        id = name,
+        why = %step.why,
+        "done in Kubernetes"
+    );
+}
+
+fn remember(image: &MachineImage, plan: &Checked, cx: &Context) {
     if plan.is_at_rest() {
         cx.inventory.at_rest(&image.key());
     }
@@ -193,12 +277,14 @@ fn remember(image: &MachineImage, plan: &Plan, cx: &Context) {
     for place in plan.wants_copy_slots() {
         cx.inventory.await_copy_slot(place, &image.key());
     }
+    for invariant in plan.broken() {
+        cx.metrics.invariant_broken(*invariant);
+    }
     for finding in plan
         .findings
         .iter()
         .filter(|finding| finding.reason == conditions::INVARIANT_BROKEN)
     {
-        cx.metrics.invariant_broken();
         tracing::error!(
             object = image.key(),
             message = finding.message,

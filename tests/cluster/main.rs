@@ -15,6 +15,7 @@
 //! | [`spokes`] | an image in several accounts, and what it is encrypted with |
 //! | [`mending`] | what stands in the way is said, and goes on by itself once it is mended |
 //! | [`process`] | the process itself: killed, stopped, started early, left alone |
+//! | [`observing`] | what an operator sees of the process: metrics, log, traces, plans |
 //! | [`replicas`] | two of it: one acts, the other takes over |
 //! | [`fleet`] | ten images in four regions, under two replicas, and what must be true of them in the end |
 //! | [`kills`] | the leader killed and stopped at random moments, as often as you like |
@@ -36,6 +37,7 @@ mod kills;
 mod lab;
 mod life;
 mod mending;
+mod observing;
 mod outages;
 mod process;
 mod publishing;

@@ -219,9 +219,15 @@ fn metrics_are_served() {
     let metrics = lab.amity.metrics().unwrap();
 
     for line in [
-        "amity_reconciles_total{outcome=\"ok\"}",
-        "amity_status_writes_total",
-        "amity_invariants_broken_total 0",
+        "amity_reconciles_total{outcome=\"acted\"}",
+        "amity_kubernetes_writes_total{resource=\"machineimages/status\",outcome=\"success\"}",
+        "amity_invariants_broken_total{invariant=\"4\"} 0",
+        "amity_effects_total{action=\"CreateImage\",outcome=\"changed\"}",
+        "amity_object_conditions{kind=\"MachineImage\",type=\"Ready\",status=\"True\",reason=\"InSync\"}",
+        "amity_inventory_age_seconds{account=\"default\",region=\"us-east-1\"}",
+        "amity_copy_slots{account=\"default\",region=\"us-east-1\",state=\"free\"} 20",
+        "amity_stored_bytes{account=\"default\",region=\"us-east-1\"}",
+        "amity_time_to_ready_seconds_count{since=\"creation\"}",
         "amity_leader 1",
     ] {
         assert!(metrics.contains(line), "{line} is not in:\n{metrics}");

@@ -30,13 +30,16 @@ pub fn invariants_broken(metrics: &Metrics) -> u64 {
     let mut text = String::new();
     prometheus_client::encoding::text::encode(&mut text, &metrics.registry())
         .expect("metrics are text");
-    let value = text.lines().find_map(|line| {
-        line.strip_prefix("amity_invariants_broken_total")?
-            .trim()
-            .parse()
-            .ok()
+    let counters = text
+        .lines()
+        .filter(|line| line.starts_with("amity_invariants_broken_total{"));
+    let values = counters.map(|line| {
+        let value = line.rsplit(' ').next();
+        value.and_then(|value| value.parse::<u64>().ok())
     });
-    value.expect("a counter of that name")
+    let values: Option<Vec<u64>> = values.collect();
+    let values = values.filter(|values| !values.is_empty());
+    values.expect("counters of that name").into_iter().sum()
 }
 
 /// How the SDK is set up: what the controller does not set itself.

@@ -11,7 +11,7 @@ mod sharing;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::ops::Deref;
+use std::ops::{Deref, RangeInclusive};
 
 use jiff::Timestamp;
 
@@ -96,6 +96,9 @@ const RULES: &[(u8, Rule)] = &[
     (10, what_is_lent_is_taken_back_first),
     (10, only_a_granted_parameter_is_written),
 ];
+
+/// The numbers that a [`Violation`] may have.
+pub const NUMBERS: RangeInclusive<u8> = 1..=10;
 
 /// Every invariant that the steps to be taken now would break.
 pub fn violations(
@@ -217,13 +220,16 @@ impl<'a> Facts<'a> {
 
 /// A plan that breaks no invariant: of no other can the steps be had that are to be taken.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Checked(Plan);
+pub struct Checked {
+    plan: Plan,
+    broken: BTreeSet<u8>,
+}
 
 impl Deref for Checked {
     type Target = Plan;
 
     fn deref(&self) -> &Plan {
-        &self.0
+        &self.plan
     }
 }
 
@@ -233,7 +239,7 @@ impl Checked {
     /// A place whose first step waits is not kept from a later one, because steps that depend on each
     /// other say so by what they wait for.
     pub fn next_steps(&self) -> Vec<&Step> {
-        let ready = || self.0.steps.iter().filter(|step| step.waits_for.is_none());
+        let ready = || self.steps.iter().filter(|step| step.waits_for.is_none());
         if let Some(on_object) = ready().find(|step| step.place.is_none()) {
             return vec![on_object];
         }
@@ -243,6 +249,11 @@ impl Checked {
         }
         by_place.into_values().collect()
     }
+
+    /// The numbers of the invariants that the plan would have broken.
+    pub fn broken(&self) -> &BTreeSet<u8> {
+        &self.broken
+    }
 }
 
 impl Plan {
@@ -250,19 +261,22 @@ impl Plan {
     #[must_use]
     pub fn checked(self, desired: &Desired, observed: &Observed, now: Timestamp) -> Checked {
         let violations = violations(&self, desired, observed, now);
-        if violations.is_empty() {
-            return Checked(self);
+        let broken = violations.iter().map(|violation| violation.invariant);
+        let broken: BTreeSet<u8> = broken.collect();
+        if broken.is_empty() {
+            return Checked { plan: self, broken };
         }
-        let broken = violations.into_iter().map(|violation| Finding {
+        let said = violations.into_iter().map(|violation| Finding {
             reason: conditions::INVARIANT_BROKEN,
             place: None,
             message: violation.to_string(),
         });
-        Checked(Self {
+        let plan = Self {
             steps: Vec::new(),
-            findings: broken.chain(self.findings).collect(),
+            findings: said.chain(self.findings).collect(),
             notes: self.notes,
-        })
+        };
+        Checked { plan, broken }
     }
 }
 

@@ -19,6 +19,9 @@ const SHUT: (SignedDuration, SignedDuration) =
 /// How long after its moment somebody may come who waits; after that its place is given away.
 const LINGER: SignedDuration = SignedDuration::from_mins(1);
 
+/// How long it is told that an action was throttled which nobody asks any more.
+const TOLD: SignedDuration = SignedDuration::from_mins(10);
+
 /// A bucket for those called `W`.
 #[derive(Debug)]
 pub(super) struct Bucket<W> {
@@ -111,6 +114,11 @@ impl<W: PartialEq> Bucket<W> {
     /// EC2 took a request.
     pub(super) fn succeeded(&mut self) {
         self.throttled = 0;
+    }
+
+    /// Whether EC2 throttled last, and not long ago.
+    pub(super) fn was_throttled_lately(&self, now: Timestamp) -> bool {
+        self.is_throttled() && now < self.at + TOLD
     }
 
     /// Whether EC2's last answer was that it is too much.

@@ -250,6 +250,18 @@ impl Budget {
         }
     }
 
+    /// How many actions EC2 throttled of late in each place, and did not take since.
+    pub(super) fn throttled(&self) -> BTreeMap<Place, usize> {
+        let now = self.clock.now();
+        let mut throttled = BTreeMap::new();
+        let memory = self.memory();
+        let buckets = memory.buckets.iter();
+        for ((place, _), _) in buckets.filter(|(_, bucket)| bucket.was_throttled_lately(now)) {
+            *throttled.entry(place.clone()).or_default() += 1;
+        }
+        throttled
+    }
+
     /// What the object was refused of late.
     pub(super) fn refusals(&self, desired: &Desired) -> BTreeMap<Asked, Refusal> {
         let now = self.clock.now();

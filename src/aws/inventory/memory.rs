@@ -255,6 +255,17 @@ impl Memory {
         images.chain(snapshots).collect()
     }
 
+    /// When the last complete list was begun.
+    pub(super) fn as_of(&self) -> Option<Timestamp> {
+        self.as_of
+    }
+
+    /// How many bytes all snapshots store at most.
+    pub(super) fn stored_bytes(&self) -> u64 {
+        let snapshots = self.snapshots.values();
+        snapshots.map(|entry| entry.item.stored_bytes()).sum()
+    }
+
     /// The names that the next reading looks up.
     pub(super) fn names_to_look_up(&self) -> BTreeSet<String> {
         self.names

@@ -7,12 +7,14 @@ use amity_core::image::identity::Place;
 use amity_core::image::observed::Unreadable;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Notify;
+use tracing::Instrument;
 
 use super::memory::{Memory, Reading};
 use super::read::{self, Ask};
 use super::{Inventory, not_read_yet, pace};
 use crate::aws::budget::doubled;
-use crate::aws::error::Failure;
+use crate::aws::error::{Class, Failure};
+use crate::telemetry::traces::SPANS;
 
 /// One place, as its reader keeps it.
 #[derive(Debug)]
@@ -67,12 +69,33 @@ impl PlaceState {
     }
 }
 
+/// A reading, or what failed; nothing, where there was no session.
+type ReadOrNot = Result<Reading, Option<(&'static str, Failure)>>;
+
+fn outcome_of(reading: &ReadOrNot) -> &'static str {
+    match reading {
+        Ok(_) => "success",
+        Err(Some((_, failure))) => failure.class.label(),
+        Err(None) => Class::NotSent.label(),
+    }
+}
+
 impl Inventory {
     /// Reads a place for ever.
     pub(super) async fn read_place(self: Arc<Self>, place: Place) {
         loop {
             self.wait_for_turn(&place).await;
-            let reading = self.read(&place).await;
+            let span = tracing::info_span!(
+                target: SPANS,
+                "list",
+                account = place.account,
+                region = place.region,
+                outcome = tracing::field::Empty,
+                request_id = tracing::field::Empty,
+            );
+            let reading = self.read(&place).instrument(span.clone()).await;
+            span.record("outcome", outcome_of(&reading));
+            drop(span);
             self.take(&place, reading);
         }
     }
@@ -99,7 +122,7 @@ impl Inventory {
         }
     }
 
-    async fn read(&self, place: &Place) -> Result<Reading, Option<(&'static str, Failure)>> {
+    async fn read(&self, place: &Place) -> ReadOrNot {
         let Some(session) = self.sessions.proven(&place.account) else {
             return Err(None);
         };
@@ -126,7 +149,7 @@ impl Inventory {
     }
 
     /// Takes a reading in, or notes why there is none, and sets the time of the next.
-    fn take(&self, place: &Place, reading: Result<Reading, Option<(&'static str, Failure)>>) {
+    fn take(&self, place: &Place, reading: ReadOrNot) {
         match reading {
             Ok(reading) => self.absorb(place, reading),
             Err(failure) => {

@@ -116,6 +116,11 @@ impl Slots {
         });
     }
 
+    /// How many wait for a slot.
+    pub(super) fn waiting(&self) -> usize {
+        self.queue.len()
+    }
+
     fn forget(&mut self, object: &str) {
         self.queue.retain(|waiting| waiting.object != object);
         self.unclear.remove(object);

@@ -155,7 +155,7 @@ impl Amity {
 /// Nothing that is started here may ever reach a real account, or depend on who starts it.
 fn withhold_environment(command: &mut Command) {
     for (name, _) in env::vars_os() {
-        if ["AWS_", "AMITY_"]
+        if ["AWS_", "AMITY_", "OTEL_"]
             .iter()
             .any(|ours| name.to_string_lossy().starts_with(ours))
         {

@@ -53,6 +53,8 @@ pub use holdings::{Call, Denial, HeldFastLaunch, HeldImage, HeldSnapshot, Holdin
 pub use http::{get_json, get_text};
 pub use kubectl::{Kubectl, Output};
 pub use leash::{LeftRunning, leave_running};
-pub use paths::{binary, control_plane_assets, flux, health, helm, karpenter, workspace_root};
+pub use paths::{
+    binary, control_plane_assets, flux, health, helm, karpenter, promtool, workspace_root,
+};
 pub use process::Process;
 pub use reader::Reader;

@@ -79,6 +79,14 @@ pub fn health() -> Result<PathBuf, Error> {
     )
 }
 
+/// `promtool`, which checks alert rules and metrics (`tests/promtool`): built once (5 minutes), as `make test` does.
+///
+/// # Errors
+/// Where the build fails; it says why on standard error.
+pub fn promtool() -> Result<PathBuf, Error> {
+    built_by("tests/promtool/build", "promtool")
+}
+
 /// What a script builds into a cache of its own, and prints the path of.
 fn built_by(script: &str, what: &str) -> Result<PathBuf, Error> {
     let build = workspace_root().join(script);

@@ -394,3 +394,9 @@ fn a_plan_that_breaks_one_has_no_steps_left_and_says_which() {
 fn a_step_that_waits_breaks_nothing() {
     world().allows(deregister(HOME, "ami-home").waiting_for(WaitsFor::Source));
 }
+
+#[test]
+fn every_invariant_that_a_plan_may_break_has_one_of_the_numbers() {
+    let ruled: BTreeSet<u8> = RULES.iter().map(|(number, _)| *number).collect();
+    assert_eq!(ruled, NUMBERS.collect());
+}
