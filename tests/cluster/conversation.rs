@@ -87,7 +87,9 @@ fn with_kubesim() -> Vec<String> {
 /// The definitions that users install.
 fn definitions() -> Vec<CustomResourceDefinition> {
     let files = fs::read_dir(workspace_root().join("crds")).unwrap();
-    let mut files: Vec<PathBuf> = files.map(|file| file.unwrap().path()).collect();
+    let files = files.map(|file| file.unwrap().path());
+    let is_definition = |path: &PathBuf| path.extension().is_some_and(|it| it == "yaml");
+    let mut files: Vec<PathBuf> = files.filter(is_definition).collect();
     files.sort();
     let text = |file: &PathBuf| fs::read_to_string(file).unwrap();
     files

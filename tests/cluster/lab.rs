@@ -542,7 +542,7 @@ fn rights(world: &World, policies: &[&str]) -> Value {
     json!({"policies": all})
 }
 
-const INSTANCES: usize = 100;
+const INSTANCES: usize = 150;
 
 /// The instances in us-east-1, from 1.
 pub fn instance_id(number: usize) -> String {
