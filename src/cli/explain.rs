@@ -7,6 +7,7 @@ use amity_core::api::conditions::{REASONS, Reason, TYPES};
 use super::Error;
 
 /// The flags of `amity explain`.
+#[expect(clippy::doc_markdown, reason = "help prints it as it stands")]
 #[derive(Debug, clap::Args)]
 pub struct Explain {
     /// A reason as a condition has it, such as NotGranted, or a condition, such as Stalled. Without one, all are listed.

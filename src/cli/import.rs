@@ -15,10 +15,11 @@ use crate::aws::session::{Access, Sessions};
 use crate::clock::Clock;
 use crate::telemetry::Metrics;
 
-/// The longest name that a MachineImage may have.
+/// The longest name that a `MachineImage` may have.
 const LONGEST_NAME: usize = 63;
 
 /// The flags of `amity import`.
+#[expect(clippy::doc_markdown, reason = "help prints it as it stands")]
 #[derive(Debug, clap::Args)]
 pub struct Import {
     /// The names of the images, such as web-*: * stands for anything, and ? for one character.

@@ -18,8 +18,8 @@ use serde_json::Value;
 #[derive(Clone, Debug, clap::Args)]
 pub struct Files {
     /// A file, a folder, or - for standard input. May be given more than once.
-    #[arg(short = 'f', long = "filename", value_name = "FILE", required = true)]
-    files: Vec<PathBuf>,
+    #[arg(short = 'f', long, value_name = "FILE", required = true)]
+    filename: Vec<PathBuf>,
 
     /// Read what is in the folders below a folder, too.
     #[arg(short = 'R', long)]
@@ -96,7 +96,7 @@ impl Files {
     pub fn read(&self) -> Result<Manifests, Mistakes> {
         let mut manifests = Manifests::default();
         let mut mistakes = Vec::new();
-        for path in &self.files {
+        for path in &self.filename {
             match texts(path, self.recursive) {
                 Ok(texts) => {
                     for (name, text) in texts {

@@ -51,6 +51,7 @@ enum Command {
     /// The same controller as in a cluster, until EC2 matches the manifests. It can be stopped at any moment and started
     /// again, here or elsewhere: EC2 is the database. One at a time is enough; two do no harm.
     Apply(apply::Apply),
+    #[expect(clippy::doc_markdown, reason = "help prints it as it stands")]
     /// Show the images and snapshots of each MachineImage, and those of none.
     Status(status::Status),
     /// Print manifests that take over images which others made, by hand or with Packer.

@@ -30,6 +30,7 @@ use summary::{ObjectPlan, Obstacle, Summary};
 const SOMETHING_TO_DO: u8 = 2;
 
 /// The flags of `amity plan`.
+#[expect(clippy::doc_markdown, reason = "help prints it as it stands")]
 #[derive(Debug, Args)]
 pub struct Plan {
     #[command(flatten)]

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
-use amity_core::api::{MachineImage, Source};
+use amity_core::api::{Architecture, MachineImage, Source};
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
@@ -173,7 +173,7 @@ fn put_source(world: &mut Value, account: &str, image: &MachineImage, manifests:
                     "name": name,
                     "platform": platform,
                     "public": owner != account,
-                    "architecture": source.architecture.map(|one| one.as_str()),
+                    "architecture": source.architecture.map(Architecture::as_str),
                     "devices": [{"name": "/dev/xvda", "snapshot": id.replacen("ami-", "snap-", 1), "size": 8}],
                 });
             }

@@ -349,10 +349,10 @@ fn answer(image: &str) -> Reply {
 /// The same devices over the new snapshots, which are in the order of the old ones. An old one under two devices has
 /// two new ones.
 fn copied_devices(devices: &[Device], from: &[Snapshot], to: &[Snapshot]) -> Vec<Device> {
-    let mut copies: Vec<_> = from.iter().zip(to).collect();
+    let mut pairs: Vec<_> = from.iter().zip(to).collect();
     let mut copied = |id: &str| {
-        let of_it = copies.iter().position(|(old, _)| old.id == id);
-        of_it.map(|at| copies.remove(at).1)
+        let of_it = pairs.iter().position(|(old, _)| old.id == id);
+        of_it.map(|at| pairs.remove(at).1)
     };
     let mut devices = devices.to_vec();
     for ebs in devices.iter_mut().filter_map(|device| device.ebs.as_mut()) {

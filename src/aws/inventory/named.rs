@@ -23,7 +23,7 @@ pub struct NamedImage {
 }
 
 /// The images of a region that the account owns and whose names fit, where `*` and `?` stand for anything and for one
-/// character (EC2 API, "DescribeImages").
+/// character (EC2 API, `DescribeImages`).
 ///
 /// # Errors
 /// They cannot be read.

@@ -290,8 +290,8 @@ fn kind(action: &Action) -> Kind {
         Action::Adopt { .. } | Action::RestoreImage { .. } | Action::RestoreSnapshot { .. } => {
             Kind::Adopt
         }
-        Action::ChangePermissions { .. } => Kind::Share,
-        Action::ModifyImage {
+        Action::ChangePermissions { .. }
+        | Action::ModifyImage {
             change: AttributeChange::Public(_),
             ..
         } => Kind::Share,

@@ -171,7 +171,9 @@ impl Ec2 {
             }
             Action::DeleteTags { id, keys } => {
                 self.retag(place, id, |tags| {
-                    keys.iter().for_each(|key| tags.remove(key))
+                    for key in keys {
+                        tags.remove(key);
+                    }
                 });
             }
             Action::ModifyImage { id, change } => {
