@@ -68,6 +68,11 @@ lint: ## Check format, warnings, generated files, and dependencies (where cargo-
 		echo 'lint: SKIPPED the check of licences and advisories (get it: cargo install --locked cargo-deny)' >&2; \
 	fi
 
+.PHONY: docs
+docs: ## Build the book of docs/ in target/book, and follow its links
+	@$(call require,cargo cc)
+	@tests/docs/book
+
 .PHONY: crds
 crds: ## Write the custom resource definitions to crds/ and into the chart
 	@$(call require,cargo cc)

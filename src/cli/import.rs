@@ -90,8 +90,9 @@ impl Import {
             let _ = write!(text, "---\n{manifest}");
         }
         std::io::stdout().write_all(text.as_bytes())?;
+        let plural = if many == 1 { "" } else { "s" };
         eprintln!(
-            "amity: {many} MachineImages; amity plan -f FILE shows what would change, and nothing is changed before the \
+            "amity: {many} MachineImage{plural}; amity plan -f FILE shows what would change, and nothing is changed before the \
              annotation amity.dev/adopt says so"
         );
         Ok(ExitCode::SUCCESS)

@@ -132,6 +132,7 @@ impl Look {
                 Ok(forecast) => return forecast,
                 Err(more) => {
                     read.add(*more);
+                    read.read_now();
                 }
             }
         }

@@ -22,11 +22,17 @@ pub struct Files {
     filename: Vec<PathBuf>,
 
     /// Read what is in the folders below a folder, too.
-    #[arg(short = 'R', long)]
+    #[arg(short = 'R', long, requires = "filename")]
     recursive: bool,
 
     /// The namespace of what names none.
-    #[arg(short, long, default_value = "default", value_name = "NAMESPACE")]
+    #[arg(
+        short,
+        long,
+        default_value = "default",
+        value_name = "NAMESPACE",
+        requires = "filename"
+    )]
     namespace: String,
 }
 

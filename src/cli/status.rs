@@ -30,6 +30,7 @@ const CLEAR: &str = "\u{1b}[2J\u{1b}[H";
 
 /// The flags of `amity status`.
 #[derive(Debug, clap::Args)]
+#[command(mut_arg("filename", |files| files.required(false)))]
 pub struct Status {
     /// Only what is called so: NAME, or NAMESPACE/NAME.
     #[arg(value_name = "NAME")]

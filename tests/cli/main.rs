@@ -1,6 +1,9 @@
 //! The command line as a person meets it.
 
+mod links;
+mod pages;
 mod plan;
+mod tutorial;
 
 use std::fs;
 use std::path::Path;
@@ -67,6 +70,15 @@ fn a_cluster_that_cannot_be_found_ends_the_process_with_a_sentence() {
             .starts_with("amity: "),
         "{words}"
     );
+}
+
+#[test]
+fn status_without_manifests_is_that_of_a_cluster() {
+    let mut command = amity(&["status", "--owner-id", "test"]);
+    let words = standard_error(command.env("KUBECONFIG", "/nonexistent"));
+    assert!(words.starts_with("amity: "), "{words}");
+    let words = standard_error(&mut amity(&["status", "--owner-id", "test", "--recursive"]));
+    assert!(words.contains("--filename <FILE>"), "{words}");
 }
 
 #[test]

@@ -146,6 +146,18 @@ fn what_is_planned_is_what_is_applied_and_then_there_is_nothing_to_do() {
 }
 
 #[test]
+fn a_parameter_that_is_not_there_yet_is_foretold() {
+    let lab = Lab::new();
+    let web = lab.web(&json!({"publish": {"ssmParameterName": "/golden/web"}}));
+    let plan = text(&mut lab.amity(&["plan", "-f", &web]));
+    assert!(plan.contains("parameter /golden/web"), "{plan}");
+    assert!(plan.contains("\n  done in about "), "{plan}");
+    lab.amity(&["apply", "-f", &web]).assert().success();
+    let plan = text(&mut lab.amity(&["plan", "-f", &web]));
+    assert!(plan.contains("nothing to do"), "{plan}");
+}
+
+#[test]
 fn what_goes_is_shown_first() {
     let lab = Lab::new();
     let web = lab.web(&json!({}));

@@ -151,6 +151,15 @@ impl Reads {
         self.config_map |= more.config_map;
         *self != before
     }
+
+    /// Everything now, for whoever looks only once and has no turns.
+    pub fn read_now(&mut self) {
+        let whens = self.permissions.values_mut();
+        let whens = whens.chain(self.fast_launches.values_mut());
+        for when in whens.chain(self.parameters.values_mut()) {
+            *when = When::Now;
+        }
+    }
 }
 
 /// How soon something has to be read.

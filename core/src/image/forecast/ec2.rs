@@ -145,6 +145,12 @@ impl Ec2 {
         missing.permissions = lacking(&asked.permissions, &before.permissions);
         missing.permissions.retain(|(_, id), _| !is_made(id));
         missing.fast_launches = lacking(&asked.fast_launches, &before.fast_launches);
+        for place in asked.parameters.keys() {
+            if let Some(ParametersView::Known(known)) = self.observed.parameters.get_mut(place) {
+                // Read again then, they are what was made of them.
+                (known.as_of, known.read_at) = (self.now, self.now);
+            }
+        }
         missing.parameters = lacking(&asked.parameters, &before.parameters);
         missing.departures = asked.departures && !before.departures;
         if missing == Reads::default() {
