@@ -7,12 +7,12 @@ use std::path::{Component, Path, PathBuf};
 use amity_testbed::workspace_root;
 
 /// Folders in which there are no pages of ours.
-const SKIPPED: [&str; 4] = [".git", "target", "node_modules", ".mirror"];
+const SKIPPED: [&str; 3] = [".git", "target", "node_modules"];
 
 #[test]
 fn every_link_leads_to_something() {
     let root = workspace_root();
-    let pages = pages(&root);
+    let pages = pages(root);
     assert!(
         pages.len() > 20,
         "the pages were not found: {}",
@@ -21,7 +21,7 @@ fn every_link_leads_to_something() {
     let mut dead = Vec::new();
     for (page, text) in &pages {
         for link in links(text) {
-            if let Err(why) = follow(&root, &pages, page, &link) {
+            if let Err(why) = follow(root, &pages, page, &link) {
                 dead.push(format!("{}: {link}: {why}", page.display()));
             }
         }
@@ -33,7 +33,7 @@ fn every_link_leads_to_something() {
 fn the_book_has_every_page_once() {
     let root = workspace_root();
     let docs = Path::new("docs");
-    let pages = pages(&root);
+    let pages = pages(root);
     let summary = links(&pages[&docs.join("SUMMARY.md")]);
     let listed: BTreeSet<_> = summary.iter().map(|link| docs.join(link)).collect();
     assert_eq!(listed.len(), summary.len(), "a page is listed twice");
@@ -142,8 +142,8 @@ fn prose(text: &str) -> impl Iterator<Item = &str> {
 fn links(text: &str) -> Vec<String> {
     let mut links = Vec::new();
     for line in prose(text) {
-        let line = without_code(line);
-        let mut rest = line.as_str();
+        let written = without_code(line);
+        let mut rest = written.as_str();
         while let Some(at) = rest.find("](") {
             rest = &rest[at + 2..];
             let link = match rest.strip_prefix('<') {
@@ -152,7 +152,7 @@ fn links(text: &str) -> Vec<String> {
             };
             links.extend(link.map(str::to_owned));
         }
-        if let Some((name, link)) = line
+        if let Some((name, link)) = written
             .trim_start()
             .strip_prefix('[')
             .and_then(|rest| rest.split_once("]: "))

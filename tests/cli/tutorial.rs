@@ -34,7 +34,7 @@ fn the_tutorial_does_what_it_says() {
     for deed in deeds {
         match deed {
             Deed::Save { name, text } => {
-                std::fs::write(reader.folder.path().join(name), text).unwrap()
+                std::fs::write(reader.folder.path().join(name), text).unwrap();
             }
             Deed::Type { command, shown } => {
                 let printed = reader.types(&command);
@@ -208,7 +208,7 @@ fn stable(line: &str) -> String {
     let mut words: Vec<_> = stable.split(' ').map(str::to_owned).collect();
     for number in 1..words.len() {
         if ["s", "min", "h"].contains(&words[number].trim_end_matches([';', ',', '.'])) {
-            words[number - 1] = "*".to_owned();
+            "*".clone_into(&mut words[number - 1]);
         }
     }
     words.join(" ")
