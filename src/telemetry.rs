@@ -21,10 +21,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tracing::Metadata;
-use tracing_subscriber::filter::{FilterExt, filter_fn};
+use tracing_subscriber::filter::{FilterExt, ParseError, filter_fn};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{EnvFilter, Layer, fmt};
+use tracing_subscriber::{EnvFilter, Layer, Registry, fmt};
 
 pub use metrics::Metrics;
 pub use serve::serve;
@@ -48,19 +48,28 @@ pub fn init(
     format: LogFormat,
     traces: Option<&Traces>,
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    // A line of a log says itself what it is about, and where nobody collects spans none is made.
+    let logs = tracing_subscriber::registry().with(logs(filter, format)?);
+    // A layer that is not there would count as one that wants every span.
+    match traces {
+        Some(traces) => logs.with(traces.layer()).try_init()?,
+        None => logs.try_init()?,
+    }
+    Ok(())
+}
+
+/// A line of a log says itself what it is about, so that spans are none of theirs: where nobody collects them, none is
+/// made.
+fn logs(
+    filter: &str,
+    format: LogFormat,
+) -> Result<Box<dyn Layer<Registry> + Send + Sync>, ParseError> {
     let is_no_span = filter_fn(|of: &Metadata<'_>| of.target() != SPANS);
     let filter = EnvFilter::try_new(filter)?.and(is_no_span);
     let lines = fmt::layer().with_writer(std::io::stderr);
-    let logs = match format {
+    Ok(match format {
         LogFormat::Text => lines.with_filter(filter).boxed(),
         LogFormat::Json => lines.json().with_filter(filter).boxed(),
-    };
-    tracing_subscriber::registry()
-        .with(logs)
-        .with(traces.map(Traces::layer))
-        .try_init()?;
-    Ok(())
+    })
 }
 
 /// Whether the process is ready: it has read the cluster and reconciles, or it stands by and could.
@@ -76,5 +85,20 @@ impl Readiness {
     /// Whether it is.
     pub fn is_ready(&self) -> bool {
         self.0.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_nobody_collects_spans_none_is_made() {
+        let logs = logs("trace", LogFormat::Text).expect("a filter");
+        let quiet = tracing_subscriber::registry().with(logs);
+        tracing::subscriber::with_default(quiet, || {
+            assert!(tracing::info_span!(target: SPANS, "effect").is_disabled());
+            assert!(tracing::event_enabled!(tracing::Level::TRACE));
+        });
     }
 }

@@ -2,6 +2,7 @@
 //! somebody says where they are collected; then nothing is made of them.
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::http::{Request, Response, Uri};
@@ -58,6 +59,7 @@ impl Traces {
         let client = Sender {
             client: Client::builder(TokioExecutor::new()).build(connector),
             runtime,
+            are_lost: AtomicBool::new(false),
         };
         let endpoint = endpoint.to_string();
         let exporter = SpanExporter::builder()
@@ -106,6 +108,22 @@ impl Traces {
 struct Sender {
     client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
     runtime: Handle,
+    /// Whether the last ones were lost, which is said once.
+    are_lost: AtomicBool,
+}
+
+impl Sender {
+    fn tell(&self, answer: &Result<Response<Bytes>, HttpError>) {
+        let why = match answer {
+            Ok(answer) if answer.status().is_success() => None,
+            Ok(answer) => Some(answer.status().to_string()),
+            Err(error) => Some(error.to_string()),
+        };
+        let were_lost = self.are_lost.swap(why.is_some(), Ordering::Relaxed);
+        if let Some(why) = why.filter(|_| !were_lost) {
+            tracing::warn!(why, "the collector does not take spans: they are lost");
+        }
+    }
 }
 
 impl fmt::Debug for Sender {
@@ -132,6 +150,10 @@ impl HttpClient for Sender {
             };
             tokio::time::timeout(TIMEOUT, answer).await?
         });
-        Box::pin(async move { sent.await? })
+        Box::pin(async move {
+            let answer = sent.await.unwrap_or_else(|error| Err(error.into()));
+            self.tell(&answer);
+            answer
+        })
     }
 }

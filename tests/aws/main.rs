@@ -7,6 +7,7 @@ mod ebs_defaults;
 mod effects;
 mod fast_launch;
 mod fence;
+mod figures;
 mod holdings;
 mod inventory;
 mod lab;
