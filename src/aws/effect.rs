@@ -188,7 +188,7 @@ impl Effects {
             Err(failure) => {
                 let action = asked.action;
                 tracing::debug!(object = desired.identity.object, %place, action, %failure, "not done");
-                let of = subject(&step.action);
+                let of = step.action.subject().unwrap_or_default();
                 let refusal = self.budget.failed(desired, &asked, &of, &failure);
                 outcome(result.map_err(|_| refusal))
             }
@@ -396,19 +396,6 @@ pub(super) fn is_id(prefix: &str, id: &str) -> bool {
                 .bytes()
                 .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
     })
-}
-
-/// What the step is about, for messages.
-fn subject(action: &Action) -> String {
-    match action {
-        Action::CreateImage { instance, .. } => instance.clone(),
-        Action::RegisterImage { registration, .. } => registration.snapshot.clone(),
-        Action::CopyImage { from, .. } => from.to_string(),
-        other => {
-            let target = other.target().or_else(|| other.parameter());
-            target.unwrap_or_default().to_owned()
-        }
-    }
 }
 
 /// One line per change of the world.

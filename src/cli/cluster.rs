@@ -37,19 +37,11 @@ pub async fn client(context: Option<&str>) -> Result<Client, Error> {
     Ok(Client::try_from(config)?)
 }
 
-/// Reads the cluster of a context.
-///
-/// # Errors
-/// It cannot be read.
-pub async fn read(context: &str) -> Result<Cluster, Error> {
-    read_from(&client(Some(context)).await?).await
-}
-
 /// Reads a cluster.
 ///
 /// # Errors
 /// It cannot be read.
-pub async fn read_from(client: &Client) -> Result<Cluster, Error> {
+pub async fn read(client: &Client) -> Result<Cluster, Error> {
     let all = ListParams::default();
     let (images, accounts, namespaces) = (
         Api::<MachineImage>::all(client.clone()),

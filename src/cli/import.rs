@@ -11,9 +11,7 @@ use serde_json::{Value, json};
 
 use super::Error;
 use crate::aws::inventory::{NamedImage, images_named};
-use crate::aws::session::{Access, Sessions};
-use crate::clock::Clock;
-use crate::telemetry::Metrics;
+use crate::aws::session::Access;
 
 /// The longest name that a `MachineImage` may have.
 const LONGEST_NAME: usize = 63;
@@ -51,8 +49,7 @@ impl Import {
     /// # Errors
     /// AWS cannot be read, or has no such image.
     pub async fn run(self) -> Result<ExitCode, Error> {
-        let (clock, metrics) = (Clock::real(), Metrics::default());
-        let sessions = Sessions::from_environment(clock, metrics.ec2_calls.clone()).await;
+        let (_, sessions) = super::aws().await;
         let access = Access {
             account_id: sessions.own_account().await?,
             role: None,

@@ -1,6 +1,6 @@
 //! What becomes of objects, found out as the controller finds it out, and nothing is changed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use amity_core::image::desired::{
 };
 use amity_core::image::forecast::{Forecast, Outset, forecast};
 use amity_core::image::identity::{Place, tag};
-use amity_core::image::observed::{ConfigMaps, Observed, PlaceView, SourceView};
+use amity_core::image::observed::{ConfigMaps, Observed, SourceView};
 use amity_core::image::plan::{Reads, SourceQuery};
 use tokio::task::JoinSet;
 
@@ -192,35 +192,33 @@ fn remember(
     }
 }
 
-/// Whether everything that was asked for is answered.
+/// Whether everything that was asked for is answered. A place that cannot be read answers nothing.
 fn is_told(read: &Reads, observed: &Observed, sources: &BTreeMap<SourceQuery, SourceView>) -> bool {
-    let is_known = |place: &Place| matches!(observed.places.get(place), Some(PlaceView::Known(_)));
-    let all = |asked: &BTreeSet<(Place, String)>, is_there: &dyn Fn(&(Place, String)) -> bool| {
-        asked.iter().all(|key| is_there(key) || !is_known(&key.0))
-    };
-    let queries = read.source.iter().chain(&read.follow);
-    queries.into_iter().all(|query| sources.contains_key(query))
-        && all(&read.usage, &|key| observed.usage.contains_key(key))
-        && all(&read.usage_reports, &|key| {
-            observed.usage_reports.contains_key(key)
-        })
-        && all(&read.adoptions, &|key| observed.adoptions.contains_key(key))
-        && read
-            .permissions
-            .keys()
-            .all(|key| observed.permissions.contains_key(key) || !is_known(&key.0))
-        && read
-            .ebs_defaults
-            .iter()
-            .all(|place| observed.ebs_defaults.contains_key(place) || !is_known(place))
-        && read
-            .fast_launches
-            .keys()
-            .all(|place| observed.fast_launches.contains_key(place) || !is_known(place))
-        && read
-            .parameters
-            .keys()
-            .all(|place| observed.parameters.contains_key(place) || !is_known(place))
+    let usage = read.usage.iter();
+    let usage = usage.map(|key| (&key.0, observed.usage.contains_key(key)));
+    let reports = read.usage_reports.iter();
+    let reports = reports.map(|key| (&key.0, observed.usage_reports.contains_key(key)));
+    let adoptions = read.adoptions.iter();
+    let adoptions = adoptions.map(|key| (&key.0, observed.adoptions.contains_key(key)));
+    let permissions = read.permissions.keys();
+    let permissions = permissions.map(|key| (&key.0, observed.permissions.contains_key(key)));
+    let defaults = read.ebs_defaults.iter();
+    let defaults = defaults.map(|place| (place, observed.ebs_defaults.contains_key(place)));
+    let fast_launches = read.fast_launches.keys();
+    let fast_launches =
+        fast_launches.map(|place| (place, observed.fast_launches.contains_key(place)));
+    let parameters = read.parameters.keys();
+    let parameters = parameters.map(|place| (place, observed.parameters.contains_key(place)));
+    let mut queries = read.source.iter().chain(&read.follow);
+    let mut asked = usage
+        .chain(reports)
+        .chain(adoptions)
+        .chain(permissions)
+        .chain(defaults)
+        .chain(fast_launches)
+        .chain(parameters);
+    queries.all(|query| sources.contains_key(query))
+        && asked.all(|(place, is_told)| is_told || observed.known_at(place).is_none())
 }
 
 impl Look {

@@ -45,8 +45,6 @@ pub struct Manifests {
     pub accounts: BTreeMap<String, AwsAccount>,
     /// The namespaces with their labels.
     pub namespaces: BTreeMap<String, BTreeMap<String, String>>,
-    /// All three as they were written.
-    pub written: Vec<Value>,
 }
 
 /// What is wrong with the manifests, all of it.
@@ -211,7 +209,7 @@ impl Manifests {
             _ => return,
         };
         match taken {
-            Ok(false) => self.written.push(object),
+            Ok(false) => {}
             Ok(true) => mistakes.push(complain("it is there twice: leave one out".to_owned())),
             Err(sentences) => mistakes.extend(sentences.into_iter().map(complain)),
         }

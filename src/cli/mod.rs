@@ -18,6 +18,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use tokio::runtime::Runtime;
+
+use crate::aws::calls::EC2Calls;
+use crate::aws::session::Sessions;
+use crate::clock::Clock;
 
 /// Why a subcommand failed, for a person.
 pub type Error = Box<dyn std::error::Error + Send + Sync>;
@@ -97,8 +102,18 @@ impl Cli {
 }
 
 fn in_runtime<T>(task: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+    runtime()?.block_on(task)
+}
+
+fn runtime() -> std::io::Result<Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
         .enable_all()
-        .build()?;
-    runtime.block_on(task)
+        .build()
+}
+
+/// The time, and AWS with the credentials of the environment.
+async fn aws() -> (Clock, Sessions) {
+    let clock = Clock::real();
+    let sessions = Sessions::from_environment(clock.clone(), EC2Calls::default()).await;
+    (clock, sessions)
 }

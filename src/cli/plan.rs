@@ -21,9 +21,7 @@ use super::cluster::{self, Cluster};
 use super::look::{Asked, Look};
 use super::manifests::{Files, Manifests};
 use super::run::{duration, owner_id, uid};
-use crate::aws::{self, session::Sessions};
-use crate::clock::Clock;
-use crate::telemetry::Metrics;
+use crate::aws;
 use summary::{ObjectPlan, Obstacle, Summary};
 
 /// What `--detailed-exitcode` gives where something would be done.
@@ -119,15 +117,13 @@ impl Plan {
     /// The manifests, the cluster or AWS cannot be read.
     pub async fn run(self) -> Result<ExitCode, Error> {
         let mut manifests = self.files.read()?;
-        let clock = Clock::real();
-        let metrics = Metrics::default();
-        let sessions = Sessions::from_environment(clock.clone(), metrics.ec2_calls.clone()).await;
+        let (clock, sessions) = super::aws().await;
         let sessions = Arc::new(sessions);
         if self.context.is_none() {
             with_default_account(&mut manifests, &sessions).await?;
         }
         let cluster = match &self.context {
-            Some(context) => Some(cluster::read(context).await?),
+            Some(context) => Some(cluster::read(&cluster::client(Some(context)).await?).await?),
             None => None,
         };
         let uid = cluster.as_ref().map(|cluster| cluster.uid.clone());

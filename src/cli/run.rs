@@ -127,9 +127,7 @@ impl Run {
             Format::Text => LogFormat::Text,
             Format::Json => LogFormat::Json,
         };
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .enable_all()
-            .build()?;
+        let runtime = super::runtime()?;
         let traces = self.otlp_endpoint.as_ref();
         let traces = traces.map(|endpoint| Traces::to(endpoint, runtime.handle().clone()));
         let traces = traces.transpose()?;

@@ -22,6 +22,9 @@ const ACCOUNT: &str = "111122223333";
 /// The account of images that are Amazon's.
 const AMAZON: &str = "137112412989";
 
+/// What an instance was launched from, and what an image is called of which only the name is known.
+const SOME_IMAGE: &str = "ami-0a2b3c4d5e6f70819";
+
 const ACCESS_KEY: &str = "AKIAEC2SIMULATED0001";
 
 /// The SDK over a simulated EC2 that has what the manifests name.
@@ -125,7 +128,7 @@ fn put_source(world: &mut Value, account: &str, image: &MachineImage, manifests:
                 .find_map(|grant| grant.instance_tags);
             let place = &mut world["accounts"][account]["places"][&source.region];
             place["instances"][&source.instance_id] = json!({
-                "image": "ami-0a2b3c4d5e6f70819",
+                "image": SOME_IMAGE,
                 "platform": platform,
                 "volumes": [{"device": "/dev/xvda", "size": 8}],
                 "tags": tags.unwrap_or_default(),
@@ -147,7 +150,7 @@ fn put_source(world: &mut Value, account: &str, image: &MachineImage, manifests:
             let id = source
                 .image_id
                 .clone()
-                .unwrap_or_else(|| "ami-0a2b3c4d5e6f70819".to_owned());
+                .unwrap_or_else(|| SOME_IMAGE.to_owned());
             let owner = match source.owner.as_deref() {
                 None if source.ssm_parameter.is_some() => AMAZON,
                 Some("amazon") => AMAZON,

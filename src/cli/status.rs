@@ -11,6 +11,7 @@ use amity_core::account::{Held, Holdings};
 use amity_core::api::{MachineImage, conditions};
 use amity_core::image::identity::tag;
 use amity_core::image::money::gib;
+use kube::Client;
 
 use super::Error;
 use super::accounts::with_default_account;
@@ -19,8 +20,6 @@ use super::look::{Asked, Look};
 use super::manifests::Files;
 use super::plan::Whose;
 use crate::aws::session::Sessions;
-use crate::clock::Clock;
-use crate::telemetry::Metrics;
 
 /// How often it is drawn anew.
 const DRAWN_EVERY: Duration = Duration::from_secs(2);
@@ -58,10 +57,13 @@ impl Status {
     /// # Errors
     /// The cluster or AWS cannot be read.
     pub async fn run(self) -> Result<ExitCode, Error> {
-        let (clock, metrics) = (Clock::real(), Metrics::default());
-        let sessions = Sessions::from_environment(clock.clone(), metrics.ec2_calls.clone()).await;
+        let (clock, sessions) = super::aws().await;
         let sessions = Arc::new(sessions);
-        let asked = self.asked(&sessions).await?;
+        let cluster = match self.files {
+            Some(_) => None,
+            None => Some(cluster::client(self.context.as_deref()).await?),
+        };
+        let mut asked = self.asked(cluster.as_ref(), &sessions).await?;
         let look = Look::new(
             sessions.clone(),
             &self.whose.owner_id,
@@ -72,7 +74,6 @@ impl Status {
         look.wait().await;
         let clears = self.watch && std::io::stdout().is_terminal();
         loop {
-            let asked = self.asked(&sessions).await?;
             let text = self.tree(&asked, &look);
             let clear = if clears { CLEAR } else { "" };
             std::io::stdout().write_all(format!("{clear}{text}").as_bytes())?;
@@ -81,17 +82,18 @@ impl Status {
                 return Ok(ExitCode::SUCCESS);
             }
             tokio::time::sleep(DRAWN_EVERY).await;
+            asked = self.asked(cluster.as_ref(), &sessions).await?;
         }
     }
 
-    async fn asked(&self, sessions: &Sessions) -> Result<Asked, Error> {
-        if let Some(files) = &self.files {
-            let mut manifests = files.read()?;
-            with_default_account(&mut manifests, sessions).await?;
-            return Ok(manifests.into());
+    async fn asked(&self, cluster: Option<&Client>, sessions: &Sessions) -> Result<Asked, Error> {
+        if let Some(cluster) = cluster {
+            return Ok(cluster::read(cluster).await?.asked);
         }
-        let client = cluster::client(self.context.as_deref()).await?;
-        Ok(cluster::read_from(&client).await?.asked)
+        let files = self.files.as_ref();
+        let mut manifests = files.map(Files::read).transpose()?.unwrap_or_default();
+        with_default_account(&mut manifests, sessions).await?;
+        Ok(manifests.into())
     }
 
     fn is_meant(&self, object: &str) -> bool {
@@ -170,14 +172,10 @@ fn object(text: &mut String, image: &MachineImage, held: &[&Held]) {
 /// The gravest that the object says.
 fn condition(image: &MachineImage) -> Option<String> {
     let status = image.status.as_ref()?;
-    let is = |type_: &str| {
-        let mut all = status.conditions.iter();
-        all.find(|one| one.type_ == type_ && one.status == "True")
-    };
-    let stalled = is(conditions::STALLED);
+    let stalled = status.says(conditions::STALLED);
     let stalled = stalled.map(|one| format!("Stalled, {}: {}", one.reason, one.message));
-    let ready = is(conditions::READY).map(|_| "Ready".to_owned());
-    let goes_on = is(conditions::RECONCILING);
+    let ready = status.says(conditions::READY).map(|_| "Ready".to_owned());
+    let goes_on = status.says(conditions::RECONCILING);
     let goes_on = goes_on.map(|one| format!("Reconciling, {}: {}", one.reason, one.message));
     stalled.or(ready).or(goes_on)
 }

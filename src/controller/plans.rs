@@ -6,10 +6,11 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use amity_core::api::conditions::whole_seconds;
 use amity_core::image::desired::Desired;
 use amity_core::image::identity::Place;
 use amity_core::image::observed::{Observed, PlaceView};
-use amity_core::image::plan::{Action, Finding, Plan, Step};
+use amity_core::image::plan::{Finding, Plan, Step};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::telemetry::plan_page::{Found, PlanPage, PlannedStep};
@@ -110,9 +111,9 @@ pub(super) fn page(
     PlanPage {
         object: desired.identity.object.clone(),
         revision: desired.revision.to_string(),
-        planned_at: whole_seconds(now),
-        looks_again_at: whole_seconds(now.saturating_add(wait).unwrap_or(Timestamp::MAX)),
-        observed_at: observed_at(desired, observed).map(whole_seconds),
+        planned_at: whole_seconds(now).0,
+        looks_again_at: whole_seconds(now.saturating_add(wait).unwrap_or(Timestamp::MAX)).0,
+        observed_at: observed_at(desired, observed).map(|time| whole_seconds(time).0),
         at_rest: plan.is_at_rest(),
         steps: steps.map(|step| planned(desired, step)).collect(),
         more_steps: plan.steps.len().saturating_sub(MOST_STEPS),
@@ -135,7 +136,7 @@ fn planned(desired: &Desired, step: &Step) -> PlannedStep {
     let place = step.place.as_ref();
     PlannedStep {
         step: step.action.name().to_owned(),
-        id: subject(&step.action),
+        id: step.action.subject(),
         account_name: place.map(|place| desired.account_name(place).to_owned()),
         region: place.map(|place| place.region.clone()),
         why: shortened(&step.why.to_string()),
@@ -143,22 +144,6 @@ fn planned(desired: &Desired, step: &Step) -> PlannedStep {
             .waits_for
             .as_ref()
             .map(|what| shortened(&what.to_string())),
-    }
-}
-
-/// What the step is about: an id or a name, and never what is written there.
-fn subject(action: &Action) -> Option<String> {
-    match action {
-        Action::CreateImage { instance, .. } => Some(instance.clone()),
-        Action::RegisterImage { registration, .. } => Some(registration.snapshot.clone()),
-        Action::CopyImage { from, .. } => Some(from.to_string()),
-        Action::WriteConfigMap { name, .. } | Action::DeleteConfigMap { name } => {
-            Some(name.clone())
-        }
-        other => other
-            .target()
-            .or_else(|| other.parameter())
-            .map(str::to_owned),
     }
 }
 
@@ -172,10 +157,6 @@ fn found(finding: &Finding) -> Found {
 
 fn shortened(text: &str) -> String {
     text.chars().take(LONGEST).collect()
-}
-
-fn whole_seconds(time: Timestamp) -> Timestamp {
-    Timestamp::from_second(time.as_second()).unwrap_or(time)
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use amity_core::api::{MachineImage, MachineImageStatus, conditions};
 use amity_core::image::desired::{AccountReference, Desired, Installation, References};
 use amity_core::image::invariants::Checked;
 use amity_core::image::observed::{Departures, Observed};
-use amity_core::image::plan::{Action, Finding, Plan, Reads, Step, WaitsFor, plan, reads};
+use amity_core::image::plan::{Action, Finding, Plan, Reads, Step, plan, reads};
 use amity_core::image::report::report;
 use tracing::Span;
 
@@ -306,17 +306,8 @@ fn look_again_in(plan: &Plan, performed: &Performed, cx: &Context) -> Duration {
     let until = until
         .and_then(|left| Duration::try_from(left).ok())
         .unwrap_or(WHILE_WAITING);
-    let is_recorded_now = |waits_for: &Option<WaitsFor>| {
-        matches!(waits_for, Some(WaitsFor::Record(_) | WaitsFor::Told(_)))
-    };
     let longest = match plan.wants_listed().next() {
-        _ if plan
-            .steps
-            .iter()
-            .any(|step| is_recorded_now(&step.waits_for)) =>
-        {
-            AFTER_A_STEP
-        }
+        _ if plan.awaits_status() => AFTER_A_STEP,
         Some(_) => AFTER_A_FRESH_LIST,
         None if awaits_another(plan) => WHILE_ANOTHER_IS_MADE,
         None => WHILE_WAITING,

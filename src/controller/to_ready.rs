@@ -43,11 +43,7 @@ impl ToReady {
         status: &MachineImageStatus,
         now: Timestamp,
     ) -> Option<(Waited, Duration)> {
-        let mut conditions = status.conditions.iter();
-        let is_ready = conditions.any(|one| one.type_ == conditions::READY && one.status == "True");
-        if !is_ready {
-            return None;
-        }
+        status.says(conditions::READY)?;
         let waited = self.lock().remove(&image.key())?;
         if waited.generation != status.observed_generation {
             return None;

@@ -4,7 +4,7 @@
 mod upgrade;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use amity_core::api::{
     AwsAccountStatus, ImageUser, MachineImageStatus, NextStep, ProgressingRevision,
     PublishedRevision, RegionProgress, RegionStatus, Stray, Strays, conditions,
 };
-use amity_testbed::{ControlPlane, Kubectl, eventually, workspace_root};
+use amity_testbed::{ControlPlane, Kubectl, eventually, workspace_root, yaml_files};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use serde_json::{Value, json};
 
@@ -61,21 +61,6 @@ fn kubectl() -> &'static Kubectl {
 fn in_namespace(name: &str) -> Kubectl {
     kubectl();
     ControlPlane::shared().namespace(name).unwrap()
-}
-
-fn yaml_files(folder: &str) -> Vec<PathBuf> {
-    let folder = workspace_root().join(folder);
-    let mut files: Vec<_> = fs::read_dir(&folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| {
-            path.extension()
-                .is_some_and(|extension| extension == "yaml")
-        })
-        .collect();
-    files.sort();
-    assert!(!files.is_empty(), "{} is empty", folder.display());
-    files
 }
 
 /// A good `MachineImage` called web, with these fields of the spec besides.

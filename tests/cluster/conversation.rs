@@ -14,9 +14,8 @@ mod watching;
 mod writing;
 
 use std::fs;
-use std::path::PathBuf;
 
-use amity_testbed::{ControlPlane, control_plane_assets, workspace_root};
+use amity_testbed::{ControlPlane, control_plane_assets, yaml_files};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
@@ -86,15 +85,9 @@ fn with_kubesim() -> Vec<String> {
 
 /// The definitions that users install.
 fn definitions() -> Vec<CustomResourceDefinition> {
-    let files = fs::read_dir(workspace_root().join("crds")).unwrap();
-    let files = files.map(|file| file.unwrap().path());
-    let is_definition = |path: &PathBuf| path.extension().is_some_and(|it| it == "yaml");
-    let mut files: Vec<PathBuf> = files.filter(is_definition).collect();
-    files.sort();
-    let text = |file: &PathBuf| fs::read_to_string(file).unwrap();
-    files
-        .iter()
-        .map(|file| serde_saphyr::from_str(&text(file)).unwrap())
+    let texts = yaml_files("crds").into_iter().map(fs::read_to_string);
+    texts
+        .map(|text| serde_saphyr::from_str(&text.unwrap()).unwrap())
         .collect()
 }
 

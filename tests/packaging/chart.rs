@@ -5,7 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
-use amity_testbed::{binary, workspace_root};
+use amity_testbed::{binary, workspace_root, yaml_files};
 use serde_json::{Value, json};
 
 use crate::helm::{Helm, chart, values};
@@ -13,21 +13,6 @@ use crate::manifests::{self, kinds, only};
 
 /// What the pod says itself, whatever the values are.
 const FROM_THE_POD: [&str; 2] = ["AMITY_REPLICA", "AMITY_LEASE_NAMESPACE"];
-
-fn files(folder: &str) -> Vec<PathBuf> {
-    let folder = workspace_root().join(folder);
-    let entries = fs::read_dir(&folder).unwrap();
-    let mut files: Vec<_> = entries
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| {
-            path.extension()
-                .is_some_and(|extension| extension == "yaml")
-        })
-        .collect();
-    files.sort();
-    assert!(!files.is_empty(), "{} is empty", folder.display());
-    files
-}
 
 fn rendered(name: &str) -> Vec<Value> {
     Helm::alone().template(&["--values", &values(name)])
@@ -66,7 +51,7 @@ fn helm_lint_has_nothing_to_say() {
 fn values_that_cannot_be_meant_are_refused_with_the_sentence_in_their_first_line() {
     let helm = Helm::alone();
     let mut wrong = Vec::new();
-    for path in files("tests/packaging/values/refused") {
+    for path in yaml_files("tests/packaging/values/refused") {
         let text = fs::read_to_string(&path).unwrap();
         let sentence = text.lines().next().unwrap().trim_start_matches("# ");
         let name = path.display().to_string();
@@ -82,8 +67,8 @@ fn values_that_cannot_be_meant_are_refused_with_the_sentence_in_their_first_line
 
 #[test]
 fn the_definitions_in_the_chart_are_those_of_the_repository() {
-    let kept = files("crds");
-    let copied = files("deploy/helm/amity/files/crds");
+    let kept = yaml_files("crds");
+    let copied = yaml_files("deploy/helm/amity/files/crds");
     let content = |path: &PathBuf| {
         (
             path.file_name().unwrap().to_owned(),

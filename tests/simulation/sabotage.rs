@@ -3,6 +3,7 @@
 
 use std::fmt::Write as _;
 
+use amity_core::api::conditions::IN_SYNC;
 use ec2sim::World;
 
 use crate::process::lock;
@@ -36,6 +37,8 @@ pub enum Sabotage {
     WritesAtRest,
     /// Every status is written anew whenever a region is read.
     WritesStatusAtRest,
+    /// A status names published images only while the object is ready.
+    TellsWhenReady,
 }
 
 /// Somebody else's, in `world.yaml`.
@@ -97,6 +100,15 @@ impl Sabotage {
             _ => {}
         }
         OnTheWire::Asks(asked)
+    }
+
+    /// What becomes of a status, as JSON.
+    pub fn of_status(self, body: &[u8]) -> Vec<u8> {
+        let text = String::from_utf8_lossy(body);
+        if self == Self::TellsWhenReady && !text.contains(IN_SYNC.name) {
+            return text.replace("publishedImageId", "forgotten").into_bytes();
+        }
+        body.to_vec()
     }
 }
 
@@ -196,4 +208,9 @@ fn a_write_to_ec2_at_rest_is_caught() {
 #[test]
 fn a_write_of_a_status_at_rest_is_caught() {
     is_caught(Sabotage::WritesStatusAtRest, "a status was written at rest");
+}
+
+#[test]
+fn a_published_image_that_a_status_no_longer_names_is_caught() {
+    is_caught(Sabotage::TellsWhenReady, "no longer names");
 }

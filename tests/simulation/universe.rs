@@ -604,6 +604,49 @@ impl Universe {
         }
     }
 
+    /// The object whose status is written.
+    fn status_of(&self, uri: &http::Uri) -> Option<&Key> {
+        let path = uri.path().strip_suffix("/status")?;
+        let ends =
+            |key: &&Key| path.ends_with(&format!("/{}/machineimages/{}", key.namespace, key.name));
+        self.objects.iter().find(ends)
+    }
+
+    /// A status goes on naming an image while it is there, published, and of the object, and no other takes its place.
+    fn stays_told(&self, before: &MachineImage, after: &MachineImage) {
+        if after.metadata.deletion_timestamp.is_some() {
+            return;
+        }
+        let regions = |image: &MachineImage| image.status.clone().unwrap_or_default().regions;
+        let after = regions(after);
+        let world = lock(&self.world);
+        for told in regions(before) {
+            let now = after.iter().find(|now| now.is_of(&told));
+            let is_lost = now.is_some_and(|now| now.published_image_id.is_none());
+            let Some(id) = told.published_image_id.filter(|_| is_lost) else {
+                continue;
+            };
+            let is_published = world.regions().get(&told.name).is_some_and(|place| {
+                place.images.get(&id).is_some_and(|image| {
+                    image.deregistered.is_none()
+                        && image.state == ImageState::Available
+                        && !lock(&self.strangers).contains(&id)
+                        && place
+                            .tags(&id, &image.owner)
+                            .contains_key("amity.dev/published")
+                })
+            });
+            if is_published {
+                self.is_wrong(format!(
+                    "{} the status of {} no longer names {id} in {}, which is published",
+                    self.clock.now(),
+                    before.metadata.name.as_deref().unwrap_or_default(),
+                    told.name
+                ));
+            }
+        }
+    }
+
     /// A copy is asked for within the time that the spec says, or said before.
     pub fn is_copied_in_time(&self, region: &str, body: &str) {
         if !body.starts_with("Action=CopyImage&") {
@@ -751,6 +794,11 @@ impl Universe {
         if self.next_version == Some(replica) && parts.uri.path().ends_with("/status") {
             body = next_version::status(&body).into();
         }
+        if let Some(sabotage) = *lock(&self.sabotage)
+            && parts.uri.path().ends_with("/status")
+        {
+            body = sabotage.of_status(&body).into();
+        }
         let request = Request::from_parts(parts, Body::from(body.clone()));
         let summary = Summary::of(&request);
         let is_event = summary
@@ -803,7 +851,12 @@ impl Universe {
                 }
             };
         }
+        let told_of = self.status_of(request.uri());
+        let before = told_of.and_then(|key| self.object(key));
         let answer = kubernetes.answer(request).await;
+        if let (Some(before), Some(after)) = (before, told_of.and_then(|key| self.object(key))) {
+            self.stays_told(&before, &after);
+        }
         if writes {
             self.changed.notify_one();
         }

@@ -514,9 +514,8 @@ fn told(image: &MachineImage, accounts: &BTreeMap<String, Account>) -> BTreeMap<
 
 fn was_in_sync(image: &MachineImage) -> bool {
     let is_ready = |status: &MachineImageStatus| {
-        let mut conditions = status.conditions.iter();
         Some(status.observed_generation) == image.metadata.generation
-            && conditions.any(|one| one.type_ == conditions::READY && one.status == "True")
+            && status.says(conditions::READY).is_some()
     };
     image.status.as_ref().is_some_and(is_ready)
 }

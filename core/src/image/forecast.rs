@@ -13,12 +13,12 @@ use jiff::{SignedDuration, Timestamp};
 use super::desired::{Installation, References};
 use super::identity::Place;
 use super::observed::{Observed, SourceView};
-use super::plan::{Action, Plan, Reads, SourceQuery, Step, WaitsFor};
+use super::plan::{Action, Plan, Reads, SourceQuery, Step};
 use super::report::report;
 use crate::api::{MachineImage, MachineImageStatus, conditions};
 use ec2::Ec2;
 
-/// No plan takes so many rounds; one that does goes round and round.
+/// No plan takes so many rounds; one that does goes round and round, and is told so far.
 const MOST_ROUNDS: usize = 20_000;
 
 /// What happens later is not foretold.
@@ -69,13 +69,6 @@ pub struct Foreseen {
     pub makes: Option<String>,
 }
 
-impl Forecast {
-    /// Whether EC2 matches already, and nothing stands in the way.
-    pub fn changes_nothing(&self) -> bool {
-        self.steps.is_empty() && self.left.is_at_rest()
-    }
-}
-
 /// What becomes of an object from `now` on.
 ///
 /// # Errors
@@ -84,14 +77,15 @@ pub fn forecast(outset: &Outset<'_>, now: Timestamp) -> Result<Forecast, Box<Rea
     let mut ec2 = Ec2::new(outset, now);
     let (stored, _) = ec2.stored();
     let (mut steps, mut done) = (Vec::new(), None);
-    for _ in 0..MOST_ROUNDS {
+    let mut rounds = 0..MOST_ROUNDS;
+    loop {
         let (desired, plan) = ec2.plan(outset)?;
         let checked = plan.checked(&desired, &ec2.observed, ec2.now);
         let status = report(&ec2.image, &desired, &ec2.observed, &checked, ec2.now);
         let is_news = ec2.image.status.as_ref() != Some(&status);
         ec2.image.status = Some(status.clone());
         done = done.filter(|_| checked.findings.is_empty());
-        if says_ready(&status) || checked.is_at_rest() {
+        if status.says(conditions::READY).is_some() || checked.is_at_rest() {
             done.get_or_insert(ec2.now);
         }
         let next = checked.next_steps();
@@ -103,8 +97,9 @@ pub fn forecast(outset: &Outset<'_>, now: Timestamp) -> Result<Forecast, Box<Rea
             });
         }
         let ends = next.iter().any(|step| is_the_end(step));
-        let goes_on = !next.is_empty() || is_news && awaits_status(&checked);
-        if !ends && (goes_on || ec2.wait(&desired, &checked, now + HORIZON)) {
+        let goes_on = !next.is_empty() || is_news && checked.awaits_status();
+        let is_left = rounds.next().is_some();
+        if !ends && is_left && (goes_on || ec2.wait(&desired, &checked, now + HORIZON)) {
             continue;
         }
         if ends {
@@ -124,25 +119,9 @@ pub fn forecast(outset: &Outset<'_>, now: Timestamp) -> Result<Forecast, Box<Rea
             will_store: is_known.then_some(will_store),
         });
     }
-    unreachable!("the plan of {} goes round and round", outset.image.key())
-}
-
-fn says_ready(status: &MachineImageStatus) -> bool {
-    let mut conditions = status.conditions.iter();
-    conditions.any(|one| one.type_ == conditions::READY && one.status == "True")
 }
 
 /// The object is gone.
 fn is_the_end(step: &Step) -> bool {
     step.action == Action::ReleaseFinalizer
-}
-
-/// Whether something waits for what the status says.
-fn awaits_status(plan: &Plan) -> bool {
-    plan.steps.iter().any(|step| {
-        matches!(
-            step.waits_for,
-            Some(WaitsFor::Record(_) | WaitsFor::Told(_))
-        )
-    })
 }

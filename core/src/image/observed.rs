@@ -276,6 +276,25 @@ impl Registered {
 }
 
 impl Image {
+    /// One that is being made, of which only our own call's answer tells.
+    pub fn newborn(id: &str, name: &str, tags: &BTreeMap<String, String>) -> Self {
+        Self {
+            id: id.to_owned(),
+            name: name.to_owned(),
+            state: ImageState::Pending,
+            state_reason: None,
+            progress: None,
+            created: None,
+            source_instance: None,
+            source_image: None,
+            last_launched: None,
+            snapshots: Vec::new(),
+            registered: None,
+            attributes: Attributes::default(),
+            tags: tags.into(),
+        }
+    }
+
     /// The snapshot that the root device is made from, of an image that shows nothing else that it was made from.
     pub fn root_snapshot(&self) -> Option<&str> {
         self.registered.as_ref()?.root_snapshot.as_deref()

@@ -125,14 +125,8 @@ fn knows_nothing_yet(plan: &Plan) -> bool {
 /// What EC2 was asked a moment ago wakes the object when it answers: that it has not yet is no news.
 fn awaits_an_answer(plan: &Plan) -> bool {
     let mut waits = plan.steps.iter().filter_map(|step| step.waits_for.as_ref());
-    let is_recorded = |step: &Step| {
-        matches!(
-            step.waits_for,
-            Some(WaitsFor::Record(_) | WaitsFor::Told(_))
-        )
-    };
     plan.findings.is_empty()
-        && !plan.steps.iter().any(is_recorded)
+        && !plan.awaits_status()
         && waits.any(|waits_for| {
             matches!(
                 waits_for,
@@ -209,7 +203,7 @@ fn next_step(desired: &Desired, step: &Step) -> NextStep {
 fn published(view: &View<'_>) -> Option<PublishedRevision> {
     let published: Vec<&Owned<'_>> = view
         .ours()
-        .filter(|owned| owned.is_published() && view.desired.wants(owned.place))
+        .filter(|owned| view.is_told(owned) && view.desired.wants(owned.place))
         .collect();
     let places = |revision: &Revision| {
         published
@@ -315,7 +309,7 @@ fn region(
             owned.image.state,
             ImageState::Available | ImageState::Missing { .. }
         );
-        owned.place == place && owned.is_published() && is_there
+        owned.place == place && view.is_told(owned) && is_there
     };
     let published = view.ours().filter(usable).max_by_key(|owned| {
         let is_listed = owned.image.state == ImageState::Available;

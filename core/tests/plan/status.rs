@@ -181,3 +181,23 @@ fn that_ec2_has_not_answered_yet_is_no_news() {
     it.image.metadata.generation = Some(before.observed_generation + 1);
     assert_ne!(told(&it), before, "of another generation there is news");
 }
+
+/// A list lags behind the tags of the process before: neither the revision that the status names nor one before it has the
+/// tag there.
+#[test]
+fn what_the_status_names_stays_published_while_a_list_shows_no_tag() {
+    let ids = |of_the_first: &str, before: &str| {
+        let status = status(&format!(
+            "before: {{available: true, published: {{us-east-1: {before}}}}}\n{DESIRED}\n  \
+             us-east-1: {{images: [{{id: ami-old, revision: last{of_the_first}}}, {{id: ami-a}}]}}\n  \
+             eu-west-1: {{images: [{{id: ami-b, from: us-east-1/ami-a, published: true}}]}}"
+        ));
+        let mut regions = status.regions.into_iter();
+        regions.next().and_then(|region| region.published_image_id)
+    };
+    assert_eq!(ids("", "ami-a").as_deref(), Some("ami-a"));
+    assert_eq!(ids("", "ami-old").as_deref(), Some("ami-old"));
+    let shown = ids(", published: true", "ami-a");
+    assert_eq!(shown.as_deref(), Some("ami-old"), "EC2's word comes first");
+    assert_eq!(ids("", "ami-other"), None, "it is not there");
+}

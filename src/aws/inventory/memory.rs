@@ -14,7 +14,6 @@ use std::hash::{DefaultHasher, Hasher};
 use std::sync::Arc;
 
 use amity_core::account::Held;
-use amity_core::image::attributes::Attributes;
 use amity_core::image::identity::{Place, tag};
 use amity_core::image::observed::{Image, ImageState, Known, Snapshot};
 use amity_core::image::plan::step::Action;
@@ -176,7 +175,7 @@ impl Memory {
                 | Action::CopyImage { name, tags, .. },
                 Ok(Answer::Made(id)),
             ) => {
-                self.made(object, id, newborn(id, name, tags), now);
+                self.made(object, id, Image::newborn(id, name, tags), now);
             }
             (
                 Action::CreateImage { name, .. } | Action::RegisterImage { name, .. },
@@ -609,25 +608,6 @@ fn absorb_list<T: super::entry::Tagged>(
         })
         .collect();
     Absorbed { gone, is_news }
-}
-
-/// An image of which only our own call's answer tells.
-fn newborn(id: &str, name: &str, tags: &BTreeMap<String, String>) -> Image {
-    Image {
-        id: id.to_owned(),
-        name: name.to_owned(),
-        state: ImageState::Pending,
-        state_reason: None,
-        progress: None,
-        created: None,
-        source_instance: None,
-        source_image: None,
-        last_launched: None,
-        snapshots: Vec::new(),
-        registered: None,
-        attributes: Attributes::default(),
-        tags: tags.into(),
-    }
 }
 
 fn shown_image(entry: &Entry<Image>) -> Image {

@@ -24,14 +24,10 @@ impl State {
         let Some(status) = &image.status else {
             return Self::GoesOn;
         };
-        let is = |type_: &str| {
-            let mut all = status.conditions.iter();
-            all.any(|one| one.type_ == type_ && one.status == "True")
-        };
         match () {
             () if Some(status.observed_generation) != image.metadata.generation => Self::GoesOn,
-            () if is(conditions::READY) => Self::Ready,
-            () if is(conditions::STALLED) => Self::Stalled,
+            () if status.says(conditions::READY).is_some() => Self::Ready,
+            () if status.says(conditions::STALLED).is_some() => Self::Stalled,
             () => Self::GoesOn,
         }
     }
@@ -133,8 +129,7 @@ fn text(image: &MachineImage, state: State) -> String {
             )
         }
         State::Stalled => {
-            let mut stalled = status.conditions.iter();
-            let stalled = stalled.find(|one| one.type_ == conditions::STALLED);
+            let stalled = status.says(conditions::STALLED);
             let stalled = stalled.map(|one| format!("{}: {}", one.reason, one.message));
             format!("Stalled {}", stalled.unwrap_or_default())
         }

@@ -55,6 +55,7 @@ pub use kubectl::{Kubectl, Output};
 pub use leash::{LeftRunning, leave_running};
 pub use paths::{
     binary, control_plane_assets, flux, health, helm, karpenter, promtool, workspace_root,
+    yaml_files,
 };
 pub use process::Process;
 pub use reader::Reader;

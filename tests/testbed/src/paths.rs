@@ -1,6 +1,7 @@
 //! Where things are: the checkout, what cargo built, what the Go toolchain built.
 
 use std::env;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -13,6 +14,25 @@ pub fn workspace_root() -> &'static Path {
         .ancestors()
         .nth(2)
         .expect("the crate is two folders below the root")
+}
+
+/// The YAML files of a folder of the checkout, in order; at least one.
+///
+/// # Panics
+/// There is no such folder, or no YAML in it.
+pub fn yaml_files(folder: &str) -> Vec<PathBuf> {
+    let folder = workspace_root().join(folder);
+    let entries =
+        fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let files = entries.map(|entry| entry.expect("an entry of a folder").path());
+    let is_yaml = |path: &PathBuf| {
+        path.extension()
+            .is_some_and(|extension| extension == "yaml")
+    };
+    let mut files: Vec<_> = files.filter(is_yaml).collect();
+    files.sort();
+    assert!(!files.is_empty(), "{} is empty", folder.display());
+    files
 }
 
 /// The program `name` of this workspace, as built beside the running test or demo. Whether it was

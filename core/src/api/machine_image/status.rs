@@ -305,6 +305,14 @@ impl RegionProgress {
     }
 }
 
+impl MachineImageStatus {
+    /// What a condition says, while it is true.
+    pub fn says(&self, type_: &str) -> Option<&Condition> {
+        let mut conditions = self.conditions.iter();
+        conditions.find(|one| one.type_ == type_ && one.status == "True")
+    }
+}
+
 impl Default for MachineImageStatus {
     fn default() -> Self {
         Self {

@@ -7,7 +7,6 @@ use kube::ResourceExt;
 
 use super::{Outset, estimate};
 use crate::api::MachineImage;
-use crate::image::attributes::Attributes;
 use crate::image::desired::{
     ACCOUNTS, CAPTURED, Captured, DISCARDED, Desired, Discarded, FINALIZER, accounts_annotation,
 };
@@ -166,10 +165,53 @@ impl Ec2 {
             return None;
         };
         match &step.action {
-            Action::CreateImage { .. }
-            | Action::RegisterImage { .. }
-            | Action::CopyImage { .. } => {
-                return Some(self.make(place, &step.action));
+            Action::CreateImage {
+                instance,
+                name,
+                tags,
+                snapshot_tags,
+                ..
+            } => {
+                let mut image = self.newborn(name, tags);
+                image.source_instance = Some(instance.clone());
+                let like = self.last_captured(place);
+                let takes = estimate::capture(gib(&like));
+                let snapshots = self.snapshots_like(like, snapshot_tags);
+                return Some(self.make(place, image, takes, snapshots));
+            }
+            Action::RegisterImage {
+                registration,
+                name,
+                tags,
+                ..
+            } => {
+                let mut image = self.newborn(name, tags);
+                image.snapshots = registration.snapshots().map(str::to_owned).collect();
+                image.registered = Some(Box::new(Registered {
+                    root_snapshot: Some(registration.snapshot.clone()),
+                    platform_details: Some(registration.platform_details.to_owned()),
+                }));
+                return Some(self.make(place, image, estimate::REGISTRATION, Vec::new()));
+            }
+            Action::CopyImage {
+                from,
+                name,
+                minutes,
+                tags,
+                snapshot_tags,
+                ..
+            } => {
+                let mut image = self.newborn(name, tags);
+                image.source_image = Some(from.clone());
+                let like = self.snapshots_of(from);
+                let takes = estimate::copy(gib(&like), *minutes);
+                let snapshots = self.snapshots_like(like, snapshot_tags);
+                if let Some(known) = self.known_mut(place)
+                    && let Some(free) = &mut known.free_copy_slots
+                {
+                    *free = free.saturating_sub(1);
+                }
+                return Some(self.make(place, image, takes, snapshots));
             }
             Action::Adopt { id, image, tags } => self.adopt(place, id, image.as_deref(), tags),
             Action::CreateTags { id, tags } => {
@@ -275,97 +317,40 @@ impl Ec2 {
         }
     }
 
-    fn make(&mut self, place: &Place, action: &Action) -> String {
+    fn newborn(&mut self, name: &str, tags: &BTreeMap<String, String>) -> Image {
         self.made += 1;
         let id = format!("ami-{MADE}{}", self.made);
+        let mut image = Image::newborn(&id, name, tags);
+        image.created = Some(self.now);
+        image.attributes.is_windows = self.is_windows();
+        image
+    }
+
+    /// EC2 begins to make an image, which nobody but its owner may use. Gives its id.
+    fn make(
+        &mut self,
+        place: &Place,
+        image: Image,
+        takes: SignedDuration,
+        snapshots: Vec<Snapshot>,
+    ) -> String {
         self.observed.last_creation = self.now;
-        let mut image = Image {
-            id: id.clone(),
-            name: String::new(),
-            state: ImageState::Pending,
-            state_reason: None,
-            progress: Some(0),
-            created: Some(self.now),
-            source_instance: None,
-            source_image: None,
-            last_launched: None,
-            snapshots: Vec::new(),
-            registered: None,
-            attributes: Attributes::default(),
-            tags: Tags::default(),
-        };
-        let (takes, snapshots) = match action {
-            Action::CreateImage {
-                instance,
-                name,
-                tags,
-                snapshot_tags,
-                ..
-            } => {
-                image.name.clone_from(name);
-                image.tags = tags.into();
-                image.source_instance = Some(instance.clone());
-                let like = self.last_captured(place);
-                let takes = estimate::capture(gib(&like));
-                (takes, self.snapshots_like(like, snapshot_tags))
-            }
-            Action::RegisterImage {
-                registration,
-                name,
-                tags,
-                ..
-            } => {
-                image.name.clone_from(name);
-                image.tags = tags.into();
-                image.snapshots = registration.snapshots().map(str::to_owned).collect();
-                image.registered = Some(Box::new(Registered {
-                    root_snapshot: Some(registration.snapshot.clone()),
-                    platform_details: Some(registration.platform_details.to_owned()),
-                }));
-                (estimate::REGISTRATION, Vec::new())
-            }
-            Action::CopyImage {
-                from,
-                name,
-                minutes,
-                tags,
-                snapshot_tags,
-                ..
-            } => {
-                image.name.clone_from(name);
-                image.tags = tags.into();
-                image.source_image = Some(from.clone());
-                let like = self.snapshots_of(from);
-                let takes = estimate::copy(gib(&like), *minutes);
-                (takes, self.snapshots_like(like, snapshot_tags))
-            }
-            _ => unreachable!("it makes no image"),
-        };
-        for snapshot in &snapshots {
-            let key = (place.clone(), snapshot.id.clone());
+        let made = image.id.clone();
+        for id in snapshots.iter().map(|snapshot| &snapshot.id).chain([&made]) {
             let nobody = Permissions::Of(BTreeSet::new());
+            let key = (place.clone(), id.clone());
             self.observed.permissions.insert(key, nobody);
         }
-        let key = (place.clone(), id.clone());
-        let nobody = Permissions::Of(BTreeSet::new());
-        self.observed.permissions.insert(key, nobody);
-        let is_windows = self.is_windows();
-        image.attributes.is_windows = is_windows;
         let pending = Pending {
             place: place.clone(),
             done_at: self.now + takes,
             snapshots,
         };
-        self.pending.insert(id.clone(), pending);
+        self.pending.insert(made.clone(), pending);
         if let Some(known) = self.known_mut(place) {
             known.images.push(image);
-            if let Some(free) = &mut known.free_copy_slots
-                && matches!(action, Action::CopyImage { .. })
-            {
-                *free = free.saturating_sub(1);
-            }
         }
-        id
+        made
     }
 
     /// The object's images are all of one system.

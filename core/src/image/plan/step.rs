@@ -52,6 +52,16 @@ impl Plan {
             .min()
     }
 
+    /// Whether a step can be taken once the status says what it does not say yet, which it will at once.
+    pub fn awaits_status(&self) -> bool {
+        self.steps.iter().any(|step| {
+            matches!(
+                step.waits_for,
+                Some(WaitsFor::Record(_) | WaitsFor::Told(_))
+            )
+        })
+    }
+
     /// Whether there is nothing to do and nothing in the way.
     pub fn is_at_rest(&self) -> bool {
         self.steps.is_empty() && self.findings.is_empty()
@@ -338,6 +348,22 @@ impl Action {
             | Self::DeregisterImage { id }
             | Self::DeleteSnapshot { id } => Some(id),
             _ => None,
+        }
+    }
+
+    /// What the step is about, for a person: an id or a name, and never what is written there.
+    pub fn subject(&self) -> Option<String> {
+        match self {
+            Self::CreateImage { instance, .. } => Some(instance.clone()),
+            Self::RegisterImage { registration, .. } => Some(registration.snapshot.clone()),
+            Self::CopyImage { from, .. } => Some(from.to_string()),
+            Self::WriteConfigMap { name, .. } | Self::DeleteConfigMap { name } => {
+                Some(name.clone())
+            }
+            other => other
+                .target()
+                .or_else(|| other.parameter())
+                .map(str::to_owned),
         }
     }
 

@@ -209,6 +209,18 @@ impl<'a> View<'a> {
             .any(|place| self.known(place).is_none())
     }
 
+    /// Whether users are told to launch it: it is published, or the status says so and nothing in the place is seen to be
+    /// published. That happens after a restart, when a list still lacks the tags that were sent last.
+    pub fn is_told(&self, owned: &Owned<'_>) -> bool {
+        let is_named = || self.desired.told.get(owned.place) == Some(&owned.image.id);
+        let nothing_is_published = || {
+            !self
+                .ours()
+                .any(|other| other.place == owned.place && other.is_published())
+        };
+        owned.is_published() || is_named() && nothing_is_published()
+    }
+
     /// Whether publication of the wanted revision has begun: from then on it is only rolled forward.
     pub fn publication_has_begun(&self) -> bool {
         self.ours()

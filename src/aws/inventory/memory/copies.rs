@@ -107,7 +107,7 @@ mod tests {
     use jiff::{SignedDuration, Timestamp};
 
     use super::*;
-    use crate::aws::inventory::memory::{Reading, newborn};
+    use crate::aws::inventory::memory::Reading;
 
     const AMI: &str = "ami-0123456789abcdef0";
 
@@ -120,7 +120,7 @@ mod tests {
     fn image(object: &str, source: &str, snapshots: &[&str]) -> Image {
         Image {
             snapshots: snapshots.iter().map(|id| (*id).to_owned()).collect(),
-            ..newborn(AMI, "web", &tags(object, source))
+            ..Image::newborn(AMI, "web", &tags(object, source))
         }
     }
 

@@ -29,7 +29,7 @@ fn image(id: &str, state: ImageState) -> Image {
     Image {
         state,
         created: Some(at(0)),
-        ..newborn(id, "base-3f9a1c07d2", &tags())
+        ..Image::newborn(id, "base-3f9a1c07d2", &tags())
     }
 }
 
