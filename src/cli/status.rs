@@ -123,17 +123,20 @@ impl Status {
         let left = held
             .iter()
             .filter(|(key, _)| !asked.images.contains_key(**key));
-        let left: Vec<_> = left.filter(|(key, _)| self.is_meant(key)).collect();
-        if !left.is_empty() {
-            text.push_str("of no MachineImage here\n");
-        }
-        for (key, held) in left {
-            let _ = writeln!(text, "  {key}");
+        for (key, held) in left.filter(|(key, _)| self.is_meant(key)) {
+            heading(&mut text, key, Some("of no MachineImage here"), held);
             revisions(&mut text, held, &BTreeMap::new());
         }
         unreadable(&mut text, &holdings);
         text
     }
+}
+
+/// Whose it is, what there is to say of that, and how much all of it stores.
+fn heading(text: &mut String, key: &str, says: Option<&str>, held: &[&Held]) {
+    let stored = gib(held.iter().map(|one| one.bytes).sum());
+    let says = says.map_or(String::new(), |says| format!("  {says}"));
+    let _ = writeln!(text, "{key}{says}  {stored} GiB");
 }
 
 fn unreadable(text: &mut String, holdings: &[Holdings]) {
@@ -143,13 +146,7 @@ fn unreadable(text: &mut String, holdings: &[Holdings]) {
 }
 
 fn object(text: &mut String, image: &MachineImage, held: &[&Held]) {
-    let stored = gib(held.iter().map(|one| one.bytes).sum());
-    let _ = writeln!(
-        text,
-        "{}  {}  {stored} GiB",
-        image.key(),
-        condition(image).unwrap_or_default()
-    );
+    heading(text, &image.key(), condition(image).as_deref(), held);
     let mut users: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     let regions = image.status.iter().flat_map(|status| &status.regions);
     for user in regions.flat_map(|region| &region.in_use_by) {

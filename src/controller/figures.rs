@@ -53,10 +53,12 @@ impl Leader for Process {
     }
 
     fn plan(&self, object: &str) -> Result<PlanPage, NoPlan> {
-        if let Some(page) = self.cx.plans.of(object) {
+        let asked: Option<ObjectRef<Cached>> = object_ref(object);
+        let asked = asked.and_then(|asked| self.images.get(&asked));
+        let published = || Some(asked.as_ref()?.read().ok()?.status?.published?.revision);
+        if let Some(page) = self.cx.plans.of(object, published) {
             return Ok(page);
         }
-        let asked: Option<ObjectRef<Cached>> = object_ref(object);
         let images = self.images.state();
         let mut some: Vec<String> = images
             .iter()
@@ -65,7 +67,7 @@ impl Leader for Process {
         some.sort_unstable();
         some.truncate(NAMED);
         Err(NoPlan {
-            is_there: asked.is_some_and(|asked| self.images.get(&asked).is_some()),
+            is_there: asked.is_some(),
             some,
             all: images.len(),
         })

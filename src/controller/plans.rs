@@ -1,6 +1,6 @@
 //! The plan that was made last for each object, for whoever asks. Of an object at rest only the times are kept, and of
-//! any other its page as compressed JSON: what ten thousand objects are about to do takes some megabytes, and what they
-//! do not do takes one.
+//! any other its page as compressed JSON: what ten thousand objects are about to do takes some megabytes, and that they
+//! have nothing to do takes one.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -31,12 +31,12 @@ pub struct Plans(Mutex<BTreeMap<Box<str>, Kept>>);
 /// What is kept of one.
 #[derive(Debug)]
 enum Kept {
-    /// There is nothing to do.
+    /// There is nothing to do, and nothing to tell. Which revision that is about, the object says.
     AtRest {
-        revision: Box<str>,
-        planned_at: Timestamp,
-        looks_again_at: Timestamp,
-        observed_at: Option<Timestamp>,
+        /// In seconds, as all of these.
+        planned_at: i64,
+        looks_again_in: u32,
+        observed_before: Option<u32>,
     },
     /// The page, as JSON that is compressed with LZ4.
     Page(Box<[u8]>),
@@ -44,36 +44,42 @@ enum Kept {
 
 impl Plans {
     /// Keeps what was planned.
-    pub(super) fn keep(&self, page: PlanPage) {
+    pub(super) fn keep(&self, page: &PlanPage) {
         let key = page.object.as_str().into();
         let kept = if page.at_rest && page.notes.is_empty() {
+            let since = |early: Timestamp, late: Timestamp| {
+                let seconds = late.duration_since(early).as_secs();
+                u32::try_from(seconds).unwrap_or_default()
+            };
             Kept::AtRest {
-                revision: page.revision.into(),
-                planned_at: page.planned_at,
-                looks_again_at: page.looks_again_at,
-                observed_at: page.observed_at,
+                planned_at: page.planned_at.as_second(),
+                looks_again_in: since(page.planned_at, page.looks_again_at),
+                observed_before: page.observed_at.map(|time| since(time, page.planned_at)),
             }
         } else {
-            let text = serde_json::to_vec(&page).unwrap_or_default();
+            let text = serde_json::to_vec(page).unwrap_or_default();
             Kept::Page(lz4_flex::block::compress_prepend_size(&text).into())
         };
         self.lock().insert(key, kept);
     }
 
-    /// What was planned last.
-    pub(super) fn of(&self, object: &str) -> Option<PlanPage> {
+    /// What was planned last for an object, which at rest is of the `revision` that is asked for.
+    pub(super) fn of(
+        &self,
+        object: &str,
+        revision: impl FnOnce() -> Option<String>,
+    ) -> Option<PlanPage> {
         match self.lock().get(object)? {
             Kept::AtRest {
-                revision,
                 planned_at,
-                looks_again_at,
-                observed_at,
+                looks_again_in,
+                observed_before,
             } => Some(PlanPage {
                 object: object.to_owned(),
-                revision: revision.to_string(),
-                planned_at: *planned_at,
-                looks_again_at: *looks_again_at,
-                observed_at: *observed_at,
+                revision: revision().unwrap_or_default(),
+                planned_at: at(*planned_at)?,
+                looks_again_at: at(planned_at + i64::from(*looks_again_in))?,
+                observed_at: observed_before.and_then(|before| at(planned_at - i64::from(before))),
                 at_rest: true,
                 steps: Vec::new(),
                 more_steps: 0,
@@ -155,6 +161,10 @@ fn found(finding: &Finding) -> Found {
     }
 }
 
+fn at(second: i64) -> Option<Timestamp> {
+    Timestamp::from_second(second).ok()
+}
+
 fn shortened(text: &str) -> String {
     text.chars().take(LONGEST).collect()
 }
@@ -163,8 +173,8 @@ fn shortened(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn at(seconds: i64) -> Timestamp {
-        Timestamp::UNIX_EPOCH + SignedDuration::from_secs(seconds)
+    fn time(second: i64) -> Timestamp {
+        at(second).expect("a time")
     }
 
     fn page(at_rest: bool) -> PlanPage {
@@ -179,9 +189,9 @@ mod tests {
         PlanPage {
             object: "team/web".to_owned(),
             revision: "3f9a1c07d2".to_owned(),
-            planned_at: at(9),
-            looks_again_at: at(69),
-            observed_at: Some(at(4)),
+            planned_at: time(9),
+            looks_again_at: time(69),
+            observed_at: Some(time(4)),
             at_rest,
             steps: if at_rest { Vec::new() } else { vec![step] },
             more_steps: 0,
@@ -194,10 +204,11 @@ mod tests {
     fn what_was_planned_last_comes_out_as_it_went_in() {
         let plans = Plans::default();
         for at_rest in [false, true] {
-            plans.keep(page(at_rest));
-            assert_eq!(plans.of("team/web"), Some(page(at_rest)));
+            plans.keep(&page(at_rest));
+            let revision = || Some("3f9a1c07d2".to_owned());
+            assert_eq!(plans.of("team/web", revision), Some(page(at_rest)));
         }
         plans.forget("team/web");
-        assert_eq!(plans.of("team/web"), None);
+        assert_eq!(plans.of("team/web", || None), None);
     }
 }

@@ -130,7 +130,7 @@ pub async fn reconcile(
     remember(image, &plan, cx);
     let look_again_in = look_again_in(&plan, &performed, cx);
     let page = plans::page(&desired, &observed, &plan, cx.clock.now(), look_again_in);
-    cx.plans.keep(page);
+    cx.plans.keep(&page);
     Ok((ended(&plan, &performed), look_again_in))
 }
 

@@ -223,7 +223,7 @@ fn status_shows_what_is_there_and_what_nobody_asks_for() {
     );
     let status = text(&mut lab.amity(&["status", "-f", &other]));
     assert!(
-        status.contains("of no MachineImage here\n  images/web"),
+        status.contains("images/web  of no MachineImage here  "),
         "{status}"
     );
 }

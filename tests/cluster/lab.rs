@@ -54,7 +54,7 @@ pub const CONTROLLERS: [&str; 3] = [
 ];
 
 /// Whose images they are.
-const OWNER: &str = "tests";
+pub const OWNER: &str = "tests";
 
 /// The manifest of another account, in which every namespace may do everything.
 pub fn account(name: &str, id: &str, more: &str) -> String {

@@ -22,12 +22,14 @@
 //! | [`outages`] | what befalls the cluster itself in the middle of a roll-out |
 //! | [`succession`] | another cluster, and objects of another version |
 //! | [`flux`] | images that are kept in Git and applied by Flux's own controllers |
+//! | [`commands`] | `amity plan` and `amity status`, which read the same cluster |
 //! | [`health`] | what kstatus and Argo CD make of an object in each phase of its life |
 //! | [`conversation`] | kubesim, on which the simulations stand, answers as the real API server does |
 
 mod accounts;
 mod adopting;
 mod attributes;
+mod commands;
 mod conversation;
 mod fleet;
 mod flux;

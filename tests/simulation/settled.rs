@@ -163,6 +163,8 @@ fn made(world: &World, region: &'static str) -> Made {
             "name": image.name,
             "created": image.created,
             "devices": [device],
+            "sourceInstance": image.source_instance,
+            "sourceImage": image.source_image.as_ref().map(|(region, id)| json!({"region": region, "id": id})),
             "tags": tags(&image.id),
         })
         .to_string(),

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::num::NonZeroU64;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
@@ -250,8 +252,8 @@ pub struct Image {
     pub snapshots: Vec<String>,
     /// What there is to know of an image that shows neither of its sources, as one that was registered of snapshots.
     pub registered: Option<Box<Registered>>,
-    /// What may change of it besides its tags.
-    pub attributes: Attributes,
+    /// What may change of it besides its tags. Most images of a place have the same.
+    pub attributes: Arc<Attributes>,
     /// Every tag.
     pub tags: Tags,
 }
@@ -290,7 +292,7 @@ impl Image {
             last_launched: None,
             snapshots: Vec::new(),
             registered: None,
-            attributes: Attributes::default(),
+            attributes: Arc::default(),
             tags: tags.into(),
         }
     }
@@ -353,13 +355,13 @@ pub struct Snapshot {
     /// Percent done.
     pub progress: Option<u8>,
     /// EC2's words where it could not be made.
-    pub failure: Option<String>,
+    pub failure: Option<Box<str>>,
     /// The images of the account that use it, of whatever tags; `None` when that was not read.
     pub used_by: Option<Vec<String>>,
     /// Gigabytes of its volume.
     pub size_gib: i32,
     /// How many bytes of that are stored, where EC2 says it (`FullSnapshotSizeInBytes`).
-    pub full_bytes: Option<i64>,
+    pub full_bytes: Option<NonZeroU64>,
     /// Every tag.
     pub tags: Tags,
 }
@@ -383,9 +385,7 @@ impl Snapshot {
     /// some.
     pub fn stored_bytes(&self) -> u64 {
         let whole = || u64::try_from(self.size_gib).unwrap_or_default() << 30;
-        let said = self.full_bytes.filter(|bytes| *bytes > 0);
-        said.and_then(|bytes| u64::try_from(bytes).ok())
-            .unwrap_or_else(whole)
+        self.full_bytes.map_or_else(whole, NonZeroU64::get)
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::identity::tag;
 
@@ -33,6 +33,10 @@ const OUR_KEYS: [&str; 16] = [
     tag::RETAINED,
 ];
 
+/// What most tags of a process have in common, by the letter of the key: the first value that there was is kept once, and
+/// a capital letter stands for key and value wherever it comes again.
+static USUAL: [(u8, OnceLock<Box<str>>); 2] = [(b'a', OnceLock::new()), (b'b', OnceLock::new())];
+
 /// Tags as EC2 lists them, sorted by key. Reading them is what they are made for: to change one, all are written anew.
 /// A copy is the same piece of memory.
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
@@ -48,7 +52,11 @@ impl Tags {
         };
         // Asked some hundred times in each reconcile: one search, since what stands before a letter stands nowhere else.
         let bytes = self.0.as_bytes();
-        let found = memchr::memchr_iter(OURS, bytes).find(|at| bytes[at + 1] == letter)?;
+        let found = memchr::memchr_iter(OURS, bytes)
+            .find(|at| bytes[at + 1].eq_ignore_ascii_case(&letter))?;
+        if let Some((_, usual)) = usual(bytes[found + 1]) {
+            return Some(usual);
+        }
         let (_, rest) = self.0.split_at(found + 2);
         Some(&rest[..memchr::memchr(END, rest.as_bytes())?])
     }
@@ -63,6 +71,10 @@ impl Tags {
         let mut rest: &str = &self.0;
         std::iter::from_fn(move || {
             let (key, others) = match rest.as_bytes() {
+                [OURS, letter, ..] if letter.is_ascii_uppercase() => {
+                    rest = &rest[2..];
+                    return usual(*letter);
+                }
                 [OURS, letter, ..] => (OUR_KEYS[usize::from(letter - b'a')], &rest[2..]),
                 _ => ended(rest)?,
             };
@@ -108,6 +120,21 @@ fn letter(key: &str) -> Option<u8> {
     letters.find_map(|(letter, ours)| (key == *ours).then_some(letter))
 }
 
+/// The key and the value that a capital letter stands for.
+fn usual(capital: u8) -> Option<(&'static str, &'static str)> {
+    let (letter, value) = USUAL
+        .iter()
+        .find(|(letter, _)| letter.to_ascii_uppercase() == capital)?;
+    Some((OUR_KEYS[usize::from(letter - b'a')], value.get()?))
+}
+
+/// The capital letter that stands for this value of the key with the letter.
+fn capital(letter: u8, value: &str) -> Option<u8> {
+    let (_, usual) = USUAL.iter().find(|(usual, _)| *usual == letter)?;
+    let usual = usual.get_or_init(|| value.into());
+    (**usual == *value).then(|| letter.to_ascii_uppercase())
+}
+
 /// The first key or value of a text, and what comes after its end.
 fn ended(text: &str) -> Option<(&str, &str)> {
     let (first, rest) = text.split_at(memchr::memchr(END, text.as_bytes())?);
@@ -125,6 +152,10 @@ impl From<&BTreeMap<String, String>> for Tags {
         let mut all = String::with_capacity(tags.iter().map(length).sum());
         for (key, value) in tags {
             if let Some(letter) = letter(key) {
+                if let Some(capital) = capital(letter, value) {
+                    all.extend([OURS, capital].map(char::from));
+                    continue;
+                }
                 all.extend([OURS, letter].map(char::from));
             } else {
                 add(&mut all, key);
@@ -186,6 +217,23 @@ mod tests {
             map.keys().collect::<Vec<_>>()
         );
         assert_eq!(Tags::default().to_map(), BTreeMap::new());
+    }
+
+    #[test]
+    fn what_most_have_in_common_comes_out_as_what_few_have() {
+        let of = |owner: &str| -> Tags {
+            let tags = [(tag::OWNER, owner), (tag::SELF, "ami-1"), ("team", "web")];
+            tags.map(owned).into_iter().collect()
+        };
+        let all = ["one", "another", "one", "third"].map(|owner| (owner, of(owner)));
+        for (owner, tags) in &all {
+            assert_eq!(tags.get(tag::OWNER), Some(*owner));
+            assert_eq!(tags.iter().next(), Some((tag::OWNER, *owner)));
+            assert_eq!(tags.get(tag::SELF), Some("ami-1"));
+            assert_eq!(tags.get(tag::CLUSTER), None);
+        }
+        assert_eq!(all[0], all[2]);
+        assert_ne!(all[0].1, all[1].1);
     }
 
     #[test]

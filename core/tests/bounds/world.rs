@@ -2,9 +2,9 @@
 //! changed, in regions that can be read or not.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use amity_core::api::conditions;
-use amity_core::image::attributes::Attributes;
 use amity_core::image::desired::Desired;
 use amity_core::image::encryption::VARIANT_SOURCE;
 use amity_core::image::identity::{Place, Reference, Revision, tag};
@@ -35,7 +35,7 @@ pub fn image(id: &str, tags: BTreeMap<String, String>) -> Image {
         last_launched: None,
         snapshots: Vec::new(),
         registered: None,
-        attributes: Attributes::default(),
+        attributes: Arc::default(),
         tags: tags.into(),
     }
 }

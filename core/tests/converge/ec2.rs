@@ -1,9 +1,9 @@
 //! A small pure EC2, and the object that is kept in it: what a step does, and what a minute does.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use amity_core::api::{AwsAccount, ImageUser, MachineImage, MachineImageStatus, conditions};
-use amity_core::image::attributes::Attributes;
 use amity_core::image::desired::{
     AccountReference, CAPTURED, Captured, DISCARDED, Desired, Discarded, FINALIZER, Installation,
     References, Source,
@@ -437,7 +437,7 @@ impl Ec2 {
                 root_snapshot: None,
                 platform_details: Some("Linux/UNIX".to_owned()),
             })),
-            attributes: Attributes::default(),
+            attributes: Arc::default(),
             tags: tags.into(),
         });
         id

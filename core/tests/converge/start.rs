@@ -6,9 +6,9 @@
 )]
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use amity_core::api::{MachineImage, conditions};
-use amity_core::image::attributes::Attributes;
 use amity_core::image::desired::Desired;
 use amity_core::image::encryption::VARIANT_SOURCE;
 use amity_core::image::identity::{Place, Reference, Revision, TagKeys, tag};
@@ -604,7 +604,7 @@ impl Seed {
                 root_snapshot: None,
                 platform_details: Some(platform(self.of_another_platform)),
             })),
-            attributes: Attributes::default(),
+            attributes: Arc::default(),
             tags: image_tags.into(),
         };
         let elsewhere = Reference::new(REGIONS[0], "ami-elsewhere");

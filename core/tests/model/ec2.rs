@@ -2,8 +2,8 @@
 //! `src/aws/effect.rs` and `src/aws/inventory/read.rs`, without the SDK.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use amity_core::image::attributes::Attributes;
 use amity_core::image::identity::{Reference, tag};
 use amity_core::image::observed::{Image, ImageState, Registered, Snapshot};
 use amity_core::image::plan::Action;
@@ -236,7 +236,7 @@ pub fn read(
             let snapshot = Snapshot {
                 pending: seen.snapshot.state == SnapshotState::Pending,
                 progress: None,
-                failure: seen.snapshot.message.clone(),
+                failure: seen.snapshot.message.as_deref().map(Into::into),
                 used_by: (!is_used(&id)).then(|| users(&id)),
                 size_gib: 8,
                 full_bytes: None,
@@ -287,7 +287,7 @@ fn image(seen: ImageSeen<'_>) -> Option<Image> {
             root_snapshot: root.and_then(|device| device.ebs.as_ref()?.snapshot.clone()),
             platform_details: image.machine.billed_as.map(|platform| platform.to_string()),
         })),
-        attributes: Attributes::default(),
+        attributes: Arc::default(),
         tags: seen.tags.into(),
     })
 }

@@ -2,8 +2,8 @@
 //! It follows `src/aws/inventory/memory.rs`, rule for rule, for one object, and readings take no time.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use amity_core::image::attributes::Attributes;
 use amity_core::image::identity::tag;
 use amity_core::image::observed::{Dead, Image, ImageState, Known, Snapshot};
 use amity_core::image::plan::Action;
@@ -415,7 +415,7 @@ fn newborn(id: &str, name: &str, tags: &BTreeMap<String, String>) -> Image {
         last_launched: None,
         snapshots: Vec::new(),
         registered: None,
-        attributes: Attributes::default(),
+        attributes: Arc::default(),
         tags: tags.into(),
     }
 }

@@ -1,6 +1,7 @@
 //! From a case to what the planner is given.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use amity_core::api::conditions::Reason;
 use amity_core::api::{
@@ -1035,13 +1036,13 @@ fn image(case: &Case, names: &Names, region: &str, said: &case::Image) -> Result
                     .unwrap_or_else(|| "Linux/UNIX".to_owned()),
             ),
         })),
-        attributes: Attributes {
+        attributes: Arc::new(Attributes {
             is_windows: is_windows(said),
             ..match &said.attributes {
                 Some(said) => attributes(said)?,
                 None => as_asked(&names.0, created, said.published),
             }
-        },
+        }),
         tags: tags.into(),
     })
 }
@@ -1109,7 +1110,7 @@ fn snapshot(names: &Names, region: &str, said: &case::Snapshot, images: &[Image]
         id: said.id.clone(),
         pending: said.pending,
         progress: None,
-        failure: said.failure.clone(),
+        failure: said.failure.as_deref().map(Into::into),
         used_by: (!said.unread).then(|| users.chain(said.used_by.iter().cloned()).collect()),
         size_gib: 8,
         full_bytes: None,

@@ -1,6 +1,7 @@
 //! One image or snapshot of a place, and what is known of it besides what EC2 listed.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use amity_core::image::attributes::{AttributeChange, Attributes};
 use amity_core::image::identity::tag;
@@ -16,8 +17,8 @@ pub(super) trait Tagged: Clone + PartialEq {
     fn tags(&self) -> &Tags;
 
     /// What else of it may change; snapshots have nothing.
-    fn attributes(&self) -> Attributes {
-        Attributes::default()
+    fn attributes(&self) -> Arc<Attributes> {
+        Arc::default()
     }
 }
 
@@ -26,8 +27,8 @@ impl Tagged for Image {
         &self.tags
     }
 
-    fn attributes(&self) -> Attributes {
-        self.attributes.clone()
+    fn attributes(&self) -> Arc<Attributes> {
+        Arc::clone(&self.attributes)
     }
 }
 
@@ -215,10 +216,10 @@ impl<T: Tagged> Entry<T> {
     }
 
     /// The attributes, with what was changed laid over what was listed.
-    pub(super) fn attributes(&self) -> Attributes {
+    pub(super) fn attributes(&self) -> Arc<Attributes> {
         let mut attributes = self.item.attributes();
         for (change, at) in self.news.iter().flat_map(|news| &news.changed) {
-            attributes.apply(change, *at);
+            Arc::make_mut(&mut attributes).apply(change, *at);
         }
         attributes
     }

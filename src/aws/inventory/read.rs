@@ -4,6 +4,8 @@
 //! for a whole one. A page may be empty and still not be the last (EC2 Developer Guide, "Pagination").
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU64;
+use std::sync::Arc;
 
 use amity_core::image::attributes::{Attributes, Protection};
 use amity_core::image::identity::{Reference, tag};
@@ -136,6 +138,7 @@ async fn list_images(
     mut take: impl FnMut(Image, State),
 ) -> Result<(), Failed> {
     let mut pages = Pages::default();
+    let mut usual = Arc::default();
     loop {
         let request = ec2
             .describe_images()
@@ -148,7 +151,12 @@ async fn list_images(
             .await
             .map_err(|failure| (IMAGES, failure))?;
         for image in page.images() {
-            let (image, state) = listed(image).map_err(|failure| (IMAGES, failure))?;
+            let (mut image, state) = listed(image).map_err(|failure| (IMAGES, failure))?;
+            if image.attributes == usual {
+                image.attributes = Arc::clone(&usual);
+            } else {
+                usual = Arc::clone(&image.attributes);
+            }
             take(image, state);
         }
         if pages
@@ -278,7 +286,7 @@ pub(super) fn image_of(image: &types::Image, state: ImageState) -> Result<Image,
             .and_then(|text| text.parse::<Timestamp>().ok()),
         snapshots: snapshots_of(image),
         registered: registered(image),
-        attributes: attributes_of(image),
+        attributes: attributes_of(image).into(),
         tags: tags_of(image.tags()),
     })
 }
@@ -369,10 +377,13 @@ fn snapshot_of(snapshot: &types::Snapshot) -> Result<Snapshot, Failure> {
         failure: (snapshot.state() == Some(&types::SnapshotState::Error)).then(|| {
             late::explained(None, snapshot.state_message())
                 .unwrap_or_else(|| "EC2 gives no reason".to_owned())
+                .into()
         }),
         used_by: None,
         size_gib: snapshot.volume_size().unwrap_or_default(),
-        full_bytes: snapshot.full_snapshot_size_in_bytes(),
+        full_bytes: snapshot
+            .full_snapshot_size_in_bytes()
+            .and_then(|bytes| NonZeroU64::new(bytes.try_into().ok()?)),
         tags: tags_of(snapshot.tags()),
     })
 }

@@ -133,9 +133,8 @@ fn obstacles(object: &ObjectPlan) -> impl Iterator<Item = String> {
 
 /// When it is done, and what it stores.
 fn outcome(object: &ObjectPlan) -> String {
-    let nothing = shown(object).next().is_none();
     let when = match object.seconds {
-        Some(_) if nothing => "nothing to do".to_owned(),
+        Some(_) if shown(object).next().is_none() => "nothing to do".to_owned(),
         Some(seconds) => format!("done {}", when(seconds)),
         None => "not done before somebody acts".to_owned(),
     };
@@ -189,6 +188,12 @@ fn total(summary: &Summary) -> String {
     } else {
         format!("{many} MachineImages")
     };
+    let waiting = summary.objects.iter().filter(|one| one.seconds.is_none());
+    let waiting = match waiting.count() {
+        0 => None,
+        waiting => Some(format!("{waiting} not done before somebody acts")),
+    };
+    let said: Vec<_> = said.into_iter().chain(waiting).collect();
     if said.is_empty() {
         return format!("{of}: nothing to do");
     }

@@ -1,6 +1,7 @@
 //! A copy of what was observed, in which steps are taken as EC2 would take them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
@@ -227,7 +228,7 @@ impl Ec2 {
             Action::ModifyImage { id, change } => {
                 let now = self.now;
                 if let Some(image) = self.image_mut(place, id) {
-                    image.attributes.apply(change, now);
+                    Arc::make_mut(&mut image.attributes).apply(change, now);
                 }
             }
             Action::ChangePermissions { id, change } => {
@@ -322,7 +323,7 @@ impl Ec2 {
         let id = format!("ami-{MADE}{}", self.made);
         let mut image = Image::newborn(&id, name, tags);
         image.created = Some(self.now);
-        image.attributes.is_windows = self.is_windows();
+        Arc::make_mut(&mut image.attributes).is_windows = self.is_windows();
         image
     }
 

@@ -1,9 +1,10 @@
 //! What is written into EC2 stays readable: hashes, tokens and tags never change.
 
+use std::sync::Arc;
+
 use serde_json::json;
 
 use super::*;
-use crate::image::attributes::Attributes;
 use crate::image::encryption::VARIANT_SOURCE;
 use crate::image::observed::{Image, ImageState, Registered};
 use crate::image::tags::Tags;
@@ -332,7 +333,7 @@ fn newborn(source: &str) -> Image {
         last_launched: None,
         snapshots: Vec::new(),
         registered: None,
-        attributes: Attributes::default(),
+        attributes: Arc::default(),
         tags: identity()
             .birth_tags(&Revision::from("r"), VARIANT_SOURCE, &source, &source)
             .into(),

@@ -11,13 +11,14 @@ mod sharing;
 mod snapshots;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use super::*;
 use crate::api::{AwsAccount, ImageUser, MachineImage};
-use crate::image::attributes::{AttributeChange, Attributes, Protection};
+use crate::image::attributes::{AttributeChange, Protection};
 use crate::image::desired::{
     AccountReference, Captured, ImageName, Installation, References, RegisteredVolume,
     Registration, Source,
@@ -138,7 +139,7 @@ impl World {
                 root_snapshot: None,
                 platform_details: Some("Linux/UNIX".to_owned()),
             })),
-            attributes: Attributes::default(),
+            attributes: Arc::default(),
             tags: self.tags(more).into(),
         }
     }

@@ -1,5 +1,7 @@
 //! What launches fast, and that it is off before its image goes (1, 4).
 
+use std::sync::Arc;
+
 use super::*;
 use crate::image::fast_launch::{
     FastLaunch, FastLaunchSettings, FastLaunchState, FastLaunchView, WantedFastLaunch,
@@ -56,7 +58,7 @@ fn an_image_goes_once_its_fast_launch_is_off() {
     let key = (place(HOME), "ami-home".to_owned());
     world.observed.usage.insert(key, usage);
     world.allows(deregister(HOME, "ami-home"));
-    world.known(HOME).images[0].attributes.is_windows = true;
+    Arc::make_mut(&mut world.known(HOME).images[0].attributes).is_windows = true;
     world.refuses(deregister(HOME, "ami-home"), 4, "was not read");
     let nothing = FastLaunchView::Known(BTreeMap::new());
     world.observed.fast_launches.insert(place(HOME), nothing);

@@ -1,5 +1,7 @@
 //! Which images stay (4, 5, 6 and 9).
 
+use std::sync::Arc;
+
 use super::*;
 
 #[test]
@@ -43,11 +45,11 @@ fn a_protected_image_stays_until_its_cooldown_is_over() {
         Protection::EnabledWithCooldown,
         Protection::DisabledAfter(NOW + SignedDuration::from_secs(1)),
     ] {
-        world.known(AWAY).images[0].attributes.protection = protection;
+        Arc::make_mut(&mut world.known(AWAY).images[0].attributes).protection = protection;
         world.refuses(deregister(AWAY, "ami-away"), 4, "it is protected");
     }
     let over = Protection::DisabledAfter(NOW);
-    world.known(AWAY).images[0].attributes.protection = over;
+    Arc::make_mut(&mut world.known(AWAY).images[0].attributes).protection = over;
     world.allows(deregister(AWAY, "ami-away"));
 }
 
