@@ -64,6 +64,11 @@ impl World {
             deprecation: None,
             protection: Protection::Disabled,
             deregistered: None,
+            guest: instance.guest.of_image(),
+            // A running machine starts again, or is not what Sysprep left.
+            generalised: instance
+                .generalised
+                .filter(|_| instance.state == InstanceState::Stopped),
             born,
             sourced,
             work: Some(Work {

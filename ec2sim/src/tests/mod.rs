@@ -17,6 +17,7 @@ mod iam;
 mod identity;
 mod kms;
 mod limits;
+mod machines;
 mod paging;
 mod parameters;
 mod protection;

@@ -2,6 +2,7 @@
 
 mod load;
 mod naming;
+mod network;
 mod organizations;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::facts::Facts;
 use crate::knobs::Knobs;
-use crate::state::{DataType, ImageState, InstanceState, KeyState, Platform, Role, Tags};
+use crate::state::{DataType, Guest, ImageState, InstanceState, KeyState, Platform, Role, Tags};
 
 /// The world that the server serves when it is given none.
 pub const EXAMPLE: &str = include_str!("../../examples/world.yaml");
@@ -93,6 +94,22 @@ pub struct IamFile {
 pub struct RegionFile {
     /// Whether an account must enable it first.
     pub opt_in: bool,
+    /// Its zones by name; `a`, `b` and `c` if none are listed.
+    pub zones: BTreeMap<String, ZoneFile>,
+    /// The instance types that it offers; a usual choice if none are listed.
+    pub instance_types: BTreeSet<String>,
+}
+
+/// An availability zone.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct ZoneFile {
+    /// Such as `use1-az1`; made from its number if absent.
+    pub id: String,
+    /// Patterns of the instance types that it does not offer.
+    pub without: BTreeSet<String>,
+    /// Patterns of the instance types that it has no capacity for.
+    pub full: BTreeSet<String>,
 }
 
 /// An account.
@@ -107,8 +124,20 @@ pub struct AccountFile {
     pub opted_in: BTreeSet<String>,
     /// Its roles by name.
     pub roles: BTreeMap<String, Role>,
+    /// Its instance profiles by name.
+    pub instance_profiles: BTreeMap<String, InstanceProfileFile>,
     /// What it has, by region.
     pub places: BTreeMap<String, PlaceFile>,
+}
+
+/// An instance profile.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct InstanceProfileFile {
+    /// The name of its role; its own if absent.
+    pub role: Option<String>,
+    /// Whether the role lets the agent of Systems Manager register.
+    pub systems_manager: bool,
 }
 
 /// What an account has in a region.
@@ -135,6 +164,10 @@ pub struct PlaceFile {
     pub images: BTreeMap<String, ImageFile>,
     /// Instances by id.
     pub instances: BTreeMap<String, InstanceFile>,
+    /// VPCs by id; absent: those of a new account.
+    pub vpcs: Option<BTreeMap<String, VpcFile>>,
+    /// Key pairs by name.
+    pub key_pairs: BTreeMap<String, KeyPairFile>,
     /// Launch templates by id.
     pub launch_templates: BTreeMap<String, LaunchTemplateFile>,
     /// Parameters of Systems Manager by name. Those below `/aws/` are public.
@@ -238,6 +271,9 @@ pub struct ImageFile {
     /// Whether its instances ask for version 2 of the metadata service.
     #[serde(default)]
     pub imds_support: Option<ImdsSupport>,
+    /// What runs in its machines.
+    #[serde(default)]
+    pub guest: Guest,
     /// The instance it was captured from.
     #[serde(default)]
     pub source_instance: Option<String>,
@@ -321,6 +357,15 @@ pub struct InstanceFile {
     /// When it was launched.
     #[serde(default)]
     pub launched: Option<Timestamp>,
+    /// Its zone; the first of the region if absent.
+    #[serde(default)]
+    pub zone: Option<String>,
+    /// The name of its instance profile.
+    #[serde(default)]
+    pub instance_profile: Option<String>,
+    /// What runs in it; what runs in machines of its image if absent.
+    #[serde(default)]
+    pub guest: Option<Guest>,
     /// Its volumes.
     pub volumes: Vec<VolumeFile>,
     /// Its tags.
@@ -379,6 +424,12 @@ pub struct LaunchTemplateFile {
     pub name: String,
     /// Its versions from number 1 on.
     pub versions: Vec<TemplateVersionFile>,
+    /// The number of its default version.
+    #[serde(default = "one")]
+    pub default_version: u64,
+    /// Its tags.
+    #[serde(default)]
+    pub tags: Tags,
 }
 
 /// A version of a launch template.
@@ -387,6 +438,81 @@ pub struct LaunchTemplateFile {
 pub struct TemplateVersionFile {
     /// The image: an id, or `resolve:ssm:NAME`; absent: the version names none.
     pub image_id: Option<String>,
+    /// The instance type.
+    pub instance_type: Option<String>,
+    /// The name of a key pair.
+    pub key_name: Option<String>,
+    /// The ids of security groups.
+    pub security_group_ids: Vec<String>,
+    /// The name of an instance profile.
+    pub instance_profile: Option<String>,
+    /// User data, as it is, not in base64.
+    pub user_data: Option<String>,
+    /// Free text.
+    pub description: Option<String>,
+}
+
+/// A VPC.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct VpcFile {
+    /// `10.0.0.0/16` if absent.
+    pub cidr: Option<String>,
+    /// Whether it is the default one.
+    pub default: bool,
+    /// Its subnets by id.
+    pub subnets: BTreeMap<String, SubnetFile>,
+    /// Its security groups by id. A group named `default` is there in any case.
+    pub security_groups: BTreeMap<String, SecurityGroupFile>,
+    /// Its tags.
+    pub tags: Tags,
+}
+
+/// A subnet.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SubnetFile {
+    /// Its zone, such as `us-east-1a`.
+    pub zone: String,
+    /// `10.0.0.0/24` if absent.
+    #[serde(default)]
+    pub cidr: Option<String>,
+    /// Whether it is the default subnet of its zone.
+    #[serde(default)]
+    pub default_for_zone: bool,
+    /// Whether instances get a public address unless it is said.
+    #[serde(default)]
+    pub public_ips: bool,
+    /// Its tags.
+    #[serde(default)]
+    pub tags: Tags,
+}
+
+/// A security group.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SecurityGroupFile {
+    /// Its name, of which there is one in a VPC.
+    pub name: String,
+    /// Free text.
+    #[serde(default)]
+    pub description: String,
+    /// Its tags.
+    #[serde(default)]
+    pub tags: Tags,
+}
+
+/// A key pair.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct KeyPairFile {
+    /// `key-…`; made from its name if absent.
+    pub id: Option<String>,
+    /// `rsa` or `ed25519`, which it is if absent.
+    #[serde(rename = "type")]
+    pub kind: Option<String>,
+    /// Its tags.
+    pub tags: Tags,
 }
 
 /// A parameter of Systems Manager, of type `String`.

@@ -419,7 +419,7 @@ fn a_session_is_tagged_by_who_may() {
 #[test]
 fn an_action_that_iam_is_not_asked_about_is_refused_to_who_has_policies() {
     let mut ec2 = under(&allow("ec2:*", &json!({})));
-    assert_eq!(ec2.code("DescribeVpcs", &[]), "UnsupportedOperation");
+    assert_eq!(ec2.code("DescribeAddresses", &[]), "UnsupportedOperation");
     let with_snapshots = [("ImageId", GOLDEN), ("DeleteAssociatedSnapshots", "true")];
     assert_eq!(
         ec2.code("DeregisterImage", &with_snapshots),
