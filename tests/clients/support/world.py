@@ -168,14 +168,14 @@ def _ours() -> dict[str, Any]:
                     SUBNET_B: {"zone": f"{HOME}b", "cidr": "172.31.16.0/20", "defaultForZone": True, "publicIps": True},
                     SUBNET_C: {"zone": f"{HOME}c", "cidr": "172.31.32.0/20", "defaultForZone": True, "publicIps": True},
                 },
-                "securityGroups": {GROUP: {"name": "web", "description": "web servers", "tags": {"team": "base"}}},
+                "securityGroups": {GROUP: {"name": "web", "description": "web servers", "tags": {"crew": "base"}}},
             },
             OTHER_VPC: {
                 "subnets": {OTHER_SUBNET: {"zone": f"{HOME}a", "tags": {"tier": "build"}}},
                 "securityGroups": {OTHER_GROUP: {"name": "web"}},
             },
         },
-        "keyPairs": {KEY_PAIR: {"tags": {"team": "base"}}},
+        "keyPairs": {KEY_PAIR: {"tags": {"crew": "base"}}},
         "launchTemplates": {
             TEMPLATE: {"name": "web", "versions": [{"imageId": OWN}, *([{"imageId": LAUNCHED}] * 10)]},
         },
