@@ -61,6 +61,13 @@ const INTERRUPTED: Cause = Cause {
     transition: "Server.SpotInstanceTermination",
 };
 
+/// A volume cannot be encrypted: the launch was taken, and ends so (hashicorp/packer#12683).
+const KEY_DOES_NOT_WORK: Cause = Cause {
+    code: "Client.InternalError",
+    text: "Client.InvalidKMSKey.InvalidState: The KMS key provided is in an incorrect state",
+    transition: "Client.InternalError",
+};
+
 impl World {
     pub(crate) fn machine(&self, region: &str, id: &str) -> Option<&Instance> {
         self.regions.get(region)?.instances.get(id)
@@ -116,6 +123,10 @@ impl World {
     }
 
     fn runs(&mut self, region: &str, id: &str) {
+        if !self.keys_work(region, id) {
+            self.goes_down(region, id, &KEY_DOES_NOT_WORK, true);
+            return;
+        }
         self.changes(region, id, InstanceState::Running);
         let (now, knobs) = (self.now, &self.knobs);
         let (usual, most) = (
@@ -146,6 +157,17 @@ impl World {
             let milliseconds = self.chance.between(Stream::Guest, 0, 2 * ready);
             self.will(region, id, milliseconds, Turn::Interrupted);
         }
+    }
+
+    /// Whether the owner can use the keys of all volumes.
+    fn keys_work(&self, region: &str, id: &str) -> bool {
+        self.machine(region, id).is_none_or(|machine| {
+            let mut keys = machine
+                .volumes
+                .iter()
+                .filter_map(|volume| volume.key.as_ref());
+            keys.all(|key| self.key_works(key, &machine.owner, region))
+        })
     }
 
     /// Writes on the console.

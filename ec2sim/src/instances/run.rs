@@ -395,13 +395,13 @@ impl World {
                 device.name
             )));
         }
-        if change.kms_key.is_some() && change.encrypted == Some(false) {
+        if change.kms_key.is_some() && change.encrypted != Some(true) {
             return Err(ApiError::new(
                 "InvalidParameterDependency",
                 "The parameter KmsKeyId requires the parameter Encrypted to be set.",
             ));
         }
-        ebs.encrypted |= change.encrypted == Some(true) || change.kms_key.is_some();
+        ebs.encrypted |= change.encrypted == Some(true);
         Ok(Device {
             ebs: Some(ebs),
             ..device.clone()

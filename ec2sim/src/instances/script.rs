@@ -144,3 +144,78 @@ fn said(command: &str) -> Option<String> {
     let text = text.split('>').next().unwrap_or_default();
     Some(text.trim().trim_matches(['"', '\'']).to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Deed, deeds, of_user_data};
+    use crate::state::LaunchAgent;
+    use crate::wire::base64;
+
+    #[test]
+    fn a_line_of_a_shell_script_may_shut_the_machine_down() {
+        for line in [
+            "shutdown -h now",
+            "sudo /sbin/shutdown now",
+            "make && poweroff",
+            "systemctl poweroff",
+            "init 0",
+            "runcmd:\n  - [ shutdown, -h, now ]",
+            "power_state:\n  mode: poweroff",
+        ] {
+            assert_eq!(deeds(line, false), [Deed::ShutDown], "{line}");
+        }
+        for line in [
+            "# shutdown -h now",
+            "shutdown -r now",
+            "systemctl reboot",
+            "cat shutdown",
+            "shutdown -c",
+        ] {
+            assert_eq!(deeds(line, false), [], "{line}");
+        }
+    }
+
+    #[test]
+    fn each_agent_of_windows_has_its_command() {
+        let sysprep = |by, shuts_down| Deed::Sysprep { by, shuts_down };
+        for (line, wanted) in [
+            (
+                r#"& "$env:ProgramFiles\amazon\ec2launch\ec2launch.exe" sysprep --shutdown=true"#,
+                sysprep(LaunchAgent::Ec2launchV2, true),
+            ),
+            (
+                r#"& "$env:ProgramFiles\amazon\ec2launch\ec2launch.exe" sysprep --clean"#,
+                sysprep(LaunchAgent::Ec2launchV2, false),
+            ),
+            (
+                r".\SysprepInstance.ps1",
+                sysprep(LaunchAgent::Ec2launch, true),
+            ),
+            (
+                r".\SysprepInstance.ps1 -NoShutdown",
+                sysprep(LaunchAgent::Ec2launch, false),
+            ),
+            (
+                r#""%programfiles%\amazon\ec2configservice\ec2config.exe" -sysprep"#,
+                sysprep(LaunchAgent::Ec2config, true),
+            ),
+            ("Stop-Computer -Force", Deed::ShutDown),
+            ("shutdown /s /t 0", Deed::ShutDown),
+        ] {
+            assert_eq!(deeds(line, true), [wanted], "{line}");
+        }
+    }
+
+    #[test]
+    fn user_data_has_a_form_that_the_system_knows() {
+        let read = |text: &str, windows| of_user_data(&base64::encode(text.as_bytes()), windows);
+        assert!(read("#!/bin/sh\ntrue", false).is_some());
+        assert!(read("#cloud-config\nruncmd: []", false).is_some());
+        assert_eq!(read("poweroff", false), None);
+        let powershell = read("<powershell>a</powershell>", true);
+        assert_eq!(powershell.as_deref(), Some("a"));
+        assert_eq!(read("#!/bin/sh", true), None);
+        assert!(read("version: 1.1\ntasks:\n- task: executeScript", true).is_some());
+        assert_eq!(of_user_data("not base64", false), None);
+    }
+}

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::chance::{Stream, after, uuid};
+use crate::chance::{Stream, after, digest, mix, uuid};
 use crate::error::{ApiError, check_id};
 use crate::instances::Turn;
 use crate::lag::View;
@@ -90,10 +90,8 @@ impl World {
         };
         self.check_targets(place, &document, &ids)?;
 
-        let id = uuid(
-            self.chance.draw(Stream::Guest),
-            self.chance.draw(Stream::Guest),
-        );
+        let number = digest(&self.new_id("command", &place.region));
+        let id = uuid(number, mix(number));
         let begins = after(self.now, self.knobs.command_milliseconds / 2);
         let invocation = Invocation {
             begins,

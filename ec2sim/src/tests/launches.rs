@@ -122,6 +122,34 @@ fn chance_lets_capacity_run_out() {
 }
 
 #[test]
+fn a_key_that_does_not_work_ends_the_launch_late() {
+    let mut ec2 = timed();
+    let encrypted = [
+        ("BlockDeviceMapping.1.DeviceName", "/dev/xvda"),
+        ("BlockDeviceMapping.1.Ebs.Encrypted", "true"),
+        ("BlockDeviceMapping.1.Ebs.KmsKeyId", "alias/broken"),
+    ];
+    let id = launch(&mut ec2, &encrypted);
+    ec2.wait(20);
+    ec2.ok("DescribeInstances", &[]);
+    let one = machine(&ec2, &id);
+    assert_eq!(one.state.to_string(), "terminated");
+    let reason = one.reason.as_ref().expect("a reason");
+    assert!(reason.message.contains("InvalidKMSKey.InvalidState"));
+    let given = [
+        ("ImageId", GOLDEN),
+        ("MinCount", "1"),
+        ("MaxCount", "1"),
+        encrypted[0],
+        encrypted[2],
+    ];
+    assert_eq!(
+        ec2.code("RunInstances", &given),
+        "InvalidParameterDependency"
+    );
+}
+
+#[test]
 fn step_by_step_a_machine_turns_when_it_is_told_to() {
     let mut ec2 = Ec2::calm();
     ec2.world = ec2.world.step_by_step(SignedDuration::from_secs(60));
