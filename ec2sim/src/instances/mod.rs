@@ -5,6 +5,7 @@ mod attributes;
 mod console;
 mod data;
 mod describe;
+mod disks;
 mod guest;
 mod life;
 mod power;

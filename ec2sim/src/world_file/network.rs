@@ -1,13 +1,100 @@
 //! Zones, networks, key pairs and instance profiles of a world file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
 
 use crate::chance::digest;
 use crate::state::{
-    InstanceProfile, KeyPair, Network, SecurityGroup, Subnet, Vpc, Zone, made, zone,
+    InstanceProfile, KeyPair, Network, SecurityGroup, Subnet, Tags, Vpc, Zone, made, zone,
 };
+use crate::world_file::WorldFileError;
 use crate::world_file::load::{Loader, check, wrong};
-use crate::world_file::{InstanceProfileFile, KeyPairFile, VpcFile, WorldFileError, ZoneFile};
+
+/// An availability zone.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct ZoneFile {
+    /// Such as `use1-az1`; made from its number if absent.
+    pub id: String,
+    /// Patterns of the instance types that it does not offer.
+    pub without: BTreeSet<String>,
+    /// Patterns of the instance types that it has no capacity for.
+    pub full: BTreeSet<String>,
+}
+
+/// An instance profile.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct InstanceProfileFile {
+    /// The name of its role; its own if absent.
+    pub role: Option<String>,
+    /// Whether the role lets the agent of Systems Manager register.
+    pub systems_manager: bool,
+}
+
+/// A VPC.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct VpcFile {
+    /// `10.0.0.0/16` if absent.
+    pub cidr: Option<String>,
+    /// Whether it is the default one.
+    pub default: bool,
+    /// Its subnets by id.
+    pub subnets: BTreeMap<String, SubnetFile>,
+    /// Its security groups by id. A group named `default` is there in any case.
+    pub security_groups: BTreeMap<String, SecurityGroupFile>,
+    /// Its tags.
+    pub tags: Tags,
+}
+
+/// A subnet.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SubnetFile {
+    /// Its zone, such as `us-east-1a`.
+    pub zone: String,
+    /// `10.0.0.0/24` if absent.
+    #[serde(default)]
+    pub cidr: Option<String>,
+    /// Whether it is the default subnet of its zone.
+    #[serde(default)]
+    pub default_for_zone: bool,
+    /// Whether instances get a public address unless it is said.
+    #[serde(default)]
+    pub public_ips: bool,
+    /// Its tags.
+    #[serde(default)]
+    pub tags: Tags,
+}
+
+/// A security group.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SecurityGroupFile {
+    /// Its name, of which there is one in a VPC.
+    pub name: String,
+    /// Free text.
+    #[serde(default)]
+    pub description: String,
+    /// Its tags.
+    #[serde(default)]
+    pub tags: Tags,
+}
+
+/// A key pair.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct KeyPairFile {
+    /// `key-…`; made from its name if absent.
+    pub id: Option<String>,
+    /// `rsa` or `ed25519`, which it is if absent.
+    #[serde(rename = "type")]
+    pub kind: Option<String>,
+    /// Its tags.
+    pub tags: Tags,
+}
 
 /// The zones of a region.
 pub(super) fn zones(region: &str, file: BTreeMap<String, ZoneFile>) -> BTreeMap<String, Zone> {
