@@ -83,6 +83,8 @@ impl World {
             region.born_with_tags(&snapshot.id, &call.account, tags.of("snapshot"));
         }
         if reboots && let Some(instance) = region.instances.get_mut(&instance_id) {
+            // The restart makes it a machine of its own, whatever Sysprep left.
+            instance.generalised = None;
             instance.reboots.push(Reboot {
                 at: now,
                 image: id.clone(),

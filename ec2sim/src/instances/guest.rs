@@ -190,6 +190,21 @@ impl World {
     }
 }
 
+/// Whether the agent waits in vain: `EC2Launch` v2 starts it after the user data of a first start, and never where that
+/// runs Sysprep (docs: UG ec2launch-v2-settings).
+pub(crate) fn keeps_the_agent_waiting(machine: &Instance) -> bool {
+    let v2 = is_windows(machine) && machine.guest.launch_agent() == LaunchAgent::Ec2launchV2;
+    let given = machine.asked.user_data.as_ref();
+    let given = given.filter(|_| v2 && machine.boots == 1);
+    let script = given.and_then(|given| script::of_user_data(given, true));
+    script.is_some_and(|script| {
+        let deeds = script::deeds(&script, true);
+        deeds
+            .iter()
+            .any(|deed| matches!(deed, Deed::Sysprep { .. }))
+    })
+}
+
 fn is_windows(machine: &Instance) -> bool {
     machine.machine.platform.is_windows()
 }

@@ -21,6 +21,7 @@ use crate::state::{Instance, Region};
 use crate::world::{Call, World};
 
 pub(crate) use data::{take_data, take_template_data, write_template_data};
+pub(crate) use guest::keeps_the_agent_waiting;
 pub(crate) use life::Turn;
 
 impl Region {

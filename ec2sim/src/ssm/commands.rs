@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::chance::{Stream, after, digest, mix, uuid};
 use crate::error::{ApiError, check_id};
-use crate::instances::Turn;
+use crate::instances::{Turn, keeps_the_agent_waiting};
 use crate::lag::View;
 use crate::ssm::{Place, invalid, missing, required, validation};
 use crate::state::{Command, CommandEnd, GuestFault, Instance, Invocation};
@@ -169,7 +169,7 @@ impl World {
         let up = machine
             .booted
             .is_some_and(|from| after(from, self.knobs.agent_milliseconds) <= self.now);
-        up && may_register(machine)
+        up && may_register(machine) && !keeps_the_agent_waiting(machine)
     }
 
     /// The agent takes a command and runs it.

@@ -171,6 +171,18 @@ fn sysprep_by_a_command_takes_the_machine_down_whatever_its_status() {
 }
 
 #[test]
+fn the_agent_waits_in_vain_where_user_data_runs_sysprep() {
+    let mut ec2 = timed();
+    windows(&mut ec2, LaunchAgent::Ec2launchV2);
+    let user_data = format!("<powershell>{SYSPREP}</powershell>");
+    let user_data = crate::wire::base64::encode(user_data.as_bytes());
+    let id = launch(&mut ec2, &[PROFILE[0], ("UserData", &user_data)]);
+    ec2.wait(100);
+    let (_, body) = send(&mut ec2, &id, "AWS-RunPowerShellScript", "true");
+    assert_eq!(body["__type"], "InvalidInstanceId");
+}
+
+#[test]
 fn sysprep_fails_where_a_profile_is_corrupt_or_another_agent_is_there() {
     for (agent, fault, said) in [
         (
