@@ -25,6 +25,8 @@ pub(crate) enum Stream {
     Replica,
     /// Request ids.
     Request,
+    /// What happens to machines and in them.
+    Guest,
 }
 
 /// The seed and the position in each stream.

@@ -92,8 +92,13 @@ impl Region {
         match id.split('-').next()? {
             "ami" => self.images.get(id)?.seen(view).map(|_| "image"),
             "snap" => self.snapshots.get(id)?.seen(view).then_some("snapshot"),
-            "i" => Some("instance"),
+            "i" => self.sees(id, view).then_some("instance"),
             "vol" => Some("volume"),
+            "lt" => self.sees(id, view).then_some("launch-template"),
+            "vpc" => Some("vpc"),
+            "subnet" => Some("subnet"),
+            "sg" => Some("security-group"),
+            "key" => Some("key-pair"),
             _ => None,
         }
     }

@@ -106,6 +106,11 @@ impl ApiError {
             "ami" => "InvalidAMIID.Malformed",
             "snap" => "InvalidSnapshotID.Malformed",
             "i" => "InvalidInstanceID.Malformed",
+            "lt" => "InvalidLaunchTemplateId.Malformed",
+            "sg" => "InvalidGroupId.Malformed",
+            "subnet" => "InvalidSubnetID.Malformed",
+            "vol" => "InvalidVolumeID.Malformed",
+            "vpc" => "InvalidVpcID.Malformed",
             _ => "InvalidID",
         };
         Self::new(

@@ -75,6 +75,9 @@ pub struct Facts {
     /// allow the action only under a condition on what the resource is, such as its tags. If not,
     /// it is answered that there is no such resource.
     pub missing_resources_are_denied: bool,
+    /// Whether a one-time spot instance that its system shuts down is stopped where its shutdown
+    /// behavior says so. If not, it is terminated.
+    pub one_time_spots_stop_from_within: bool,
     /// The HTTP status of `DryRunOperation`.
     pub dry_run_status: u16,
 }
@@ -127,6 +130,7 @@ impl Default for Facts {
             unvalidated_parameters_exist: false,
             refused_values_use_up_versions: false,
             missing_resources_are_denied: true,
+            one_time_spots_stop_from_within: false,
             dry_run_status: 412,
         }
     }

@@ -22,6 +22,36 @@ pub struct Knobs {
     pub fast_launch_fails: bool,
     /// Milliseconds until a report on the usage of an image can be read.
     pub usage_report_milliseconds: u64,
+    /// Milliseconds that a new or started instance is pending.
+    pub launch_milliseconds: u64,
+    /// Milliseconds from running to the end of the status checks.
+    pub status_milliseconds: u64,
+    /// Milliseconds from running to the end of cloud-init, or of what Windows has instead: user
+    /// data has run then.
+    pub user_data_milliseconds: u64,
+    /// Milliseconds from running until the agent of Systems Manager is online.
+    pub agent_milliseconds: u64,
+    /// Milliseconds that a command of Systems Manager takes, half of them until it begins.
+    pub command_milliseconds: u64,
+    /// Milliseconds that Sysprep takes until the machine goes down.
+    pub sysprep_milliseconds: u64,
+    /// Milliseconds that an instance is stopping. 0: it is stopped at once.
+    pub stop_milliseconds: u64,
+    /// Milliseconds that an instance is shutting down. 0: it is terminated at once.
+    pub terminate_milliseconds: u64,
+    /// How long a terminated instance is listed, in seconds (docs: UG terminating-instances).
+    pub terminated_visible_seconds: u64,
+    /// Milliseconds until console output is posted that is not asked for as the latest.
+    pub console_milliseconds: u64,
+    /// How many machines in a thousand have a fault that no script gives them.
+    pub faulty_guests_per_mille: u32,
+    /// How many spot instances in a thousand are taken back while they start.
+    pub spot_interruptions_per_mille: u32,
+    /// How many launches in a thousand find no capacity.
+    pub insufficient_capacity_per_mille: u32,
+    /// How many processors an account may have running in a region, and as many of spot instances
+    /// besides. Null: any number.
+    pub vcpu_limit: Option<u32>,
     /// How far reads lag behind a write at the most, in seconds. 0: never.
     pub max_read_lag_seconds: u64,
     /// How much later than a new image itself readers may see what it was made from, in seconds.
@@ -61,6 +91,20 @@ impl Default for Knobs {
             fast_launch_milliseconds: 600_000,
             fast_launch_fails: false,
             usage_report_milliseconds: 60_000,
+            launch_milliseconds: 15_000,
+            status_milliseconds: 120_000,
+            user_data_milliseconds: 45_000,
+            agent_milliseconds: 30_000,
+            command_milliseconds: 4_000,
+            sysprep_milliseconds: 120_000,
+            stop_milliseconds: 20_000,
+            terminate_milliseconds: 20_000,
+            terminated_visible_seconds: 3_600,
+            console_milliseconds: 60_000,
+            faulty_guests_per_mille: 0,
+            spot_interruptions_per_mille: 0,
+            insufficient_capacity_per_mille: 0,
+            vcpu_limit: None,
             max_read_lag_seconds: 5,
             max_source_lag_seconds: 0,
             failed_copies_per_mille: 0,
@@ -87,6 +131,15 @@ impl Knobs {
             block_public_access_milliseconds: 0,
             fast_launch_milliseconds: 0,
             usage_report_milliseconds: 0,
+            launch_milliseconds: 0,
+            status_milliseconds: 0,
+            user_data_milliseconds: 0,
+            agent_milliseconds: 0,
+            command_milliseconds: 0,
+            sysprep_milliseconds: 0,
+            stop_milliseconds: 0,
+            terminate_milliseconds: 0,
+            console_milliseconds: 0,
             max_read_lag_seconds: 0,
             name_hold_seconds: 0,
             deregistered_visible_seconds: 0,

@@ -11,7 +11,7 @@ pub(crate) struct Capacity {
     pub refill: u64,
 }
 
-/// The capacity for a request. Three Describe actions have a smaller bucket when they are
+/// The capacity for a request. Five Describe actions have a smaller bucket when they are
 /// called without filter and paging.
 pub(crate) fn capacity(request: &Request) -> Capacity {
     let capacity = |size, refill: u64| Capacity {
@@ -28,15 +28,28 @@ pub(crate) fn capacity(request: &Request) -> Capacity {
         "CopyImage" => capacity(100, 1),
         "DeregisterImage"
         | "ModifyImageAttribute"
+        | "CreateLaunchTemplateVersion"
+        | "ModifyLaunchTemplate"
+        | "TerminateInstances"
         | "DeleteSnapshot"
         | "ModifySnapshotAttribute" => capacity(100, 5),
         "EnableImageBlockPublicAccess" | "DisableImageBlockPublicAccess" => Capacity {
             size: 1,
             refill: 100,
         },
-        "EnableFastLaunch" | "DisableFastLaunch" => capacity(5, 2),
+        "EnableFastLaunch" | "DisableFastLaunch" | "RunInstances" | "StartInstances" => {
+            capacity(5, 2)
+        }
         "CreateTags" | "DeleteTags" => capacity(100, 10),
-        "DescribeSnapshots" | "DescribeInstances" if unbounded() => capacity(50, 10),
+        "DescribeSnapshots"
+        | "DescribeInstances"
+        | "DescribeInstanceStatus"
+        | "DescribeSecurityGroups"
+        | "DescribeVolumes"
+            if unbounded() =>
+        {
+            capacity(50, 10)
+        }
         action
             if ["Describe", "Get", "List"]
                 .iter()

@@ -123,7 +123,7 @@ impl World {
         template: &LaunchTemplate,
         depth: usize,
     ) -> BTreeSet<String> {
-        let newest = template.versions.values().rev().take(depth);
+        let newest = template.images().take(depth);
         let resolve = |image: &String| match image.strip_prefix("resolve:ssm:") {
             None => Some(image.clone()),
             Some(name) if self.facts.template_parameters_are_references => region

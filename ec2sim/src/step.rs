@@ -90,7 +90,8 @@ impl World {
     }
 
     /// What is being made, by region and id: images, the snapshots of no such image, values of
-    /// parameters, by ARN and version, that are being validated, and fast launch, by its image.
+    /// parameters, by ARN and version, that are being validated, fast launch, by its image, and what
+    /// machines come to, by a key of its own.
     pub fn under_way(&self) -> Vec<(&str, &str)> {
         let is_of_an_image = |region: &str, snapshot: &str| {
             self.agenda.values().any(|due| match due {
@@ -108,6 +109,7 @@ impl World {
             }
             Due::Parameter { region, put } => Some((region.as_str(), put.id.as_str())),
             Due::FastLaunch { region, image, .. } => Some((region.as_str(), image.as_str())),
+            Due::Machine { region, key, .. } => Some((region.as_str(), key.as_str())),
         });
         all.collect()
     }

@@ -58,6 +58,11 @@ impl TagsAtBirth {
         Ok(Self { by_type })
     }
 
+    /// All of them by resource type.
+    pub(crate) fn all(self) -> BTreeMap<String, Tags> {
+        self.by_type
+    }
+
     pub(crate) fn of(&self, resource_type: &str) -> Tags {
         self.by_type.get(resource_type).cloned().unwrap_or_default()
     }
@@ -147,24 +152,35 @@ impl World {
                 }
                 "i" => {
                     check_id("i", id)?;
-                    let found = region
-                        .instances
-                        .get(id)
-                        .filter(|instance| instance.owner == call.account);
-                    found.ok_or_else(|| ApiError::instance_not_found(id))?;
+                    region
+                        .instance_seen(call, id)
+                        .ok_or_else(|| ApiError::instance_not_found(id))?;
                 }
                 "vol" => {
                     let volumes = region
                         .instances
                         .values()
                         .filter(|instance| instance.owner == call.account);
-                    if !volumes
+                    let attached = volumes
                         .flat_map(|instance| &instance.volumes)
-                        .any(|volume| volume.id == *id)
-                    {
+                        .any(|volume| volume.id == *id);
+                    let left = region.detached_volumes.get(id);
+                    if !attached && left.is_none_or(|left| left.owner != call.account) {
                         let message = format!("The volume '{id}' does not exist.");
                         return Err(ApiError::new("InvalidVolume.NotFound", message));
                     }
+                }
+                "lt" => {
+                    check_id("lt", id)?;
+                    let found = region.launch_templates.get(id);
+                    let own =
+                        found.filter(|one| one.owner == call.account && region.sees(id, call.view));
+                    own.ok_or_else(|| {
+                        ApiError::new(
+                            "InvalidLaunchTemplateId.NotFound",
+                            format!("The specified launch template, with template ID {id}, does not exist."),
+                        )
+                    })?;
                 }
                 _ => {
                     return Err(ApiError::new(

@@ -2,7 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::state::{Image, ImageState, Instance, Parameter, Record, Region, Snapshot};
+use crate::state::{
+    Image, ImageState, Instance, LaunchTemplate, Parameter, Record, Region, Snapshot,
+};
 use crate::wire::response::iso;
 use crate::world::World;
 
@@ -60,7 +62,13 @@ impl World {
         let parameters: Map<String, Value> = own
             .map(|(name, held)| (name.clone(), parameter(held, region.record(account, name))))
             .collect();
+        let templates = region.launch_templates.values();
+        let templates: Map<String, Value> = templates
+            .filter(|template| template.owner == account)
+            .map(|template| (template.id.clone(), launch_template(template, region)))
+            .collect();
         object([
+            ("launchTemplates", templates.into()),
             ("images", images.into()),
             ("snapshots", snapshots.into()),
             ("instances", instances.into()),
@@ -122,6 +130,7 @@ fn image(image: &Image, region: &Region, protection: &str) -> Value {
         "sourceInstance": image.source_instance,
         "sourceImage": source,
         "devices": devices,
+        "generalised": image.generalised,
         "fastLaunch": fast_launch(image, region),
         "tags": region.tags(&image.id, &image.owner),
     })
@@ -164,8 +173,34 @@ fn instance(instance: &Instance, region: &Region) -> Value {
     json!({
         "state": instance.state.to_string(),
         "image": instance.image,
+        "type": instance.instance_type,
+        "zone": instance.zone,
+        "stateReason": instance.reason,
+        "spot": instance.asked.spot.is_some(),
+        "httpTokens": instance.asked.metadata.http_tokens,
+        "instanceMetadataTags": instance.asked.metadata.instance_tags,
+        "shutdownBehavior": instance.asked.shutdown_behavior().name(),
+        "userData": instance.asked.user_data,
+        "instanceProfile": instance.profile.as_ref().map(|profile| &profile.arn),
+        "fault": instance.guest.fault,
+        "generalised": instance.generalised,
+        "boots": instance.boots,
         "reboots": reboots,
         "tags": region.tags(&instance.id, &instance.owner),
+    })
+}
+
+fn launch_template(template: &LaunchTemplate, region: &Region) -> Value {
+    let versions = template.versions.iter();
+    let versions: Map<String, Value> = versions
+        .map(|(number, version)| (number.to_string(), json!({ "image": version.data.image })))
+        .collect();
+    json!({
+        "name": template.name,
+        "defaultVersion": template.default_version,
+        "latestVersion": template.latest_version,
+        "versions": versions,
+        "tags": region.tags(&template.id, &template.owner),
     })
 }
 

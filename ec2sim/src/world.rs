@@ -13,6 +13,7 @@ use crate::chance::{Chance, Stream, digest, mix};
 use crate::error::ApiError;
 use crate::facts::Facts;
 use crate::iam::Iam;
+use crate::instances::Turn;
 use crate::knobs::Knobs;
 use crate::lag::{Lag, View};
 use crate::limits::{Bucket, capacity};
@@ -69,6 +70,15 @@ pub(crate) enum Due {
         account: String,
         image: String,
     },
+    Machine {
+        region: String,
+        id: String,
+        /// The episode of the instance's life that it is part of.
+        episode: u32,
+        /// What tells it from everything else.
+        key: String,
+        turn: Turn,
+    },
 }
 
 impl Due {
@@ -78,6 +88,7 @@ impl Due {
             Self::Image { id, .. } | Self::Snapshot { id, .. } => id,
             Self::Parameter { put, .. } => &put.id,
             Self::FastLaunch { image, .. } => image,
+            Self::Machine { key, .. } => key,
         }
     }
 }
@@ -230,16 +241,20 @@ impl World {
         Answer::refusal(service, request_id, error)
     }
 
-    /// Lets everything happen that is due at `now`.
+    /// Lets everything happen that is due at `now`, each at its own time: what it leads to begins
+    /// then.
     pub fn advance(&mut self, now: Timestamp) {
-        self.now = self.now.max(now);
+        let now = self.now.max(now);
         while let Some(entry) = self.agenda.first_entry() {
-            if entry.key().0 > self.now {
+            let at = entry.key().0;
+            if at > now {
                 break;
             }
             let due = entry.remove();
+            self.now = self.now.max(at);
             self.end(&due);
         }
+        self.now = now;
     }
 
     fn call_ec2(&mut self, caller: &Caller, request: &Request) -> Result<Reply, ApiError> {
@@ -284,12 +299,20 @@ impl World {
             "CopyImage" => self.copy_image(&call, request, parameters),
             "CreateImage" => self.create_image(&call, parameters),
             "CreateImageUsageReport" => self.create_image_usage_report(&call, request, parameters),
-            "CreateLaunchTemplate" => self.create_launch_template(&call, parameters),
+            "CreateLaunchTemplate" => self.create_launch_template(&call, request, parameters),
+            "CreateLaunchTemplateVersion" => {
+                self.create_launch_template_version(&call, request, parameters)
+            }
             "CreateTags" => self.create_tags(&call, parameters),
             "DeleteImageUsageReport" => self.delete_image_usage_report(&call, parameters),
+            "DeleteLaunchTemplate" => self.delete_launch_template(&call, parameters),
+            "DeleteLaunchTemplateVersions" => {
+                self.delete_launch_template_versions(&call, parameters)
+            }
             "DeleteSnapshot" => self.delete_snapshot(&call, parameters),
             "DeleteTags" => self.delete_tags(&call, parameters),
             "DeregisterImage" => self.deregister_image(&call, parameters),
+            "DescribeAvailabilityZones" => self.describe_availability_zones(&call, parameters),
             "DescribeFastLaunchImages" => {
                 self.describe_fast_launch_images(&call, request, parameters)
             }
@@ -302,14 +325,25 @@ impl World {
                 self.describe_image_usage_reports(&call, request, parameters)
             }
             "DescribeImages" => self.describe_images(&call, request, parameters),
+            "DescribeInstanceAttribute" => self.describe_instance_attribute(&call, parameters),
+            "DescribeInstanceStatus" => self.describe_instance_status(&call, request, parameters),
+            "DescribeInstanceTypeOfferings" => {
+                self.describe_instance_type_offerings(&call, request, parameters)
+            }
             "DescribeInstances" => self.describe_instances(&call, request, parameters),
             "DescribeLaunchTemplateVersions" => {
-                self.describe_launch_template_versions(&call, parameters)
+                self.describe_launch_template_versions(&call, request, parameters)
             }
+            "DescribeLaunchTemplates" => self.describe_launch_templates(&call, request, parameters),
+            "DescribeKeyPairs" => self.describe_key_pairs(&call, parameters),
             "DescribeRegions" => self.describe_regions(&call, parameters),
+            "DescribeSecurityGroups" => self.describe_security_groups(&call, request, parameters),
             "DescribeSnapshotAttribute" => self.describe_snapshot_attribute(&call, parameters),
             "DescribeSnapshots" => self.describe_snapshots(&call, request, parameters),
+            "DescribeSubnets" => self.describe_subnets(&call, request, parameters),
             "DescribeTags" => self.describe_tags(&call, request, parameters),
+            "DescribeVolumes" => self.describe_volumes(&call, request, parameters),
+            "DescribeVpcs" => self.describe_vpcs(&call, request, parameters),
             "DisableEbsEncryptionByDefault" => {
                 self.set_ebs_encryption_by_default(&call, parameters, false)
             }
@@ -333,6 +367,7 @@ impl World {
                 self.enable_image_deregistration_protection(&call, parameters)
             }
             "GetAllowedImagesSettings" => allowed_images::settings(parameters),
+            "GetConsoleOutput" => self.get_console_output(&call, parameters),
             "GetEbsDefaultKmsKeyId" => self.get_ebs_default_kms_key_id(&call, parameters),
             "GetEbsEncryptionByDefault" => self.get_ebs_encryption_by_default(&call, parameters),
             "GetImageBlockPublicAccessState" => {
@@ -343,6 +378,8 @@ impl World {
                 self.list_snapshots_in_recycle_bin(&call, request, parameters)
             }
             "ModifyImageAttribute" => self.modify_image_attribute(&call, parameters),
+            "ModifyInstanceAttribute" => self.modify_instance_attribute(&call, parameters),
+            "ModifyLaunchTemplate" => self.modify_launch_template(&call, parameters),
             "ModifySnapshotAttribute" => self.modify_snapshot_attribute(&call, parameters),
             "RegisterImage" => self.register_image(&call, parameters),
             "ResetImageAttribute" => self.reset_image_attribute(&call, parameters),
@@ -351,7 +388,9 @@ impl World {
             "RestoreSnapshotFromRecycleBin" => {
                 self.restore_snapshot_from_recycle_bin(&call, parameters)
             }
-            "RunInstances" => self.run_instances(&call, parameters),
+            "RunInstances" => self.run_instances(&call, request, parameters),
+            "StartInstances" => self.start_instances(&call, parameters),
+            "StopInstances" => self.stop_instances(&call, parameters),
             "TerminateInstances" => self.terminate_instances(&call, parameters),
             action => Err(ApiError::new(
                 "InvalidAction",
@@ -514,6 +553,13 @@ impl World {
             } => {
                 self.end_fast_launch(region, account, image);
             }
+            Due::Machine {
+                region,
+                id,
+                episode,
+                turn,
+                ..
+            } => self.machine_turns(region, id, *episode, turn),
         }
     }
 }

@@ -71,14 +71,12 @@ fn unused() -> Usage {
 /// A launch template with so many versions, of which only the first names the image.
 fn template(number: usize, image: &str, versions: u64) -> LaunchTemplate {
     let of = |version| (version == 1).then(|| image.to_owned());
-    LaunchTemplate {
-        id: format!("lt-{number:017x}"),
-        owner: ACCOUNT.into(),
-        name: format!("template-{number}"),
-        versions: (1..=versions)
-            .map(|version| (version, of(version)))
-            .collect(),
-    }
+    LaunchTemplate::of_images(
+        format!("lt-{number:017x}"),
+        ACCOUNT,
+        format!("template-{number}"),
+        (1..=versions).map(of),
+    )
 }
 
 fn add_template(lab: &Lab, template: LaunchTemplate) {

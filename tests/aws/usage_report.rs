@@ -134,14 +134,12 @@ async fn a_report_counts_every_version_of_a_launch_template() {
     let (lab, desired, image) = with_image(Lab::with_knobs(knobs())).await;
     lab.world(|world| {
         let region = world.regions_mut().get_mut(REGION).expect("a region");
-        let template = ec2sim::state::LaunchTemplate {
-            id: "lt-00000000000000001".into(),
-            owner: FRIEND.into(),
-            name: "theirs".into(),
-            versions: (1..=30)
-                .map(|version| (version, (version == 1).then(|| image.clone())))
-                .collect(),
-        };
+        let template = ec2sim::state::LaunchTemplate::of_images(
+            "lt-00000000000000001",
+            FRIEND,
+            "theirs",
+            (1..=30).map(|version| (version == 1).then(|| image.clone())),
+        );
         let id = template.id.clone();
         region.launch_templates.insert(id, template);
     });

@@ -304,7 +304,7 @@ def test_a_dry_run_would_have_succeeded(cli, operation, arguments):
             "InvalidRequest",
             "You do not have permission to access the storage of this ami",
         ),
-        ("DescribeVpcs", ["describe-vpcs"], "InvalidAction", None),
+        ("DescribeAddresses", ["describe-addresses"], "InvalidAction", None),
     ],
 )
 def test_an_error_is_shown_as_ec2_words_it(cli, operation, arguments, code, message):

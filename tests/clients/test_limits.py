@@ -20,6 +20,16 @@ SIZES = {
     "delete_snapshot": (100, {"SnapshotId": "snap-0123456789abcdef0"}),
     "describe_images": (100, {"ImageIds": [world.OWN]}),
     "describe_instances": (50, {}),
+    "run_instances": (5, {"ImageId": "ami-0123456789abcdef0", "MinCount": 1, "MaxCount": 1}),
+    "start_instances": (5, {"InstanceIds": ["i-0123456789abcdef0"]}),
+    "stop_instances": (50, {"InstanceIds": ["i-0123456789abcdef0"]}),
+    "terminate_instances": (100, {"InstanceIds": ["i-0123456789abcdef0"]}),
+    "describe_instance_status": (50, {}),
+    "describe_subnets": (100, {}),
+    "create_launch_template_version": (
+        100,
+        {"LaunchTemplateName": "none", "LaunchTemplateData": {"ImageId": world.OWN}},
+    ),
     "create_tags": (100, {"Resources": [world.OWN], "Tags": [{"Key": "k", "Value": "v"}]}),
     "delete_tags": (100, {"Resources": [world.OWN], "Tags": [{"Key": "k"}]}),
 }

@@ -25,12 +25,12 @@ pub fn use_image_elsewhere(universe: &Universe, (region, image): &Ours) {
 }
 
 fn template_of(owner: &str, image: &str) -> LaunchTemplate {
-    LaunchTemplate {
-        id: format!("lt-{}", image.trim_start_matches("ami-")),
-        owner: owner.to_owned(),
-        name: format!("of-{image}"),
-        versions: [(1, Some(image.to_owned())), (2, None)].into(),
-    }
+    LaunchTemplate::of_images(
+        format!("lt-{}", image.trim_start_matches("ami-")),
+        owner,
+        format!("of-{image}"),
+        [Some(image.to_owned()), None],
+    )
 }
 
 /// Somebody launches an instance from the image, or puts it into a launch template.

@@ -24,10 +24,15 @@ pub(super) enum Touches {
     Tagged,
     /// What EC2 reads in the caller's name to find references.
     ReadsInTheCallersName,
+    /// The launch template that is named by its id or its name.
+    Template,
+    /// All that a launch uses and makes, what its template says included.
+    Launch,
 }
 
 use Touches::{
-    MappedSnapshots, Named, New, Nothing, ReadsInTheCallersName, SourceImage, Tagged, TagsAtBirth,
+    Launch, MappedSnapshots, Named, New, Nothing, ReadsInTheCallersName, SourceImage, Tagged,
+    TagsAtBirth, Template,
 };
 
 /// The actions of EC2.
@@ -49,22 +54,40 @@ pub(super) const EC2: &[(&str, &[Touches])] = &[
         "CreateImageUsageReport",
         &[Named("ImageId"), New("image-usage-report"), TagsAtBirth],
     ),
+    (
+        "CreateLaunchTemplate",
+        &[New("launch-template"), TagsAtBirth],
+    ),
+    ("CreateLaunchTemplateVersion", &[Template]),
     ("CreateTags", &[Tagged]),
     ("DeleteImageUsageReport", &[Nothing]),
+    ("DeleteLaunchTemplate", &[Template]),
+    ("DeleteLaunchTemplateVersions", &[Template]),
     ("DeleteSnapshot", &[Named("SnapshotId")]),
     ("DeleteTags", &[Tagged]),
     ("DeregisterImage", &[Named("ImageId")]),
+    ("DescribeAvailabilityZones", &[Nothing]),
     ("DescribeFastLaunchImages", &[Nothing]),
     ("DescribeImageAttribute", &[Named("ImageId")]),
     ("DescribeImageReferences", &[Nothing, ReadsInTheCallersName]),
     ("DescribeImageUsageReportEntries", &[Nothing]),
     ("DescribeImageUsageReports", &[Nothing]),
     ("DescribeImages", &[Nothing]),
+    ("DescribeInstanceAttribute", &[Named("InstanceId")]),
+    ("DescribeInstanceStatus", &[Nothing]),
+    ("DescribeInstanceTypeOfferings", &[Nothing]),
     ("DescribeInstances", &[Nothing]),
+    ("DescribeKeyPairs", &[Nothing]),
+    ("DescribeLaunchTemplateVersions", &[Nothing]),
+    ("DescribeLaunchTemplates", &[Nothing]),
     ("DescribeRegions", &[Nothing]),
+    ("DescribeSecurityGroups", &[Nothing]),
     ("DescribeSnapshotAttribute", &[Named("SnapshotId")]),
     ("DescribeSnapshots", &[Nothing]),
+    ("DescribeSubnets", &[Nothing]),
     ("DescribeTags", &[Nothing]),
+    ("DescribeVolumes", &[Nothing]),
+    ("DescribeVpcs", &[Nothing]),
     ("DisableEbsEncryptionByDefault", &[Nothing]),
     ("DisableFastLaunch", &[Named("ImageId")]),
     ("DisableImageBlockPublicAccess", &[Nothing]),
@@ -76,12 +99,15 @@ pub(super) const EC2: &[(&str, &[Touches])] = &[
     ("EnableImageDeprecation", &[Named("ImageId")]),
     ("EnableImageDeregistrationProtection", &[Named("ImageId")]),
     ("GetAllowedImagesSettings", &[Nothing]),
+    ("GetConsoleOutput", &[Named("InstanceId")]),
     ("GetEbsDefaultKmsKeyId", &[Nothing]),
     ("GetEbsEncryptionByDefault", &[Nothing]),
     ("GetImageBlockPublicAccessState", &[Nothing]),
     ("ListImagesInRecycleBin", &[Nothing]),
     ("ListSnapshotsInRecycleBin", &[Nothing]),
     ("ModifyImageAttribute", &[Named("ImageId")]),
+    ("ModifyInstanceAttribute", &[Named("InstanceId")]),
+    ("ModifyLaunchTemplate", &[Template]),
     ("ModifySnapshotAttribute", &[Named("SnapshotId")]),
     (
         "RegisterImage",
@@ -91,22 +117,25 @@ pub(super) const EC2: &[(&str, &[Touches])] = &[
     ("ResetSnapshotAttribute", &[Named("SnapshotId")]),
     ("RestoreImageFromRecycleBin", &[Named("ImageId")]),
     ("RestoreSnapshotFromRecycleBin", &[Named("SnapshotId")]),
-    (
-        "RunInstances",
-        &[
-            Named("ImageId"),
-            New("instance"),
-            New("network-interface"),
-            New("security-group"),
-            New("subnet"),
-            New("volume"),
-            TagsAtBirth,
-        ],
-    ),
+    ("RunInstances", &[Launch]),
+    ("StartInstances", &[Named("InstanceId")]),
+    ("StopInstances", &[Named("InstanceId")]),
     ("TerminateInstances", &[Named("InstanceId")]),
 ];
 
-/// The actions of Systems Manager: where the name of the parameter is, or none.
+/// The actions of Systems Manager that are about machines, of which only the first has resources: the
+/// document and the instances.
+pub(super) const MACHINES: [&str; 3] = [
+    SEND_COMMAND,
+    "DescribeInstanceInformation",
+    "GetCommandInvocation",
+];
+pub(super) const SEND_COMMAND: &str = "SendCommand";
+
+/// Who gives an instance its role asks for this (docs: IAM `id_roles_use_passrole`).
+pub(super) const PASS_ROLE: &str = "iam:PassRole";
+
+/// The actions of Systems Manager that are about parameters: where the name of the parameter is, or none.
 pub(super) const SSM: [(&str, Option<&str>); 8] = [
     ("AddTagsToResource", Some("ResourceId")),
     ("DeleteParameter", Some("Name")),
@@ -152,12 +181,13 @@ pub(super) const READER: &str = "ec2-images.amazonaws.com";
 /// Refuses an action of a policy that nothing here asks about: it is misspelt, or not evaluated.
 pub(super) fn check_pattern(pattern: &str) -> Result<(), String> {
     let of_ec2 = EC2.iter().map(|(action, _)| format!("ec2:{action}"));
-    let of_ssm = SSM.iter().map(|(action, _)| format!("ssm:{action}"));
+    let of_ssm = SSM.iter().map(|(action, _)| *action).chain(MACHINES);
+    let of_ssm = of_ssm.map(|action| format!("ssm:{action}"));
     let read = REFERENCES.iter().flat_map(|(_, actions)| *actions);
     let mut all = of_ec2
         .chain(of_ssm)
         .chain(read.map(|action| (*action).to_owned()))
-        .chain(["sts:AssumeRole", "sts:TagSession"].map(str::to_owned));
+        .chain(["sts:AssumeRole", "sts:TagSession", PASS_ROLE].map(str::to_owned));
     if all.any(|action| fits_action(pattern, &action)) {
         Ok(())
     } else {

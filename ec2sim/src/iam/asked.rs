@@ -7,7 +7,7 @@
 
 use std::collections::BTreeSet;
 
-use super::actions::{EC2, READER, REFERENCES, SSM, Touches};
+use super::actions::{EC2, MACHINES, READER, REFERENCES, SEND_COMMAND, SSM, Touches};
 use super::context::Context;
 use super::evaluate::Check;
 use super::identity_arn;
@@ -45,11 +45,11 @@ pub(super) fn checks(
 }
 
 /// A call, as it is taken apart.
-struct Asked<'a> {
-    world: &'a World,
-    account: &'a str,
-    region: &'a str,
-    request: &'a Request,
+pub(super) struct Asked<'a> {
+    pub(super) world: &'a World,
+    pub(super) account: &'a str,
+    pub(super) region: &'a str,
+    pub(super) request: &'a Request,
     common: Context,
 }
 
@@ -82,6 +82,7 @@ impl Asked<'_> {
                         "instance",
                         "volume",
                         "image-usage-report",
+                        "launch-template",
                     ] {
                         let tags = self.born_with(kind)?;
                         if !tags.is_empty() {
@@ -94,6 +95,8 @@ impl Asked<'_> {
                 }
                 Touches::Tagged => self.tagged(&mut checks),
                 Touches::ReadsInTheCallersName => self.reads(&mut checks),
+                Touches::Template => checks.extend(self.template()?),
+                Touches::Launch => self.launch(&mut checks)?,
             }
         }
         self.check_snapshots_of_deregistered(action)?;
@@ -102,6 +105,9 @@ impl Asked<'_> {
 
     fn of_ssm(&self) -> Result<Vec<Check>, ApiError> {
         let action = self.request.action.as_str();
+        if MACHINES.contains(&action) {
+            return Ok(self.of_machines(action));
+        }
         let Some((_, named)) = SSM.iter().find(|(name, _)| *name == action) else {
             return Ok(Vec::new());
         };
@@ -136,6 +142,28 @@ impl Asked<'_> {
             }
         }
         Ok(checks)
+    }
+
+    /// A command is about its document, which is AWS's own, and each instance.
+    fn of_machines(&self, action: &str) -> Vec<Check> {
+        let of = format!("ssm:{action}");
+        if action != SEND_COMMAND {
+            return vec![Check::of(&of, "*", self.common.clone())];
+        }
+        let mut parameters = self.parameters();
+        let document = parameters.text("DocumentName").unwrap_or_default();
+        let arn = format!("arn:aws:ssm:{}::document/{document}", self.region);
+        let mut checks = vec![Check::of(&of, &arn, self.common.clone())];
+        for id in parameters.list("InstanceIds") {
+            let mut context = self.common.clone();
+            if let Some(region) = self.world.regions().get(self.region) {
+                for (key, value) in region.tags(&id, self.account) {
+                    context = context.with(&format!("ssm:resourceTag/{key}"), value);
+                }
+            }
+            checks.extend(self.existing(&of, &id, context));
+        }
+        checks
     }
 
     /// `GetCallerIdentity` needs no permission, and tags need one of their own.
@@ -239,7 +267,7 @@ impl Asked<'_> {
     }
 
     /// The check of a resource that is there. Of one that is not it is a fact whether IAM is asked.
-    fn existing(&self, action: &str, id: &str, context: Context) -> Option<Check> {
+    pub(super) fn existing(&self, action: &str, id: &str, context: Context) -> Option<Check> {
         let region = self.world.regions().get(self.region)?;
         let account = self.account;
         let (kind, context, is_there) = match id.split('-').next()? {
@@ -278,9 +306,32 @@ impl Asked<'_> {
             }
             "i" => {
                 let found = region.instances.get(id);
-                let is_there = found.is_some_and(|one| one.owner == account);
-                ("instance", context.with("ec2:InstanceID", id), is_there)
+                let found = found.filter(|one| one.owner == account);
+                let mut context = context.with("ec2:InstanceID", id);
+                if let Some(one) = found {
+                    let market = if one.asked.spot.is_some() {
+                        "spot"
+                    } else {
+                        "on-demand"
+                    };
+                    context = context.with("ec2:InstanceType", &one.instance_type);
+                    context = context.with("ec2:InstanceMarketType", market);
+                    let profile = one.profile.iter().map(|profile| profile.arn.clone());
+                    context = context.with_all("ec2:InstanceProfile", profile);
+                }
+                ("instance", context, found.is_some())
             }
+            "lt" => {
+                let found = region.launch_templates.get(id);
+                let is_there = found.is_some_and(|one| one.owner == account);
+                ("launch-template", context, is_there)
+            }
+            "sg" => (
+                "security-group",
+                context.with("ec2:SecurityGroupID", id),
+                true,
+            ),
+            "subnet" => ("subnet", context.with("ec2:SubnetID", id), true),
             "vol" => ("volume", context, true),
             // The call refuses what is no id.
             _ => return None,
@@ -328,12 +379,12 @@ impl Asked<'_> {
         Ok(())
     }
 
-    fn ec2(&self) -> Context {
+    pub(super) fn ec2(&self) -> Context {
         self.common.clone().with("ec2:Region", self.region)
     }
 
     /// Images and snapshots name no account.
-    fn arn(&self, region: &str, kind: &str, id: &str) -> String {
+    pub(super) fn arn(&self, region: &str, kind: &str, id: &str) -> String {
         let account = match kind {
             "image" | "snapshot" => "",
             _ => self.account,
@@ -351,7 +402,7 @@ impl Asked<'_> {
         alias.unwrap_or_else(|| account.to_owned())
     }
 
-    fn parameters(&self) -> Parameters {
+    pub(super) fn parameters(&self) -> Parameters {
         Parameters::new(&self.request.parameters)
     }
 }

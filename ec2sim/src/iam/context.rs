@@ -54,28 +54,39 @@ impl Context {
 }
 
 /// Keys with one value at most.
-const SINGLE: [&str; 12] = [
+const SINGLE: [&str; 22] = [
     "aws:PrincipalAccount",
     "aws:PrincipalArn",
     "aws:RequestedRegion",
     "ec2:CreateAction",
     "ec2:ImageID",
     "ec2:InstanceID",
+    "ec2:InstanceMarketType",
+    "ec2:InstanceProfile",
+    "ec2:InstanceType",
+    "ec2:KeyPairName",
+    "ec2:LaunchTemplate",
+    "ec2:MetadataHttpTokens",
     "ec2:Owner",
     "ec2:Public",
     "ec2:Region",
+    "ec2:SecurityGroupID",
     "ec2:SnapshotID",
+    "ec2:SubnetID",
+    "ec2:Vpc",
+    "iam:PassedToService",
     "sts:ExternalId",
     "sts:RoleSessionName",
 ];
 /// Keys with any number of values, which need `ForAllValues:` or `ForAnyValue:`.
 const MANY: [&str; 2] = ["aws:CalledVia", "aws:TagKeys"];
 /// Keys that go on with the key of a tag.
-const OF_TAGS: [&str; 4] = [
+const OF_TAGS: [&str; 5] = [
     "aws:PrincipalTag/",
     "aws:RequestTag/",
     "aws:ResourceTag/",
     "ec2:ResourceTag/",
+    "ssm:resourceTag/",
 ];
 
 /// Whether a key may have several values; none: no call has it.

@@ -18,6 +18,7 @@ mod context;
 mod denial;
 mod document;
 mod evaluate;
+mod launch;
 mod ledger;
 mod pattern;
 mod policy;

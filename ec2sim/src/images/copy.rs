@@ -151,6 +151,8 @@ impl World {
                 .filter(|_| self.facts.copies_keep_deprecation),
             protection: Protection::Disabled,
             deregistered: None,
+            guest: source.guest.clone(),
+            generalised: source.generalised,
             born,
             sourced,
             work: Some(Work {

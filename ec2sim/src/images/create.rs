@@ -64,6 +64,11 @@ impl World {
             deprecation: None,
             protection: Protection::Disabled,
             deregistered: None,
+            guest: instance.guest.of_image(),
+            // A running machine starts again, or is not what Sysprep left.
+            generalised: instance
+                .generalised
+                .filter(|_| instance.state == InstanceState::Stopped),
             born,
             sourced,
             work: Some(Work {
@@ -78,6 +83,8 @@ impl World {
             region.born_with_tags(&snapshot.id, &call.account, tags.of("snapshot"));
         }
         if reboots && let Some(instance) = region.instances.get_mut(&instance_id) {
+            // The restart makes it a machine of its own, whatever Sysprep left.
+            instance.generalised = None;
             instance.reboots.push(Reboot {
                 at: now,
                 image: id.clone(),

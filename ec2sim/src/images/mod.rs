@@ -230,7 +230,7 @@ fn check_description(description: Option<&String>) -> Result<(), ApiError> {
     Ok(())
 }
 
-fn one_of(parameter: &str, value: &str, allowed: &[&str]) -> Result<(), ApiError> {
+pub(crate) fn one_of(parameter: &str, value: &str, allowed: &[&str]) -> Result<(), ApiError> {
     if allowed.contains(&value) {
         return Ok(());
     }

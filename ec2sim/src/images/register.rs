@@ -10,7 +10,7 @@ use crate::facts::MissingBilling;
 use crate::images::mapping::{Mapping, take_mappings};
 use crate::images::{check_description, check_name, one_of};
 use crate::state::{
-    Device, Image, ImageState, Machine, Platform, Protection, Snapshot, SnapshotState, Work,
+    Device, Guest, Image, ImageState, Machine, Platform, Protection, Snapshot, SnapshotState, Work,
     WorkKind,
 };
 use crate::tags::TagsAtBirth;
@@ -77,6 +77,8 @@ impl World {
             deprecation: None,
             protection: Protection::Disabled,
             deregistered: None,
+            guest: Guest::default(),
+            generalised: None,
             born,
             sourced: born,
             work: Some(Work {

@@ -275,7 +275,7 @@ impl World {
         }
         let depth = question.version_depth.unwrap_or(USUAL_DEPTH);
         for template in region.launch_templates.values().filter(|_| asked(TEMPLATE)) {
-            let mut newest = template.versions.values().rev().take(depth).flatten();
+            let mut newest = template.images().take(depth).flatten();
             if newest.any(|it| it == image) && wanted(&template.owner) {
                 count(&template.owner, TEMPLATE);
             }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::error::ApiError;
 use crate::paging::{Bounds, Paging};
-use crate::ssm::{Place, missing, required, validation};
+use crate::ssm::{Place, in_words_of_systems_manager, missing, required};
 use crate::state::{Parameter, Record, parameter};
 use crate::wire::parameters::Parameters;
 use crate::wire::request::Request;
@@ -158,13 +158,5 @@ impl Compare {
             Self::BeginsWith => field.starts_with(value),
             Self::Contains => field.contains(value),
         }
-    }
-}
-
-/// What is wrong with the paging, with the code that Systems Manager has for it.
-fn in_words_of_systems_manager(error: ApiError) -> ApiError {
-    match error.code.as_str() {
-        "InvalidParameterValue" => validation("maxResults", "Member must be between 1 and 50"),
-        _ => error,
     }
 }

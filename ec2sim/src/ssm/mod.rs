@@ -1,10 +1,12 @@
-//! AWS Systems Manager, as far as parameters of type `String` go (model `ssm/2014-11-06`; JSON 1.1):
-//! one file for each thing that is done with them.
+//! AWS Systems Manager, as far as parameters of type `String` and commands on instances go (model
+//! `ssm/2014-11-06`; JSON 1.1): one file for each thing that is done with them.
 //!
-//! They are of the account and the region that the call comes from. A public parameter (docs: SSM
+//! Parameters are of the account and the region that the call comes from. A public parameter (docs: SSM
 //! parameter-store-public-parameters) is every account's to read. What is written is seen at once
 //! by every reader, except for what is validated first (`put`).
 
+mod agents;
+mod commands;
 mod describe;
 mod get;
 mod put;
@@ -41,12 +43,17 @@ impl World {
         match request.action.as_str() {
             "AddTagsToResource" => self.add_tags_to_resource(&place, parameters),
             "DeleteParameter" => self.delete_parameter(&place, parameters),
+            "DescribeInstanceInformation" => {
+                self.describe_instance_information(&place, request, parameters)
+            }
             "DescribeParameters" => self.describe_parameters(&place, request, parameters),
+            "GetCommandInvocation" => self.get_command_invocation(&place, parameters),
             "GetParameter" => self.get_parameter(&place, parameters),
             "GetParameters" => self.get_parameters(&place, parameters),
             "ListTagsForResource" => self.list_tags_for_resource(&place, parameters),
             "PutParameter" => self.put_parameter(&place, parameters),
             "RemoveTagsFromResource" => self.remove_tags_from_resource(&place, parameters),
+            "SendCommand" => self.send_command(&place, parameters),
             _ => Err(ApiError::new("UnknownOperationException", "")),
         }
     }
@@ -85,6 +92,14 @@ fn required(parameters: &mut Parameters, name: &str, member: &str) -> Result<Str
         ));
     }
     Ok(value)
+}
+
+/// What is wrong with the paging, with the code that Systems Manager has for it.
+fn in_words_of_systems_manager(error: ApiError) -> ApiError {
+    match error.code.as_str() {
+        "InvalidParameterValue" => validation("maxResults", "Member must be between 1 and 50"),
+        _ => error,
+    }
 }
 
 /// The refusals of credentials as JSON services name them, all with HTTP status 400.

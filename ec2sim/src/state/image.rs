@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::lag::{Lag, View};
-use crate::state::{Platform, Viewer};
+use crate::state::{Generalised, Guest, Platform, Viewer};
 
 /// The state of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -83,6 +83,10 @@ pub struct Image {
     pub protection: Protection,
     /// When and how it went.
     pub deregistered: Option<Deregistered>,
+    /// What runs in its machines.
+    pub guest: Guest,
+    /// Whether its machine was generalised, and how, when it was captured.
+    pub generalised: Option<Generalised>,
     pub(crate) born: Lag,
     /// When readers see the sources above.
     pub(crate) sourced: Lag,

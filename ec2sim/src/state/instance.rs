@@ -5,7 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::state::Machine;
+use crate::state::{ConsoleLine, Generalised, Guest, LaunchData, Machine, Platform, StateReason};
 
 /// The state of an instance.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -74,6 +74,69 @@ pub struct Instance {
     pub volumes: Vec<Volume>,
     /// Every reboot, with the image that caused it.
     pub reboots: Vec<Reboot>,
+    /// Its zone, such as `us-east-1a`.
+    pub zone: String,
+    /// Where it is attached; none where the world file does not say.
+    pub network: Option<Attached>,
+    /// What its launch asked for, that of its template included.
+    pub asked: LaunchData,
+    /// The token of its launch.
+    pub client_token: Option<String>,
+    /// Its instance profile.
+    pub profile: Option<UsedProfile>,
+    /// Why it is in its state.
+    pub reason: Option<StateReason>,
+    /// The same for persons, with the time.
+    pub transition: String,
+    /// How often its state has changed: what was to happen in an earlier one does not.
+    pub episode: u32,
+    /// How often it was started.
+    pub boots: u32,
+    /// When it began to run.
+    pub booted: Option<Timestamp>,
+    /// What runs in it.
+    pub guest: Guest,
+    /// What Sysprep left behind; the next start undoes it.
+    pub generalised: Option<Generalised>,
+    /// Whether the first `EC2Launch` was told to run at the next start.
+    pub scheduled: bool,
+    /// What it wrote on its console.
+    pub console: Vec<ConsoleLine>,
+}
+
+/// Where an instance is attached.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Attached {
+    /// Its VPC.
+    pub vpc: String,
+    /// Its subnet.
+    pub subnet: String,
+    /// Its security groups: id and name.
+    pub groups: Vec<(String, String)>,
+}
+
+/// The instance profile of an instance.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct UsedProfile {
+    /// Its ARN.
+    pub arn: String,
+    /// `AIPA…`
+    pub id: String,
+    /// Whether its role lets the agent of Systems Manager register.
+    pub systems_manager: bool,
+}
+
+/// A volume without an instance.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct DetachedVolume {
+    /// The account that it belongs to.
+    pub owner: String,
+    /// Its zone.
+    pub zone: String,
+    /// When it was made.
+    pub created: Timestamp,
+    /// The volume.
+    pub volume: Volume,
 }
 
 /// An attached EBS volume.
@@ -91,6 +154,8 @@ pub struct Volume {
     pub delete_on_termination: bool,
     /// The ARN of the key it is encrypted with.
     pub key: Option<String>,
+    /// The snapshot that it was filled from.
+    pub snapshot: Option<String>,
 }
 
 /// A reboot that `CreateImage` caused.
@@ -100,4 +165,35 @@ pub struct Reboot {
     pub at: Timestamp,
     /// For which image.
     pub image: String,
+}
+
+impl Instance {
+    /// An instance of which nothing is said, running.
+    pub(crate) fn new() -> Self {
+        Self {
+            id: String::new(),
+            owner: String::new(),
+            state: InstanceState::Running,
+            image: String::new(),
+            instance_type: String::new(),
+            machine: Machine::of(Platform::Linux),
+            launched: Timestamp::UNIX_EPOCH,
+            volumes: Vec::new(),
+            reboots: Vec::new(),
+            zone: String::new(),
+            network: None,
+            asked: LaunchData::default(),
+            client_token: None,
+            profile: None,
+            reason: None,
+            transition: String::new(),
+            episode: 0,
+            boots: 0,
+            booted: None,
+            guest: Guest::default(),
+            generalised: None,
+            scheduled: false,
+            console: Vec::new(),
+        }
+    }
 }

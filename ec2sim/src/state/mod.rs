@@ -2,29 +2,41 @@
 //!
 //! Everything is ordered and hashable, so that two worlds can be compared as wholes.
 
+mod command;
 mod fast_launch;
+mod guest;
 mod image;
 mod instance;
 mod key;
+mod launch;
+mod network;
 mod organization;
 pub(crate) mod parameter;
 mod platform;
 mod snapshot;
 mod template;
 mod usage_report;
+pub(crate) mod zone;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::lag::{Lagged, View};
+use crate::lag::{Lag, Lagged, View};
 
+pub(crate) use command::{Command, CommandEnd, Invocation};
 pub(crate) use fast_launch::{FastLaunch, FastLaunchState, FastLaunchTemplate};
+pub use guest::{ConsoleLine, Generalised, Guest, GuestFault, LaunchAgent, ScriptedCommand};
 pub use image::{Deregistered, Device, Ebs, Image, ImageState, Machine, Protection, StateReason};
 pub(crate) use image::{Failure, Work, WorkKind};
-pub use instance::{Instance, InstanceState, Reboot, Volume};
+pub use instance::{
+    Attached, DetachedVolume, Instance, InstanceState, Reboot, UsedProfile, Volume,
+};
 pub use key::{Key, KeyState};
+pub use launch::{Interface, LaunchData, LaunchDevice, MetadataOptions, ShutdownBehavior, Spot};
+pub(crate) use network::made;
+pub use network::{InstanceProfile, KeyPair, Network, SecurityGroup, Subnet, Vpc};
 pub(crate) use organization::{
     Viewer, is_organization, is_organization_id, is_unit, is_unit_id, organization_arn, unit_arn,
 };
@@ -33,8 +45,9 @@ pub use parameter::{DataType, Parameter};
 pub use platform::Platform;
 pub(crate) use snapshot::TimedCopy;
 pub use snapshot::{Snapshot, SnapshotState};
-pub use template::LaunchTemplate;
+pub use template::{LaunchTemplate, TemplateVersion};
 pub(crate) use usage_report::{UsageQuestion, UsageReport};
+pub use zone::Zone;
 
 /// Tags as one account sees them.
 pub type Tags = BTreeMap<String, String>;
@@ -48,6 +61,8 @@ pub struct Account {
     pub opted_in: BTreeSet<String>,
     /// Its roles by name.
     pub roles: BTreeMap<String, Role>,
+    /// Its instance profiles by name.
+    pub instance_profiles: BTreeMap<String, InstanceProfile>,
     /// The ARNs of its organization and of the organizational units that it is in, the units that
     /// those are part of included.
     pub member_of: BTreeSet<String>,
@@ -84,6 +99,8 @@ pub struct Place {
     pub allows_public_images: bool,
     /// From when on it will be so, or not.
     pub(crate) allows_public_images_from: Option<(Timestamp, bool)>,
+    /// Its networks and key pairs; none: those of a new account.
+    pub network: Option<Network>,
     /// For how many days a rule keeps deregistered images in the Recycle Bin; 0: there is none.
     pub recycle_bin_days: u64,
     /// The same for deleted snapshots.
@@ -107,6 +124,10 @@ pub(crate) struct Principal {
 pub struct Region {
     /// Whether an account must opt in before it can use it.
     pub opt_in: bool,
+    /// Its zones by name.
+    pub zones: BTreeMap<String, Zone>,
+    /// The instance types that it offers; none: a usual choice.
+    pub instance_types: BTreeSet<String>,
     /// Images by id, deregistered ones too.
     pub images: BTreeMap<String, Image>,
     /// Snapshots by id, deleted ones too.
@@ -121,8 +142,16 @@ pub struct Region {
     pub(crate) fast_launches: BTreeMap<(String, String), FastLaunch>,
     /// Reports on the usage of images by id.
     pub(crate) usage_reports: BTreeMap<String, UsageReport>,
-    /// The instances that were launched with a token, by account and token.
-    pub(crate) launches: BTreeMap<(String, String), Vec<String>>,
+    /// Volumes that outlived their instances, by id.
+    pub detached_volumes: BTreeMap<String, DetachedVolume>,
+    /// When readers see an instance, or a version of a launch template (`lt-…:2`).
+    pub(crate) seen_from: BTreeMap<String, Lag>,
+    /// What was launched with a token, by account, token and the zone that was named, if one was.
+    pub(crate) launches: BTreeMap<(String, String, String), Launched>,
+    /// What was made of launch templates with a token, by account and token.
+    pub(crate) template_tokens: BTreeMap<(String, String), TemplateMade>,
+    /// Commands of Systems Manager by id.
+    pub(crate) commands: BTreeMap<String, Command>,
     /// What else there is of parameters, by account and name.
     pub(crate) records: BTreeMap<(String, String), Record>,
     /// Tags by resource and by the account that set them: tags on somebody else's public image
@@ -130,7 +159,27 @@ pub struct Region {
     pub(crate) tags: BTreeMap<String, BTreeMap<String, Lagged<Tags>>>,
 }
 
+/// A launch with a token.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Launched {
+    pub parameters: BTreeMap<String, String>,
+    pub instances: Vec<String>,
+}
+
+/// A launch template, or a version of one, that was made with a token.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct TemplateMade {
+    pub parameters: BTreeMap<String, String>,
+    pub template: String,
+    pub version: u64,
+}
+
 impl Region {
+    /// Whether a reader sees yet what has no lag of its own.
+    pub(crate) fn sees(&self, id: &str, view: View) -> bool {
+        self.seen_from.get(id).is_none_or(|lag| lag.seen(view))
+    }
+
     /// The parameter that an account finds under a name: its own, or a public one.
     pub fn parameter(&self, account: &str, name: &str) -> Option<&Parameter> {
         let own = self.own_parameter(account, name);

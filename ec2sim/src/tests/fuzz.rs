@@ -89,7 +89,35 @@ const REQUESTS: &[&str] = &[
     "Action=DescribeImageUsageReportEntries&Version=2016-11-15&Filter.1.Name=account-id&Filter.1.Value.1=444455556666",
     "Action=DeleteImageUsageReport&Version=2016-11-15&ReportId=amiur-0feedfacefeedface",
     "Action=RunInstances&Version=2016-11-15&ImageId=ami-0feedfacefeedface&MinCount=1&MaxCount=1",
+    "Action=RunInstances&Version=2016-11-15&LaunchTemplate.LaunchTemplateId=lt-0123456789abcdef0&LaunchTemplate.Version=1\
+     &MinCount=1&MaxCount=2&InstanceType=t3.micro&ClientToken=t&UserData=IyEvYmluL3NoCnNodXRkb3duIC1oIG5vdwo%3D\
+     &BlockDeviceMapping.1.DeviceName=%2Fdev%2Fxvda&BlockDeviceMapping.1.Ebs.VolumeSize=9&Placement.AvailabilityZone=us-east-1b\
+     &MetadataOptions.HttpTokens=required&InstanceMarketOptions.MarketType=spot&InstanceInitiatedShutdownBehavior=stop\
+     &TagSpecification.1.ResourceType=volume&TagSpecification.1.Tag.1.Key=a&TagSpecification.1.Tag.1.Value=b",
     "Action=TerminateInstances&Version=2016-11-15&InstanceId.1=i-0a1b2c3d4e5f60718",
+    "Action=StopInstances&Version=2016-11-15&InstanceId.1=i-0a1b2c3d4e5f60718&Force=true",
+    "Action=StartInstances&Version=2016-11-15&InstanceId.1=i-0a1b2c3d4e5f60718",
+    "Action=ModifyInstanceAttribute&Version=2016-11-15&InstanceId=i-0a1b2c3d4e5f60718&DisableApiTermination.Value=true",
+    "Action=DescribeInstanceAttribute&Version=2016-11-15&InstanceId=i-0a1b2c3d4e5f60718&Attribute=userData",
+    "Action=DescribeInstanceStatus&Version=2016-11-15&IncludeAllInstances=true&MaxResults=5",
+    "Action=GetConsoleOutput&Version=2016-11-15&InstanceId=i-0a1b2c3d4e5f60718&Latest=true",
+    "Action=DescribeVolumes&Version=2016-11-15&Filter.1.Name=attachment.instance-id&Filter.1.Value.1=i-0a1b2c3d4e5f60718",
+    "Action=DescribeVpcs&Version=2016-11-15&Filter.1.Name=is-default&Filter.1.Value.1=true",
+    "Action=DescribeSubnets&Version=2016-11-15&Filter.1.Name=availability-zone&Filter.1.Value.1=us-east-1a&MaxResults=5",
+    "Action=DescribeSecurityGroups&Version=2016-11-15&GroupName.1=default",
+    "Action=DescribeKeyPairs&Version=2016-11-15&Filter.1.Name=key-name&Filter.1.Value.1=a",
+    "Action=DescribeAvailabilityZones&Version=2016-11-15&ZoneName.1=us-east-1a",
+    "Action=DescribeInstanceTypeOfferings&Version=2016-11-15&LocationType=availability-zone&MaxResults=5",
+    "Action=CreateLaunchTemplate&Version=2016-11-15&LaunchTemplateName=new&LaunchTemplateData.ImageId=ami-0feedfacefeedface\
+     &LaunchTemplateData.NetworkInterface.1.DeviceIndex=0&LaunchTemplateData.NetworkInterface.1.SecurityGroupId.1=sg-0123456789abcdef0\
+     &TagSpecification.1.ResourceType=launch-template&TagSpecification.1.Tag.1.Key=a&TagSpecification.1.Tag.1.Value=b",
+    "Action=CreateLaunchTemplateVersion&Version=2016-11-15&LaunchTemplateName=web&SourceVersion=1&ClientToken=t\
+     &LaunchTemplateData.InstanceType=t3.micro",
+    "Action=ModifyLaunchTemplate&Version=2016-11-15&LaunchTemplateName=web&SetDefaultVersion=2",
+    "Action=DescribeLaunchTemplates&Version=2016-11-15&MaxResults=5&Filter.1.Name=tag-key&Filter.1.Value.1=a",
+    "Action=DescribeLaunchTemplateVersions&Version=2016-11-15&LaunchTemplateName=web&MinVersion=1&MaxResults=5",
+    "Action=DeleteLaunchTemplateVersions&Version=2016-11-15&LaunchTemplateName=web&LaunchTemplateVersion.1=2",
+    "Action=DeleteLaunchTemplate&Version=2016-11-15&LaunchTemplateId=lt-0123456789abcdef0",
     "Action=GetCallerIdentity&Version=2011-06-15",
     "Action=AssumeRole&Version=2011-06-15&RoleArn=arn%3Aaws%3Aiam%3A%3A111122223333%3Arole%2Fx&RoleSessionName=s",
 ];

@@ -1,6 +1,7 @@
 //! One test for each rule, named for the behaviour. Time is handed in; nothing sleeps.
 
 mod attributes;
+mod commands;
 mod connector;
 mod copy;
 mod copy_across_accounts;
@@ -16,7 +17,9 @@ mod fuzz;
 mod iam;
 mod identity;
 mod kms;
+mod launches;
 mod limits;
+mod machines;
 mod paging;
 mod parameters;
 mod protection;

@@ -1,6 +1,7 @@
 //! `DescribeImageReferences`.
 
 use super::*;
+use crate::state::LaunchTemplate;
 
 const TEMPLATE: &str = "lt-0123456789abcdef0";
 const TEMPLATE_ARN: &str =
@@ -26,12 +27,11 @@ fn versions(ec2: &mut Ec2, images: &[Option<&str>]) {
         .regions_mut()
         .get_mut("us-east-1")
         .expect("the region");
-    let template = region
-        .launch_templates
-        .get_mut(TEMPLATE)
-        .expect("the template");
     let images = images.iter().map(|image| image.map(str::to_owned));
-    template.versions = (1..).zip(images).collect();
+    let template = LaunchTemplate::of_images(TEMPLATE, "111122223333", "web", images);
+    region
+        .launch_templates
+        .insert(TEMPLATE.to_owned(), template);
 }
 
 #[test]

@@ -51,13 +51,13 @@ async fn the_api_is_served_with_the_headers_of_ec2() {
 #[tokio::test]
 async fn calls_and_world_are_readable() {
     let requests = [
-        post("Action=DescribeVpcs"),
+        post("Action=DescribeAddresses"),
         get("/_ec2sim/calls"),
         get("/_ec2sim/world"),
     ];
     let answers = answers(&requests).await;
     assert!(
-        answers[1].contains("\"action\":\"DescribeVpcs\",\"outcome\":\"InvalidAction\""),
+        answers[1].contains("\"action\":\"DescribeAddresses\",\"outcome\":\"InvalidAction\""),
         "{}",
         answers[1]
     );

@@ -5,11 +5,11 @@ use crate::HttpRequest;
 
 #[test]
 fn an_action_that_is_not_there_is_refused() {
-    let (code, message) = Ec2::calm().refused("DescribeVpcs", &[]);
+    let (code, message) = Ec2::calm().refused("DescribeAddresses", &[]);
     assert_eq!(code, "InvalidAction");
     assert_eq!(
         message,
-        "The action DescribeVpcs is not valid for this web service."
+        "The action DescribeAddresses is not valid for this web service."
     );
 }
 

@@ -37,6 +37,26 @@ fn mistakes_are_named() {
              {name: web, cooldown: true, devices: []}}}}}}}",
             "protected image",
         ),
+        (
+            "{regions: {r: {}}, accounts: {\"111122223333\": {places: {r: {vpcs: {vpc-0feedfacefeedface: \
+             {subnets: {subnet-0feedfacefeedface: {zone: mars}}}}}}}}}",
+            "no zone mars",
+        ),
+        (
+            "{regions: {r: {}}, accounts: {\"111122223333\": {places: {r: {vpcs: {vpc-0feedfacefeedface: \
+             {securityGroups: {sg-0feedfacefeedface: {name: a}, sg-0feedfacefeedfacf: {name: a}}}}}}}}}",
+            "another group",
+        ),
+        (
+            "{regions: {r: {}}, accounts: {\"111122223333\": {places: {r: {launchTemplates: {lt-0feedfacefeedface: \
+             {name: web, versions: [{}], defaultVersion: 2}}}}}}}",
+            "default version",
+        ),
+        (
+            "{regions: {r: {}}, accounts: {\"111122223333\": {places: {r: {instances: {i-0feedfacefeedface: \
+             {image: x, volumes: [], instanceProfile: none}}}}}}}",
+            "no such instance profile",
+        ),
     ] {
         let error = World::from_yaml(yaml).expect_err(yaml).to_string();
         assert!(error.contains(wanted), "{yaml}: {error}");

@@ -115,6 +115,19 @@ impl Parameters {
         found.into_values().collect()
     }
 
+    /// The parameters `name.…`, as those of a structure.
+    pub(crate) fn below(&mut self, name: &str) -> Parameters {
+        let mut left = BTreeMap::new();
+        for key in self.keys_below(name) {
+            let member = key.get(name.len() + 1..).map(str::to_owned);
+            if let (Some(member), Some(value)) = (member, self.left.remove(&key)) {
+                left.insert(member, value);
+            }
+        }
+        let path = format!("{}{name}.", self.path);
+        Parameters { path, left }
+    }
+
     /// Refuses parameters that EC2 knows and this simulator does not.
     pub(crate) fn not_modelled(&mut self, names: &[&str]) -> Result<(), ApiError> {
         for name in names {

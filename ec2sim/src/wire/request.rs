@@ -83,7 +83,7 @@ impl Request {
 
     /// The ids of resources that the request names, in no particular order.
     pub fn ids(&self) -> Vec<String> {
-        const PREFIXES: [&str; 4] = ["ami-", "snap-", "i-", "vol-"];
+        const PREFIXES: [&str; 5] = ["ami-", "snap-", "i-", "vol-", "lt-"];
         let named = |value: &&String| PREFIXES.iter().any(|prefix| value.starts_with(prefix));
         self.parameters.values().filter(named).cloned().collect()
     }

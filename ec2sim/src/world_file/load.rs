@@ -8,10 +8,12 @@ use crate::error::check_id;
 use crate::kms;
 use crate::lag::Lag;
 use crate::state::{
-    Account, Device, Ebs, Image, ImageState, Instance, Key, Machine, Place, Platform, Principal,
-    Protection, Region, Snapshot, SnapshotState, Tags, Volume, is_organization, is_unit,
+    Account, Device, Ebs, Image, ImageState, Instance, InstanceProfile, InstanceState, Key,
+    Machine, Place, Platform, Principal, Protection, Region, Snapshot, SnapshotState, Tags,
+    UsedProfile, Volume, is_organization, is_unit,
 };
 use crate::world::World;
+use crate::world_file::network::{profiles, zones};
 use crate::world_file::{
     AccountFile, DeviceFile, EXAMPLE, ImageFile, InstanceFile, PlaceFile, SnapshotFile, WorldFile,
     WorldFileError,
@@ -40,9 +42,12 @@ impl World {
     pub fn from_file(file: WorldFile) -> Result<Self, WorldFileError> {
         let mut world = Self::empty(file.seed, file.knobs, file.facts);
         for (name, region) in file.regions {
+            let region_name = name.clone();
             world.regions.insert(
                 name,
                 Region {
+                    zones: zones(&region_name, region.zones),
+                    instance_types: region.instance_types,
                     opt_in: region.opt_in,
                     ..Region::default()
                 },
@@ -79,6 +84,7 @@ impl World {
                 return Err(wrong(&key, "this access key belongs to two accounts"));
             }
         }
+        let profiles = profiles(&id, file.instance_profiles);
         let mut places = BTreeMap::new();
         for (name, place) in file.places {
             let region = self.regions.get_mut(&name);
@@ -89,6 +95,7 @@ impl World {
                 account: &id,
                 name: &name,
                 keys: BTreeMap::new(),
+                profiles: &profiles,
             };
             places.insert(name.clone(), loader.load(place)?);
         }
@@ -96,6 +103,7 @@ impl World {
             alias: file.alias,
             opted_in: file.opted_in,
             roles: file.roles,
+            instance_profiles: profiles,
             member_of: BTreeSet::new(),
             places,
         };
@@ -117,6 +125,7 @@ pub(super) struct Loader<'a> {
     pub(super) account: &'a str,
     pub(super) name: &'a str,
     pub(super) keys: BTreeMap<String, Key>,
+    pub(super) profiles: &'a BTreeMap<String, InstanceProfile>,
 }
 
 impl Loader<'_> {
@@ -135,6 +144,7 @@ impl Loader<'_> {
             self.launch_template(&id, template)?;
         }
         self.parameters(place.parameters)?;
+        let network = self.network(place.vpcs, place.key_pairs)?;
         let broken_keys: Result<_, _> = place.broken_keys.iter().map(|key| self.key(key)).collect();
         Ok(Place {
             encryption_by_default: place.encryption_by_default,
@@ -143,6 +153,7 @@ impl Loader<'_> {
             broken_keys: broken_keys?,
             allows_public_images: place.allows_public_images,
             allows_public_images_from: None,
+            network,
             recycle_bin_days: place.recycle_bin_days,
             snapshot_recycle_bin_days: place.snapshot_recycle_bin_days,
         })
@@ -292,6 +303,8 @@ impl Loader<'_> {
             deprecation: file.deprecation,
             protection,
             deregistered: None,
+            guest: file.guest,
+            generalised: None,
             born: Lag::none(Timestamp::MIN),
             sourced: Lag::none(Timestamp::MIN),
             work: None,
@@ -339,8 +352,28 @@ impl Loader<'_> {
                 delete_on_termination: volume.delete_on_termination,
                 key: self.key_of(volume.encrypted, volume.kms_key.as_ref())?,
                 device: volume.device,
+                snapshot: None,
             });
         }
+        let launched = file.launched.unwrap_or(Timestamp::UNIX_EPOCH);
+        let of_image = self
+            .region
+            .images
+            .get(&file.image)
+            .map(|image| image.guest.clone());
+        let profile = match &file.instance_profile {
+            None => None,
+            Some(name) => {
+                let found = self.profiles.get(name);
+                let found =
+                    found.ok_or_else(|| wrong(name, "there is no such instance profile"))?;
+                Some(UsedProfile {
+                    arn: format!("arn:aws:iam::{}:instance-profile/{name}", self.account),
+                    id: found.id.clone(),
+                    systems_manager: found.systems_manager,
+                })
+            }
+        };
         let instance = Instance {
             id: id.to_owned(),
             owner: self.account.to_owned(),
@@ -353,9 +386,17 @@ impl Loader<'_> {
                 file.boot_mode,
                 file.root_device,
             ),
-            launched: file.launched.unwrap_or(Timestamp::UNIX_EPOCH),
+            launched,
             volumes,
-            reboots: Vec::new(),
+            zone: match file.zone {
+                Some(zone) => zone,
+                None => self.first_zone(),
+            },
+            booted: (file.state == InstanceState::Running).then_some(launched),
+            boots: 1,
+            guest: file.guest.unwrap_or_else(|| of_image.unwrap_or_default()),
+            profile,
+            ..Instance::new()
         };
         self.region.born_with_tags(id, self.account, file.tags);
         match self.region.instances.insert(id.to_owned(), instance) {

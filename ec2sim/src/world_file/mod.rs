@@ -2,7 +2,12 @@
 
 mod load;
 mod naming;
+mod network;
 mod organizations;
+
+pub use network::{
+    InstanceProfileFile, KeyPairFile, SecurityGroupFile, SubnetFile, VpcFile, ZoneFile,
+};
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::facts::Facts;
 use crate::knobs::Knobs;
-use crate::state::{DataType, ImageState, InstanceState, KeyState, Platform, Role, Tags};
+use crate::state::{DataType, Guest, ImageState, InstanceState, KeyState, Platform, Role, Tags};
 
 /// The world that the server serves when it is given none.
 pub const EXAMPLE: &str = include_str!("../../examples/world.yaml");
@@ -93,6 +98,10 @@ pub struct IamFile {
 pub struct RegionFile {
     /// Whether an account must enable it first.
     pub opt_in: bool,
+    /// Its zones by name; `a`, `b` and `c` if none are listed.
+    pub zones: BTreeMap<String, ZoneFile>,
+    /// The instance types that it offers; a usual choice if none are listed.
+    pub instance_types: BTreeSet<String>,
 }
 
 /// An account.
@@ -107,6 +116,8 @@ pub struct AccountFile {
     pub opted_in: BTreeSet<String>,
     /// Its roles by name.
     pub roles: BTreeMap<String, Role>,
+    /// Its instance profiles by name.
+    pub instance_profiles: BTreeMap<String, InstanceProfileFile>,
     /// What it has, by region.
     pub places: BTreeMap<String, PlaceFile>,
 }
@@ -135,6 +146,10 @@ pub struct PlaceFile {
     pub images: BTreeMap<String, ImageFile>,
     /// Instances by id.
     pub instances: BTreeMap<String, InstanceFile>,
+    /// VPCs by id; absent: those of a new account.
+    pub vpcs: Option<BTreeMap<String, VpcFile>>,
+    /// Key pairs by name.
+    pub key_pairs: BTreeMap<String, KeyPairFile>,
     /// Launch templates by id.
     pub launch_templates: BTreeMap<String, LaunchTemplateFile>,
     /// Parameters of Systems Manager by name. Those below `/aws/` are public.
@@ -238,6 +253,9 @@ pub struct ImageFile {
     /// Whether its instances ask for version 2 of the metadata service.
     #[serde(default)]
     pub imds_support: Option<ImdsSupport>,
+    /// What runs in its machines.
+    #[serde(default)]
+    pub guest: Guest,
     /// The instance it was captured from.
     #[serde(default)]
     pub source_instance: Option<String>,
@@ -321,6 +339,15 @@ pub struct InstanceFile {
     /// When it was launched.
     #[serde(default)]
     pub launched: Option<Timestamp>,
+    /// Its zone; the first of the region if absent.
+    #[serde(default)]
+    pub zone: Option<String>,
+    /// The name of its instance profile.
+    #[serde(default)]
+    pub instance_profile: Option<String>,
+    /// What runs in it; what runs in machines of its image if absent.
+    #[serde(default)]
+    pub guest: Option<Guest>,
     /// Its volumes.
     pub volumes: Vec<VolumeFile>,
     /// Its tags.
@@ -379,6 +406,12 @@ pub struct LaunchTemplateFile {
     pub name: String,
     /// Its versions from number 1 on.
     pub versions: Vec<TemplateVersionFile>,
+    /// The number of its default version.
+    #[serde(default = "one")]
+    pub default_version: u64,
+    /// Its tags.
+    #[serde(default)]
+    pub tags: Tags,
 }
 
 /// A version of a launch template.
@@ -387,6 +420,18 @@ pub struct LaunchTemplateFile {
 pub struct TemplateVersionFile {
     /// The image: an id, or `resolve:ssm:NAME`; absent: the version names none.
     pub image_id: Option<String>,
+    /// The instance type.
+    pub instance_type: Option<String>,
+    /// The name of a key pair.
+    pub key_name: Option<String>,
+    /// The ids of security groups.
+    pub security_group_ids: Vec<String>,
+    /// The name of an instance profile.
+    pub instance_profile: Option<String>,
+    /// User data, as it is, not in base64.
+    pub user_data: Option<String>,
+    /// Free text.
+    pub description: Option<String>,
 }
 
 /// A parameter of Systems Manager, of type `String`.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use crate::state::{Key, LaunchTemplate, Parameter};
+use crate::wire::base64;
 use crate::world_file::load::{Loader, check, wrong};
 use crate::world_file::{KeyFile, LaunchTemplateFile, ParameterFile, WorldFileError};
 
@@ -39,13 +40,23 @@ impl Loader<'_> {
         file: LaunchTemplateFile,
     ) -> Result<(), WorldFileError> {
         check(id, "lt")?;
-        let images = file.versions.into_iter().map(|version| version.image_id);
-        let template = LaunchTemplate {
-            id: id.to_owned(),
-            owner: self.account.to_owned(),
-            name: file.name,
-            versions: (1..).zip(images).collect(),
-        };
+        let images = file.versions.iter().map(|version| version.image_id.clone());
+        let mut template = LaunchTemplate::of_images(id, self.account, file.name, images);
+        for (version, file) in template.versions.values_mut().zip(file.versions) {
+            version.description = file.description;
+            let data = &mut version.data;
+            data.instance_type = file.instance_type;
+            data.key_name = file.key_name;
+            data.group_ids = file.security_group_ids;
+            data.profile = file.instance_profile;
+            data.user_data = file.user_data.map(|text| base64::encode(text.as_bytes()));
+        }
+        // A template without any version is none; it may be one of a test all the same.
+        if !template.versions.is_empty() && !template.versions.contains_key(&file.default_version) {
+            return Err(wrong(id, "its default version is none of its versions"));
+        }
+        template.default_version = file.default_version;
+        self.region.born_with_tags(id, self.account, file.tags);
         match self.region.launch_templates.insert(id.to_owned(), template) {
             None => Ok(()),
             Some(_) => Err(wrong(id, "this id is there twice")),

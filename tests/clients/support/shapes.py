@@ -50,6 +50,21 @@ _ALWAYS = {
     "Image": {"ImageId", "State", "OwnerId", "CreationDate", "Public", "ImageLocation"},
     "Snapshot": {"SnapshotId", "State", "OwnerId", "VolumeId", "VolumeSize", "StartTime", "Encrypted"},
     "Instance": {"InstanceId", "State", "ImageId", "RootDeviceName", "LaunchTime"},
+    "InstanceStatus": {"InstanceId", "InstanceState", "InstanceStatus", "SystemStatus", "AvailabilityZone"},
+    "InstanceStateChange": {"InstanceId", "CurrentState", "PreviousState"},
+    "GetConsoleOutputResult": {"InstanceId", "Timestamp"},
+    "Volume": {"VolumeId", "State", "Size", "AvailabilityZone", "CreateTime", "Encrypted", "VolumeType"},
+    "Vpc": {"VpcId", "State", "CidrBlock", "IsDefault", "OwnerId"},
+    "Subnet": {"SubnetId", "VpcId", "State", "CidrBlock", "AvailabilityZone", "DefaultForAz", "OwnerId"},
+    "SecurityGroup": {"GroupId", "GroupName", "Description", "VpcId", "OwnerId"},
+    "KeyPairInfo": {"KeyPairId", "KeyName", "KeyType", "KeyFingerprint"},
+    "AvailabilityZone": {"ZoneName", "ZoneId", "State", "RegionName", "OptInStatus", "ZoneType"},
+    "InstanceTypeOffering": {"InstanceType", "LocationType", "Location"},
+    "LaunchTemplate": {"LaunchTemplateId", "LaunchTemplateName", "DefaultVersionNumber", "LatestVersionNumber"},
+    "LaunchTemplateVersion": {"LaunchTemplateId", "VersionNumber", "DefaultVersion", "LaunchTemplateData"},
+    "Command": {"CommandId", "DocumentName", "InstanceIds", "Status", "RequestedDateTime", "ExpiresAfter"},
+    "GetCommandInvocationResult": {"CommandId", "InstanceId", "Status", "StatusDetails", "ResponseCode"},
+    "InstanceInformation": {"InstanceId", "PingStatus", "PlatformType", "ResourceType"},
     "Reservation": {"ReservationId", "OwnerId", "Instances"},
     "Region": {"RegionName", "Endpoint", "OptInStatus"},
     "CreateImageResult": {"ImageId"},
@@ -126,6 +141,9 @@ def _json(shape: Any, value: Any, path: str) -> Iterator[str]:
     elif shape.type_name == "list" and isinstance(value, list):
         for number, item in enumerate(value):
             yield from _json(shape.member, item, f"{path}[{number}]")
+    elif shape.type_name == "map" and isinstance(value, dict):
+        for name, item in value.items():
+            yield from _json(shape.value, item, f"{path}/{name}")
     elif not isinstance(value, kinds.get(shape.type_name, ())):
         yield f"{path}: {value!r} is no {shape.type_name}"
     elif shape.metadata.get("enum") and value not in shape.metadata["enum"]:

@@ -54,6 +54,27 @@ TWINS_SNAPSHOT = "snap-0c00000000000800c"
 
 OWN_TAGS = {"team": "base", "stage": "gold"}
 
+# What launches name, at home; everywhere else there is what a new account has.
+VPC = "vpc-0e00000000000001e"  # the default one
+OTHER_VPC = "vpc-0e00000000000002e"
+SUBNET_A = "subnet-0e0000000000001ae"  # the default subnet of zone a
+SUBNET_B = "subnet-0e0000000000001be"
+SUBNET_C = "subnet-0e0000000000001ce"
+OTHER_SUBNET = "subnet-0e0000000000002ae"  # of OTHER_VPC, in zone a
+GROUP = "sg-0e00000000000001e"  # web, of the default VPC
+OTHER_GROUP = "sg-0e00000000000002e"  # web, too, of OTHER_VPC
+KEY_PAIR = "operator"
+MANAGED_PROFILE = "managed"  # its role lets the agent register
+PLAIN_PROFILE = "plain"  # its role does not
+
+# Images in Europe: STRANGER's, shared with us. What runs in their machines is scripted.
+LINUX_IMAGE = "ami-0b00000000000019b"
+WINDOWS_IMAGE = "ami-0b0000000000001cb"  # EC2Launch v2 is in it
+OLD_WINDOWS_IMAGE = "ami-0b0000000000001db"  # EC2Launch v1 is in it
+CORRUPT_IMAGE = "ami-0b0000000000001eb"  # Windows; Sysprep fails in it
+HANGING_IMAGE = "ami-0b0000000000001fb"  # user data never ends in it
+IMPAIRED_IMAGE = "ami-0b0000000000001ab"  # it never comes up
+
 LOOSE_SNAPSHOT = "snap-0c000000000000ffc"
 """Ours, of no image; Windows is on it."""
 
@@ -100,7 +121,7 @@ def document(knobs: dict[str, Any], facts: dict[str, Any], iam: dict[str, Any]) 
         "facts": facts,
         "iam": iam,
         "regions": {
-            HOME: {},
+            HOME: {"zones": {f"{HOME}a": {}, f"{HOME}b": {"full": ["c5.*"]}, f"{HOME}c": {"without": ["t3.*"]}}},
             EUROPE: {},
             TOKYO: {},
             OPTED_IN: {"optIn": True},
@@ -110,6 +131,7 @@ def document(knobs: dict[str, Any], facts: dict[str, Any], iam: dict[str, Any]) 
             OURS.id: {
                 "accessKeys": [OURS.key],
                 "optedIn": [OPTED_IN],
+                "instanceProfiles": {MANAGED_PROFILE: {"role": "builder", "systemsManager": True}, PLAIN_PROFILE: {}},
                 "places": {HOME: _ours(), EUROPE: {"brokenKeys": [BROKEN_KEY]}, TOKYO: {"encryptionByDefault": True, "recycleBinDays": 7, "snapshotRecycleBinDays": 7}},
             },
             OTHER.id: {
@@ -122,7 +144,10 @@ def document(knobs: dict[str, Any], facts: dict[str, Any], iam: dict[str, Any]) 
             },
             STRANGER.id: {
                 "accessKeys": [STRANGER.key],
-                "places": {HOME: {"instances": {"i-0a00000000000007a": _instance("running", image=LAUNCHED)}}},
+                "places": {
+                    HOME: {"instances": {"i-0a00000000000007a": _instance("running", image=LAUNCHED)}},
+                    EUROPE: {"images": _scripted()},
+                },
             },
         },
         "organizations": {
@@ -133,6 +158,24 @@ def document(knobs: dict[str, Any], facts: dict[str, Any], iam: dict[str, Any]) 
 
 def _ours() -> dict[str, Any]:
     return {
+        "vpcs": {
+            VPC: {
+                "cidr": "172.31.0.0/16",
+                "default": True,
+                "tags": {"net": "main"},
+                "subnets": {
+                    SUBNET_A: {"zone": f"{HOME}a", "cidr": "172.31.0.0/20", "defaultForZone": True, "publicIps": True},
+                    SUBNET_B: {"zone": f"{HOME}b", "cidr": "172.31.16.0/20", "defaultForZone": True, "publicIps": True},
+                    SUBNET_C: {"zone": f"{HOME}c", "cidr": "172.31.32.0/20", "defaultForZone": True, "publicIps": True},
+                },
+                "securityGroups": {GROUP: {"name": "web", "description": "web servers", "tags": {"crew": "base"}}},
+            },
+            OTHER_VPC: {
+                "subnets": {OTHER_SUBNET: {"zone": f"{HOME}a", "tags": {"tier": "build"}}},
+                "securityGroups": {OTHER_GROUP: {"name": "web"}},
+            },
+        },
+        "keyPairs": {KEY_PAIR: {"tags": {"crew": "base"}}},
         "launchTemplates": {
             TEMPLATE: {"name": "web", "versions": [{"imageId": OWN}, *([{"imageId": LAUNCHED}] * 10)]},
         },
@@ -186,6 +229,28 @@ def _twins() -> dict[str, Any]:
 
 def _device(image: str, number: int = 0) -> dict[str, Any]:
     return {"name": ("/dev/xvda", "/dev/sdf")[number], "snapshot": snapshot(image, number), "size": (8, 20)[number]}
+
+
+def _scripted() -> dict[str, Any]:
+    uname = {"contains": "uname -a", "output": "Linux scripted"}
+    scripts = {
+        LINUX_IMAGE: ("linux", {"console": ["ready to serve"], "commands": [uname]}),
+        WINDOWS_IMAGE: ("windows", {}),
+        OLD_WINDOWS_IMAGE: ("windows", {"launchAgent": "ec2launch"}),
+        CORRUPT_IMAGE: ("windows", {"fault": "corruptProfile"}),
+        HANGING_IMAGE: ("linux", {"fault": "hangs"}),
+        IMPAIRED_IMAGE: ("linux", {"fault": "impaired"}),
+    }
+    return {
+        image: {
+            "name": f"scripted {image}",
+            "platform": platform,
+            "sharedWith": [OURS.id],
+            "devices": [_device(image)],
+            "guest": guest,
+        }
+        for image, (platform, guest) in scripts.items()
+    }
 
 
 def _instance(state: str, *, image: str = PUBLIC, encrypted: bool = False) -> dict[str, Any]:

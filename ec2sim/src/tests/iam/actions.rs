@@ -216,6 +216,89 @@ fn a_launch_is_about_the_image_and_all_that_it_makes() {
 }
 
 #[test]
+fn a_launch_is_about_all_that_it_uses_also_what_its_template_says() {
+    let mut ec2 = Ec2::calm();
+    let template = [
+        ("LaunchTemplateName", "whole"),
+        ("LaunchTemplateData.ImageId", "resolve:ssm:/golden/web"),
+        ("LaunchTemplateData.IamInstanceProfile.Name", "build"),
+        (
+            "LaunchTemplateData.TagSpecification.1.ResourceType",
+            "volume",
+        ),
+        ("LaunchTemplateData.TagSpecification.1.Tag.1.Key", "a"),
+        ("LaunchTemplateData.TagSpecification.1.Tag.1.Value", "1"),
+    ];
+    let body = ec2.ok("CreateLaunchTemplate", &template);
+    let id = text(&body, "launchTemplateId").expect("an id");
+    let parameters = [
+        ("LaunchTemplate.LaunchTemplateName", "whole"),
+        ("MinCount", "1"),
+        ("MaxCount", "1"),
+        ("KeyName", "operator"),
+        ("SubnetId", "subnet-0123456789abcdef1"),
+        ("SecurityGroupId.1", "sg-0123456789abcdef0"),
+    ];
+    let ours = |rest: &str| format!("ec2:RunInstances arn:aws:ec2:us-east-1:111122223333:{rest}");
+    assert_eq!(
+        asked(&mut ec2, Service::Ec2, "RunInstances", &parameters),
+        [
+            format!("ec2:RunInstances arn:aws:ec2:us-east-1::image/{GOLDEN}"),
+            ours("instance/*"),
+            ours("network-interface/*"),
+            ours("volume/*"),
+            ours("subnet/subnet-0123456789abcdef1"),
+            ours("security-group/sg-0123456789abcdef0"),
+            ours("key-pair/operator"),
+            ours(&format!("launch-template/{id}")),
+            "iam:PassRole arn:aws:iam::111122223333:role/build".to_owned(),
+            "ec2:CreateTags arn:aws:ec2:us-east-1:111122223333:volume/*".to_owned(),
+        ]
+    );
+}
+
+#[test]
+fn launch_templates_are_named_by_id_or_by_name() {
+    let arn = "arn:aws:ec2:us-east-1:111122223333:launch-template/lt-0123456789abcdef0";
+    for by in [
+        ("LaunchTemplateName", "web"),
+        ("LaunchTemplateId", "lt-0123456789abcdef0"),
+    ] {
+        for action in [
+            "CreateLaunchTemplateVersion",
+            "ModifyLaunchTemplate",
+            "DeleteLaunchTemplate",
+        ] {
+            assert_eq!(of_ec2(action, &[by]), [format!("ec2:{action} {arn}")]);
+        }
+    }
+}
+
+#[test]
+fn a_command_is_about_its_document_and_its_instances() {
+    let sent = [
+        ("DocumentName", "AWS-RunShellScript"),
+        ("InstanceIds.1", INSTANCE),
+        ("Parameters.commands.1", "true"),
+    ];
+    let mut ec2 = Ec2::calm();
+    let region = ec2.world.regions_mut().get_mut("us-east-1");
+    let instance = region.and_then(|region| region.instances.get_mut(INSTANCE));
+    instance.expect("the instance").profile = Some(crate::state::UsedProfile {
+        arn: "arn:aws:iam::111122223333:instance-profile/build".to_owned(),
+        id: String::new(),
+        systems_manager: true,
+    });
+    assert_eq!(
+        asked(&mut ec2, Service::Ssm, "SendCommand", &sent),
+        [
+            "ssm:SendCommand arn:aws:ssm:us-east-1::document/AWS-RunShellScript".to_owned(),
+            format!("ssm:SendCommand arn:aws:ec2:us-east-1:111122223333:instance/{INSTANCE}"),
+        ]
+    );
+}
+
+#[test]
 fn references_are_read_in_the_callers_name_by_ec2_alone() {
     let all = [("ImageId.1", GOLDEN), ("IncludeAllResourceTypes", "true")];
     let asked = of_ec2("DescribeImageReferences", &all);
@@ -419,7 +502,7 @@ fn a_session_is_tagged_by_who_may() {
 #[test]
 fn an_action_that_iam_is_not_asked_about_is_refused_to_who_has_policies() {
     let mut ec2 = under(&allow("ec2:*", &json!({})));
-    assert_eq!(ec2.code("DescribeVpcs", &[]), "UnsupportedOperation");
+    assert_eq!(ec2.code("DescribeAddresses", &[]), "UnsupportedOperation");
     let with_snapshots = [("ImageId", GOLDEN), ("DeleteAssociatedSnapshots", "true")];
     assert_eq!(
         ec2.code("DeregisterImage", &with_snapshots),

@@ -1,7 +1,8 @@
-//! `DescribeInstances`: each instance is a reservation of its own (model).
+//! `DescribeInstances`: each instance is a reservation of its own (model). A new one is seen late (docs: EC2
+//! eventual-consistency); what it came to is seen at once.
 
 use crate::chance::digest;
-use crate::error::{ApiError, check_id};
+use crate::error::ApiError;
 use crate::filters::{Filters, Known};
 use crate::paging::{Bounds, Paging};
 use crate::state::{Instance, Tags, Volume};
@@ -20,21 +21,33 @@ const FILTERS: Known = Known {
         "block-device-mapping.device-name",
         "block-device-mapping.status",
         "block-device-mapping.volume-id",
+        "client-token",
         "hypervisor",
+        "iam-instance-profile.arn",
+        "iam-instance-profile.id",
         "image-id",
         "instance-id",
+        "instance-lifecycle",
         "instance-state-code",
         "instance-state-name",
         "instance-type",
+        "instance.group-id",
+        "instance.group-name",
+        "key-name",
         "launch-time",
+        "metadata-options.http-tokens",
         "owner-id",
         "platform",
         "platform-details",
         "reservation-id",
         "root-device-name",
         "root-device-type",
+        "state-reason-code",
+        "state-reason-message",
+        "subnet-id",
         "tag-key",
         "virtualization-type",
+        "vpc-id",
     ],
     not_modelled: &[
         "affinity",
@@ -42,7 +55,6 @@ const FILTERS: Known = Known {
         "boot-mode",
         "capacity-reservation-id",
         "capacity-reservation-specification",
-        "client-token",
         "current-instance-boot-mode",
         "dns-name",
         "ebs-optimized",
@@ -50,13 +62,10 @@ const FILTERS: Known = Known {
         "enclave-options",
         "hibernation-options",
         "host-id",
-        "iam-instance-profile",
-        "instance-lifecycle",
         "instance",
         "ip-address",
         "ipv6-address",
         "kernel-id",
-        "key-name",
         "launch-index",
         "maintenance-options",
         "metadata-options",
@@ -72,18 +81,13 @@ const FILTERS: Known = Known {
         "private-ip-address",
         "product-code",
         "ramdisk-id",
-        "reason",
         "requester-id",
         "source-dest-check",
         "spot-instance-request-id",
-        "state-reason-code",
-        "state-reason-message",
-        "subnet-id",
         "tenancy",
         "tpm-support",
         "usage-operation",
         "usage-operation-update-time",
-        "vpc-id",
     ],
     tags: true,
 };
@@ -93,7 +97,6 @@ const BOUNDS: Bounds = Bounds { low: 5, high: 1000 };
 /// An instance as answers show it.
 pub(crate) struct Listed<'a> {
     pub instance: &'a Instance,
-    pub region: &'a str,
     pub tags: Tags,
 }
 
@@ -108,34 +111,21 @@ impl World {
         parameters.boolean("IncludeManagedResources")?;
         let filters = Filters::take(&mut parameters, &FILTERS)?;
         let paging = Paging::take(&mut parameters, request, &BOUNDS, !ids.is_empty())?;
-        ids.iter().try_for_each(|id| check_id("i", id))?;
         parameters.finish_action()?;
 
+        self.check_instances(call, &ids, true)?;
         let region = self
             .regions
             .get(&call.region)
             .ok_or_else(ApiError::bad_credentials)?;
-        let own = |id: &String| {
-            region
-                .instances
-                .get(id)
-                .is_some_and(|instance| instance.owner == call.account)
-        };
-        let missing: Vec<String> = ids.iter().filter(|id| !own(id)).cloned().collect();
-        if !missing.is_empty() {
-            return Err(ApiError::instances_not_found(&missing));
-        }
         let mut listed = Vec::new();
         for instance in region.instances.values() {
-            if instance.owner != call.account || !(ids.is_empty() || ids.contains(&instance.id)) {
+            let wanted = ids.is_empty() || ids.contains(&instance.id);
+            if !wanted || region.instance_seen(call, &instance.id).is_none() {
                 continue;
             }
             let tags = region.tags_seen(&instance.id, &call.account, call.view);
-            let item = Listed {
-                instance,
-                region: &call.region,
-                tags,
-            };
+            let item = Listed { instance, tags };
             if filters.pass(&item.tags, |name| item.field(name)) {
                 listed.push(item);
             }
@@ -163,10 +153,6 @@ impl Listed<'_> {
         reservation_of(&self.instance.id)
     }
 
-    fn zone(&self) -> String {
-        format!("{}a", self.region)
-    }
-
     fn field(&self, name: &str) -> Vec<String> {
         let instance = self.instance;
         if let Some(name) = name.strip_prefix("block-device-mapping.") {
@@ -176,15 +162,31 @@ impl Listed<'_> {
                 .filter_map(|volume| volume_field(instance, volume, name))
                 .collect();
         }
+        if let Some(name) = name.strip_prefix("instance.group-") {
+            let groups = instance.network.iter().flat_map(|it| &it.groups);
+            return groups
+                .map(|(id, of)| if name == "id" { id.clone() } else { of.clone() })
+                .collect();
+        }
         let value = match name {
             "architecture" => Some(instance.machine.architecture.clone()),
-            "availability-zone" => Some(self.zone()),
+            "availability-zone" => Some(instance.zone.clone()),
+            "client-token" => instance.client_token.clone(),
             "hypervisor" => Some("xen".to_owned()),
+            "iam-instance-profile.arn" => instance.profile.as_ref().map(|it| it.arn.clone()),
+            "iam-instance-profile.id" => instance.profile.as_ref().map(|it| it.id.clone()),
             "image-id" => Some(instance.image.clone()),
             "instance-id" => Some(instance.id.clone()),
+            "instance-lifecycle" => instance.asked.spot.as_ref().map(|_| "spot".to_owned()),
             "instance-state-code" => Some(instance.state.code().to_string()),
             "instance-state-name" => Some(instance.state.to_string()),
             "instance-type" => Some(instance.instance_type.clone()),
+            "key-name" => instance.asked.key_name.clone(),
+            "metadata-options.http-tokens" => Some(self.http_tokens().to_owned()),
+            "state-reason-code" => instance.reason.as_ref().map(|it| it.code.clone()),
+            "state-reason-message" => instance.reason.as_ref().map(|it| it.message.clone()),
+            "subnet-id" => instance.network.as_ref().map(|it| it.subnet.clone()),
+            "vpc-id" => instance.network.as_ref().map(|it| it.vpc.clone()),
             "launch-time" => Some(iso(instance.launched)),
             "owner-id" => Some(instance.owner.clone()),
             "platform" => instance.machine.windows().map(str::to_owned),
@@ -206,14 +208,51 @@ impl Listed<'_> {
             xml.text("code", instance.state.code());
             xml.text("name", instance.state);
         });
+        xml.text("privateDnsName", "");
+        xml.text("dnsName", "");
+        xml.text("reason", &instance.transition);
+        xml.optional("keyName", instance.asked.key_name.as_ref());
         xml.text("amiLaunchIndex", 0);
         xml.text("instanceType", &instance.instance_type);
         xml.time("launchTime", instance.launched);
         xml.element("placement", |xml| {
-            xml.text("availabilityZone", self.zone());
+            xml.text("availabilityZone", &instance.zone);
             xml.text("tenancy", "default");
         });
-        xml.element("monitoring", |xml| xml.text("state", "disabled"));
+        let monitoring = instance.asked.monitoring == Some(true);
+        xml.element("monitoring", |xml| {
+            xml.text("state", if monitoring { "enabled" } else { "disabled" });
+        });
+        if let Some(network) = &instance.network {
+            xml.text("subnetId", &network.subnet);
+            xml.text("vpcId", &network.vpc);
+            xml.items("groupSet", &network.groups, |xml, (id, name)| {
+                xml.text("groupId", id);
+                xml.text("groupName", name);
+            });
+        }
+        if let Some(reason) = &instance.reason {
+            xml.element("stateReason", |xml| {
+                xml.text("code", &reason.code);
+                xml.text("message", &reason.message);
+            });
+        }
+        xml.optional("clientToken", instance.client_token.as_ref());
+        if let Some(profile) = &instance.profile {
+            xml.element("iamInstanceProfile", |xml| {
+                xml.text("arn", &profile.arn);
+                xml.text("id", &profile.id);
+            });
+        }
+        xml.optional(
+            "instanceLifecycle",
+            instance.asked.spot.as_ref().map(|_| "spot"),
+        );
+        if instance.asked.spot.is_some() {
+            xml.text("spotInstanceRequestId", request_of(&instance.id));
+        }
+        xml.text("ebsOptimized", instance.asked.ebs_optimized == Some(true));
+        self.write_metadata_options(xml);
         xml.text("architecture", &instance.machine.architecture);
         xml.optional("platform", instance.machine.windows());
         xml.optional("platformDetails", instance.machine.platform_details());
@@ -235,6 +274,45 @@ impl Listed<'_> {
         xml.optional("enaSupport", instance.machine.ena.then_some(true));
         xml.optional("bootMode", instance.machine.boot_mode.as_ref());
     }
+}
+
+impl Listed<'_> {
+    /// Version 2 is asked for where the launch or the image says so.
+    fn http_tokens(&self) -> &str {
+        let asked = self.instance.asked.metadata.http_tokens.as_deref();
+        let of_image = if self.instance.machine.imds_v2 {
+            "required"
+        } else {
+            "optional"
+        };
+        asked.unwrap_or(of_image)
+    }
+
+    fn write_metadata_options(&self, xml: &mut Xml) {
+        let options = &self.instance.asked.metadata;
+        let usual_hops = if self.instance.machine.imds_v2 { 2 } else { 1 };
+        let usually =
+            |value: &Option<String>, usual: &str| value.clone().unwrap_or_else(|| usual.to_owned());
+        xml.element("metadataOptions", |xml| {
+            xml.text("state", "applied");
+            xml.text("httpTokens", self.http_tokens());
+            xml.text(
+                "httpPutResponseHopLimit",
+                options.hop_limit.unwrap_or(usual_hops),
+            );
+            xml.text("httpEndpoint", usually(&options.http_endpoint, "enabled"));
+            xml.text(
+                "instanceMetadataTags",
+                usually(&options.instance_tags, "disabled"),
+            );
+        });
+    }
+}
+
+/// The request of a spot instance.
+fn request_of(instance: &str) -> String {
+    let number = digest(&format!("spot {instance}"));
+    format!("sir-{:08x}", number >> 32)
 }
 
 /// The reservation of an instance.
