@@ -618,6 +618,10 @@ impl Universe {
             return;
         }
         let regions = |image: &MachineImage| image.status.clone().unwrap_or_default().regions;
+        // What was retained is nobody's, until it has been taken over whole.
+        let is_the_objects = |tags: &BTreeMap<String, String>| {
+            tags.contains_key("amity.dev/published") && !tags.contains_key("amity.dev/retained")
+        };
         let after = regions(after);
         let world = lock(&self.world);
         for told in regions(before) {
@@ -631,9 +635,7 @@ impl Universe {
                     image.deregistered.is_none()
                         && image.state == ImageState::Available
                         && !lock(&self.strangers).contains(&id)
-                        && place
-                            .tags(&id, &image.owner)
-                            .contains_key("amity.dev/published")
+                        && is_the_objects(&place.tags(&id, &image.owner))
                 })
             });
             if is_published {

@@ -37,6 +37,9 @@ const OUR_KEYS: [&str; 16] = [
 /// a capital letter stands for key and value wherever it comes again.
 static USUAL: [(u8, OnceLock<Box<str>>); 2] = [(b'a', OnceLock::new()), (b'b', OnceLock::new())];
 
+/// What each of [`OUR_KEYS`] begins with.
+const DOMAIN: &str = "amity.dev/";
+
 /// Tags as EC2 lists them, sorted by key. Reading them is what they are made for: to change one, all are written anew.
 /// A copy is the same piece of memory.
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
@@ -116,8 +119,12 @@ impl Tags {
 
 /// What is kept of a key of [`OUR_KEYS`].
 fn letter(key: &str) -> Option<u8> {
+    // They differ behind the domain: what begins otherwise there is not compared.
+    let first = key.as_bytes().get(DOMAIN.len())?;
     let mut letters = (b'a'..).zip(&OUR_KEYS);
-    letters.find_map(|(letter, ours)| (key == *ours).then_some(letter))
+    letters.find_map(|(letter, ours)| {
+        (ours.as_bytes()[DOMAIN.len()] == *first && key == *ours).then_some(letter)
+    })
 }
 
 /// The key and the value that a capital letter stands for.
