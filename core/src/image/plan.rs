@@ -174,6 +174,8 @@ impl Reads {
 pub enum When {
     /// Now, unless it was read of late.
     Now,
+    /// When this time has come, and not before.
+    After(Timestamp),
     /// When it is its turn among all that is looked at now and then.
     InTurn,
 }

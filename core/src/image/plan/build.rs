@@ -7,6 +7,8 @@
 
 use std::collections::BTreeMap;
 
+use jiff::{SignedDuration, Timestamp};
+
 use super::When;
 use super::copies;
 use super::origin;
@@ -17,6 +19,9 @@ use crate::image::desired::Build;
 use crate::image::identity::{Place, Reference, Revision, tag};
 use crate::image::machines::{ATTEMPTS, Launched, Machine, MachineState, MachinesView};
 use crate::image::observed::ImageState;
+
+/// How often it is looked whether a machine has stopped.
+const LOOKS_AGAIN: SignedDuration = SignedDuration::from_secs(30);
 
 /// A machine that is proven to be this object's.
 pub(super) struct OwnMachine<'a> {
@@ -48,53 +53,50 @@ pub(super) fn end_all(view: &View<'_>, plan: &mut Plan) {
         .extend(alive.map(|own| terminate(&own, Why::ObjectIsDeleted)));
 }
 
-/// The places whose machines are not known to have ended.
-pub(super) fn places_to_wait_for(view: &View<'_>) -> Vec<Place> {
+/// What the end of the object waits for: every machine has ended, also one of a launch whose answer was lost.
+pub(super) fn all_have_ended(view: &View<'_>) -> Result<(), WaitsFor> {
     let desired = view.desired;
-    // An answer that was lost may still turn into a machine.
-    let settled_at = desired
-        .launched
-        .as_ref()
-        .map(|launched| launched.at + desired.consistency_window);
-    let is_ended = |place: &Place| match view.observed.machines.get(place) {
+    let places = places(view);
+    if places.is_empty() {
+        return Ok(());
+    }
+    if let Some(until) = settled_at(view).filter(|at| view.now < *at) {
+        return Err(WaitsFor::ConsistencyWindow { until });
+    }
+    let have_ended = |place: &Place| match view.observed.machines.get(place) {
         Some(MachinesView::Known(machines)) => {
             let lives = |machine: &Machine| {
                 machine.state.is_alive() && desired.identity.has_launched(place, machine).is_some()
             };
-            !machines.all.iter().any(lives) && settled_at.is_none_or(|at| machines.as_of >= at)
+            let is_late = settled_at(view).is_none_or(|at| machines.as_of >= at);
+            is_late && !machines.all.iter().any(lives)
         }
         Some(MachinesView::Unknown(_)) | None => false,
     };
-    let mut places = places(view);
-    places.retain(|place| !is_ended(place));
-    places
+    if places.iter().all(have_ended) {
+        return Ok(());
+    }
+    Err(WaitsFor::Machines)
 }
 
 /// Where machines have to be read, and how soon.
 pub(super) fn reads(view: &View<'_>, plan: &Plan) -> BTreeMap<Place, When> {
-    let is_at_work = |place: &Place| {
-        view.desired.is_being_deleted()
-            || plan.steps.iter().any(|step| {
-                step.place.as_ref() == Some(place)
-                    && matches!(
-                        step.action,
-                        Action::RunInstances { .. }
-                            | Action::TerminateInstances { .. }
-                            | Action::CreateImage { .. }
-                    )
-            })
+    let is_of_machines = |step: &&Step| {
+        step.action.is_of_a_machine() || matches!(step.action, Action::CreateImage { .. })
+    };
+    let at_work: Vec<_> = plan
+        .steps
+        .iter()
+        .filter(is_of_machines)
+        .filter_map(|step| step.place.as_ref())
+        .collect();
+    let when = |place: &Place| match settled_at(view) {
+        _ if at_work.contains(&place) => When::Now,
+        Some(at) if view.desired.is_being_deleted() => When::After(at),
+        _ => When::InTurn,
     };
     let places = places(view).into_iter();
-    places
-        .map(|place| {
-            let when = if is_at_work(&place) {
-                When::Now
-            } else {
-                When::InTurn
-            };
-            (place, when)
-        })
-        .collect()
+    places.map(|place| (place.clone(), when(&place))).collect()
 }
 
 /// Where the object may have machines: where it builds, and where it said that it did.
@@ -112,6 +114,12 @@ fn places(view: &View<'_>) -> Vec<Place> {
         .collect();
     places.dedup();
     places
+}
+
+/// From when on a machine of a launch whose answer was lost would be shown.
+fn settled_at(view: &View<'_>) -> Option<Timestamp> {
+    let launched = view.desired.launched.as_ref()?;
+    Some(launched.at + view.desired.consistency_window)
 }
 
 fn own<'a>(view: &View<'a>) -> impl Iterator<Item = OwnMachine<'a>> {
@@ -197,10 +205,12 @@ fn capture(view: &View<'_>, build: &Build, own: &OwnMachine<'_>) -> Result<Step,
     if machine.state == MachineState::Stopped {
         return origin::unless_name_is_taken(view, step);
     }
+    let until = machine.launched + build.timeout;
     Ok(step.waiting_for(WaitsFor::Stopped {
         id: machine.id.clone(),
         state: machine.state,
-        until: machine.launched + build.timeout,
+        until,
+        looks_again: (view.now + LOOKS_AGAIN).min(until),
     }))
 }
 

@@ -146,8 +146,8 @@ fn release(view: &View<'_>) -> Step {
     if !unreadable.is_empty() || view.desired.account_id.is_none() {
         return step.waiting_for(WaitsFor::Readable(unreadable));
     }
-    if !build::places_to_wait_for(view).is_empty() {
-        return step.waiting_for(WaitsFor::Machines);
+    if let Err(waits_for) = build::all_have_ended(view) {
+        return step.waiting_for(waits_for);
     }
     let images = view
         .claimed

@@ -431,6 +431,14 @@ impl Action {
         )
     }
 
+    /// Whether the call launches or ends a machine.
+    pub fn is_of_a_machine(&self) -> bool {
+        matches!(
+            self,
+            Self::RunInstances { .. } | Self::TerminateInstances { .. }
+        )
+    }
+
     /// Whether the call takes away what cannot be brought back.
     pub fn destroys(&self) -> bool {
         matches!(
@@ -756,6 +764,8 @@ pub enum WaitsFor {
         state: MachineState,
         /// When it has taken too long.
         until: Timestamp,
+        /// When it is looked again.
+        looks_again: Timestamp,
     },
     /// A source image or instance changes its state.
     SourceState(String),
@@ -772,7 +782,9 @@ impl WaitsFor {
             | Self::Validation(_, until)
             | Self::ParameterGone { until }
             | Self::Cooldown { until, .. }
-            | Self::Stopped { until, .. }
+            | Self::Stopped {
+                looks_again: until, ..
+            }
             | Self::Retry { until } => Some(*until),
             Self::FastLaunch { looks_again, .. } => *looks_again,
             _ => None,
@@ -861,7 +873,9 @@ impl fmt::Display for WaitsFor {
                 write!(f, "a fresh list of {}", regions.join(", "))
             }
             Self::Machines => f.write_str("EC2 to say which machines there are"),
-            Self::Stopped { id, state, until } => write!(
+            Self::Stopped {
+                id, state, until, ..
+            } => write!(
                 f,
                 "{id}, which is {state}, to stop itself before {}",
                 at(*until)
