@@ -9,10 +9,10 @@ use amity_testbed::eventually;
 const SCRIPT: &str = r#"#!/bin/sh\necho built\nshutdown -h now\n"#;
 
 /// Applies an object that is built from the golden image, with this script and further fields of the build.
-fn build(namespace: &Namespace<'_>, name: &str, script: &str, more: &str, rest: &str) {
+fn build(namespace: &Namespace<'_>, name: &str, script: &str, rest: &str) {
     let source = format!(
         "{{build: {{parent: {{region: us-east-1, imageId: ami-0feedfacefeedface}}, instanceType: t3.small, \
-         userData: \"{script}\"{more}}}}}"
+         userData: \"{script}\"}}}}"
     );
     namespace.apply(name, &source, &["us-east-1", "eu-west-1"], rest);
 }
@@ -49,7 +49,8 @@ fn until_all_ended(lab: &Lab, namespace: &str) {
 fn a_machine_is_launched_captured_and_ended_once_for_each_revision() {
     let lab = Lab::shared();
     let namespace = lab.namespace("built");
-    build(&namespace, "web", SCRIPT, "", "");
+    let retention = "retention: {revisions: 0}";
+    build(&namespace, "web", SCRIPT, retention);
     let image = namespace.until_ready("web");
     namespace.assert_served(&image, &["eu-west-1", "us-east-1"]);
     until_all_ended(lab, "built");
@@ -63,7 +64,7 @@ fn a_machine_is_launched_captured_and_ended_once_for_each_revision() {
 
     let before = revision(&image).to_owned();
     let longer = SCRIPT.replace("built", "built anew");
-    build(&namespace, "web", &longer, "", "");
+    build(&namespace, "web", &longer, retention);
     let image = namespace.until("web", "has another revision", |image| {
         (crate::lab::is_ready(image) && revision(image) != before).then(|| image.clone())
     });
@@ -79,7 +80,7 @@ fn a_machine_is_launched_captured_and_ended_once_for_each_revision() {
 fn a_machine_that_does_not_stop_is_ended_with_its_object() {
     let lab = Lab::shared();
     let namespace = lab.namespace("never-stops");
-    build(&namespace, "web", "#!/bin/sh\\necho forever\\n", "", "");
+    build(&namespace, "web", "#!/bin/sh\\necho forever\\n", "");
     namespace.until("web", "waits for its machine", |image| {
         let ready = condition(image, "Ready")?;
         ready
@@ -97,7 +98,7 @@ fn a_machine_that_does_not_stop_is_ended_with_its_object() {
 fn a_build_needs_a_grant() {
     let lab = Lab::shared();
     let namespace = lab.namespace_without_grants("builds-nothing");
-    build(&namespace, "web", SCRIPT, "", "");
+    build(&namespace, "web", SCRIPT, "");
     let (reason, message) = namespace.until_stalled("web");
     assert_eq!(reason, "NotGranted");
     assert!(message.contains("spec.grants.builds"), "{message}");
@@ -108,7 +109,7 @@ fn a_build_needs_a_grant() {
 fn kill_9_at_any_moment_of_a_build_leaves_no_machine_and_makes_one_image() {
     let mut alone = Alone::ready();
     let namespace = alone.lab.namespace("killed-builds");
-    build(&namespace, "web", SCRIPT, "", "");
+    build(&namespace, "web", SCRIPT, "");
     for _ in 0..6 {
         std::thread::sleep(std::time::Duration::from_millis(700));
         alone.lab.kill_and_restart();

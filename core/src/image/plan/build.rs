@@ -23,6 +23,9 @@ use crate::image::observed::ImageState;
 /// How often it is looked whether a machine has stopped.
 const LOOKS_AGAIN: SignedDuration = SignedDuration::from_secs(30);
 
+/// How long after a launch a process that knows nothing of its machine asks for it at once; later in turn.
+const OF_LATE: SignedDuration = SignedDuration::from_hours(48);
+
 /// A machine that is proven to be this object's.
 pub(super) struct OwnMachine<'a> {
     place: &'a Place,
@@ -90,8 +93,16 @@ pub(super) fn reads(view: &View<'_>, plan: &Plan) -> BTreeMap<Place, When> {
         .filter(is_of_machines)
         .filter_map(|step| step.place.as_ref())
         .collect();
+    // What was launched of late may live yet, and cost, if the process that launched it died.
+    let launched_of_late = view
+        .desired
+        .launched
+        .as_ref()
+        .is_some_and(|launched| view.now < launched.at + OF_LATE);
+    let is_unknown = |place: &Place| !view.observed.machines.contains_key(place);
     let when = |place: &Place| match settled_at(view) {
         _ if at_work.contains(&place) => When::Now,
+        _ if launched_of_late && is_unknown(place) => When::Now,
         Some(at) if view.desired.is_being_deleted() => When::After(at),
         _ => When::InTurn,
     };
