@@ -54,7 +54,7 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// The id of the image that EC2 makes.
+    /// The id of the image that EC2 makes, or of the machine that it launches.
     pub fn made(&self) -> Option<&str> {
         match &self.result {
             Ok(Answer::Made(id)) => Some(id),
@@ -71,7 +71,7 @@ impl Outcome {
 /// An answer that is no failure.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// EC2 makes an image of this id.
+    /// EC2 makes an image, or launches a machine, of this id.
     Made(String),
     /// Done.
     Changed,
@@ -305,7 +305,11 @@ fn guard(action: &Action) -> Result<(), Failure> {
         {
             complain("a name")
         }
-        Action::CopyImage { token, .. } | Action::CreateUsageReport { token, .. }
+        Action::RunInstances { image, .. } if !is_id("ami-", image) => complain("an image"),
+        Action::TerminateInstances { id } if !is_id("i-", id) => complain("a machine"),
+        Action::CopyImage { token, .. }
+        | Action::RunInstances { token, .. }
+        | Action::CreateUsageReport { token, .. }
             if token.is_empty() || token.len() > 64 || !token.is_ascii() =>
         {
             complain("a token of 1 to 64 characters")
@@ -313,6 +317,7 @@ fn guard(action: &Action) -> Result<(), Failure> {
         Action::CreateImage { tags, .. }
         | Action::RegisterImage { tags, .. }
         | Action::CopyImage { tags, .. }
+        | Action::RunInstances { tags, .. }
         | Action::CreateUsageReport { tags, .. }
         | Action::CreateTags { tags, .. }
         | Action::Adopt { tags, .. }
@@ -367,6 +372,7 @@ fn guard(action: &Action) -> Result<(), Failure> {
         }
         Action::StoreFinalizer
         | Action::RecordCapture { .. }
+        | Action::RecordLaunch { .. }
         | Action::RecordDiscard { .. }
         | Action::RecordAccounts { .. }
         | Action::WriteConfigMap { .. }
@@ -383,7 +389,9 @@ fn already_made(action: &Action, failure: &Failure) -> Option<Answer> {
             Some(Answer::NameTaken)
         }
         Action::PutParameter { .. } if failure.is_name_taken() => Some(Answer::NameTaken),
-        Action::CopyImage { .. } if failure.is_already_made() => Some(Answer::AlreadyMade),
+        Action::CopyImage { .. } | Action::RunInstances { .. } if failure.is_already_made() => {
+            Some(Answer::AlreadyMade)
+        }
         _ => None,
     }
 }

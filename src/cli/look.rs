@@ -209,6 +209,8 @@ fn is_told(read: &Reads, observed: &Observed, sources: &BTreeMap<SourceQuery, So
         fast_launches.map(|place| (place, observed.fast_launches.contains_key(place)));
     let parameters = read.parameters.keys();
     let parameters = parameters.map(|place| (place, observed.parameters.contains_key(place)));
+    let machines = read.machines.keys();
+    let machines = machines.map(|place| (place, observed.machines.contains_key(place)));
     let mut queries = read.source.iter().chain(&read.follow);
     let mut asked = usage
         .chain(reports)
@@ -216,7 +218,8 @@ fn is_told(read: &Reads, observed: &Observed, sources: &BTreeMap<SourceQuery, So
         .chain(permissions)
         .chain(defaults)
         .chain(fast_launches)
-        .chain(parameters);
+        .chain(parameters)
+        .chain(machines);
     queries.all(|query| sources.contains_key(query))
         && asked.all(|(place, is_told)| is_told || observed.known_at(place).is_none())
 }

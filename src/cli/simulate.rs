@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
-use amity_core::api::{Architecture, MachineImage, Source};
+use amity_core::api::{Architecture, ImageSource, MachineImage, Source};
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
@@ -146,41 +146,45 @@ fn put_source(world: &mut Value, account: &str, image: &MachineImage, manifests:
                     json!({"size": 8, "tags": tags.clone().unwrap_or_default()});
             }
         }
-        Source::Image(source) => {
-            let id = source
-                .image_id
-                .clone()
-                .unwrap_or_else(|| SOME_IMAGE.to_owned());
-            let owner = match source.owner.as_deref() {
-                None if source.ssm_parameter.is_some() => AMAZON,
-                Some("amazon") => AMAZON,
-                None | Some("self") => account,
-                Some(owner) => owner,
-            };
-            if let Some(name) = &source.ssm_parameter {
-                let holder = if name.starts_with("/aws/") {
-                    AMAZON
-                } else {
-                    account
-                };
-                let place = &mut world["accounts"][holder]["places"][&source.region];
-                place["parameters"][name] = json!({"value": id});
-            }
-            if source.machine_image_name.is_none() {
-                let name = source
-                    .name
-                    .clone()
-                    .unwrap_or_else(|| format!("source-{id}"));
-                let place = &mut world["accounts"][owner]["places"][&source.region];
-                place["images"][&id] = json!({
-                    "name": name,
-                    "platform": platform,
-                    "public": owner != account,
-                    "architecture": source.architecture.map(Architecture::as_str),
-                    "devices": [{"name": "/dev/xvda", "snapshot": id.replacen("ami-", "snap-", 1), "size": 8}],
-                });
-            }
-        }
+        Source::Image(source) => put_image(world, account, platform, source),
+        Source::Build(build) => put_image(world, account, platform, &build.parent),
+    }
+}
+
+/// The image that is copied or built from is there.
+fn put_image(world: &mut Value, account: &str, platform: &str, source: &ImageSource) {
+    let id = source
+        .image_id
+        .clone()
+        .unwrap_or_else(|| SOME_IMAGE.to_owned());
+    let owner = match source.owner.as_deref() {
+        None if source.ssm_parameter.is_some() => AMAZON,
+        Some("amazon") => AMAZON,
+        None | Some("self") => account,
+        Some(owner) => owner,
+    };
+    if let Some(name) = &source.ssm_parameter {
+        let holder = if name.starts_with("/aws/") {
+            AMAZON
+        } else {
+            account
+        };
+        let place = &mut world["accounts"][holder]["places"][&source.region];
+        place["parameters"][name] = json!({"value": id});
+    }
+    if source.machine_image_name.is_none() {
+        let name = source
+            .name
+            .clone()
+            .unwrap_or_else(|| format!("source-{id}"));
+        let place = &mut world["accounts"][owner]["places"][&source.region];
+        place["images"][&id] = json!({
+            "name": name,
+            "platform": platform,
+            "public": owner != account,
+            "architecture": source.architecture.map(Architecture::as_str),
+            "devices": [{"name": "/dev/xvda", "snapshot": id.replacen("ami-", "snap-", 1), "size": 8}],
+        });
     }
 }
 

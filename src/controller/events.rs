@@ -74,8 +74,9 @@ fn effect(outcome: &Outcome) -> Option<Event> {
         .as_ref()
         .map(|place| place.region.as_str())
         .unwrap_or_default();
-    if !outcome.changed_the_world() || !(action.creates() || action.restores() || action.destroys())
-    {
+    let is_told =
+        action.creates() || action.restores() || action.destroys() || action.is_of_a_machine();
+    if !outcome.changed_the_world() || !is_told {
         return None;
     }
     let made = outcome

@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use amity_core::api::{AwsAccount, AwsAccountStatus, MachineImage, MachineImageStatus};
 use amity_core::image::desired::{
-    ACCOUNTS, CAPTURED, Captured, DISCARDED, Discarded, FINALIZER, accounts_annotation,
+    ACCOUNTS, CAPTURED, Captured, DISCARDED, Discarded, FINALIZER, LAUNCHED, accounts_annotation,
 };
+use amity_core::image::machines::Launched;
 use amity_core::image::plan::Action;
 use amity_core::image::report::differs_only_in_progress;
 use jiff::{SignedDuration, Timestamp};
@@ -93,6 +94,14 @@ impl Objects {
             Action::ReleaseFinalizer => without_finalizer(image),
             Action::RecordCapture { revision } => {
                 json!({"annotations": {CAPTURED: Captured::annotation(revision, now)}})
+            }
+            Action::RecordLaunch {
+                revision,
+                attempt,
+                region,
+            } => {
+                let launched = Launched::annotation(revision, *attempt, region, now);
+                json!({"annotations": {LAUNCHED: launched}})
             }
             Action::RecordDiscard {
                 revision,

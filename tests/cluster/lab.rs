@@ -39,6 +39,7 @@ spec:
         organizations: ["arn:aws:organizations::111122223333:organization/o-0123456789"]
     public: [{namespaces: {matchLabels: {grants: all}}}]
     adopt: [{namespaces: {matchLabels: {grants: all}}}]
+    builds: [{namespaces: {matchLabels: {grants: all}}}]
     usageReports: [{namespaces: {matchNames: [used-elsewhere]}}]
     parameters: [{namespaces: {matchLabels: {grants: all}}, paths: [/published/]}]
 "#;
@@ -184,7 +185,7 @@ impl Lab {
         SHARED.get_or_init(|| {
             let cluster = CLUSTER.get_or_init(|| Cluster::on(ControlPlane::shared()));
             // Some take over what others made, which needs a policy of its own.
-            let ec2 = start_ec2(&["controller", "adopt"]);
+            let ec2 = start_ec2(&["controller", "adopt", "build"]);
             let mut lab = Self::over(ec2, cluster, &[], &[]);
             lab.amity.wait_ready().unwrap();
             lab
@@ -198,7 +199,12 @@ impl Lab {
         arguments: &[&str],
         environment: &[(&str, &str)],
     ) -> Self {
-        Self::over(start_ec2(&["controller"]), cluster, arguments, environment)
+        Self::over(
+            start_ec2(&["controller", "build"]),
+            cluster,
+            arguments,
+            environment,
+        )
     }
 
     fn over(

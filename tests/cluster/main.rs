@@ -6,6 +6,7 @@
 //! | [`lab`] | what the tests share: who runs what, and how a test looks at it |
 //! | [`life`] | an image from its first day to its last |
 //! | [`sources`] | what an image is made from, and that it stays that |
+//! | [`building`] | a machine that is launched to be captured |
 //! | [`keeping`] | what is superseded or deleted: what stays, for how long, and who says so |
 //! | [`adopting`] | what others made is taken over |
 //! | [`recycling`] | what somebody deregisters comes back from the Recycle Bin |
@@ -29,6 +30,7 @@
 mod accounts;
 mod adopting;
 mod attributes;
+mod building;
 mod commands;
 mod conversation;
 mod fleet;

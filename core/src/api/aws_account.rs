@@ -188,6 +188,28 @@ pub struct Grants {
     #[schemars(length(max = 32))]
     #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub parameters: Vec<ParameterGrant>,
+
+    /// Who may launch machines to build images (source.build), at most 32 entries; one that fits
+    /// is enough. A machine costs while it runs, and its user data runs with the rights of its
+    /// instance profile. Default: nobody.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    pub builds: Vec<BuildGrant>,
+}
+
+/// These namespaces may launch machines to build images.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct BuildGrant {
+    /// The namespaces: exactly one of matchNames, matchLabels, all.
+    pub namespaces: NamespaceSelector,
+
+    /// The instance profiles that the machines may have, at most 64, by their names. Default:
+    /// none, that is, only machines without one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "rules::list_of_instance_profiles")]
+    pub instance_profiles: Vec<String>,
 }
 
 /// These namespaces may take over these images.
@@ -491,6 +513,38 @@ impl AwsAccount {
              entry with owners [{whose}] for it to spec.grants.sourceOwners",
             self.name(),
             namespace.name
+        )))
+    }
+
+    /// Whether `namespace` may launch machines to build images, with this instance profile.
+    ///
+    /// # Errors
+    /// No entry of `spec.grants.builds` fits; the error names what is missing.
+    pub fn grants_build(
+        &self,
+        namespace: Namespace<'_>,
+        instance_profile: Option<&str>,
+    ) -> Result<(), NotGranted> {
+        let (account, asking) = (self.name(), namespace.name);
+        let entries = self.spec.grants.builds.iter();
+        let mut entries = entries
+            .filter(|grant| grant.namespaces.selects(namespace))
+            .peekable();
+        if entries.peek().is_none() {
+            return Err(NotGranted(format!(
+                "AwsAccount {account:?} does not let namespace {asking:?} launch machines to build images: add an entry \
+                 for it to spec.grants.builds"
+            )));
+        }
+        let Some(profile) = instance_profile else {
+            return Ok(());
+        };
+        if entries.any(|grant| grant.instance_profiles.iter().any(|name| name == profile)) {
+            return Ok(());
+        }
+        Err(NotGranted(format!(
+            "AwsAccount {account:?} does not let namespace {asking:?} build with instance profile {profile:?}: add it to \
+             instanceProfiles of an entry for it in spec.grants.builds"
         )))
     }
 

@@ -238,6 +238,9 @@ reasons! {
     CAPTURE_FAILED "CaptureFailed" [READY, AVAILABLE, STALLED]
         "EC2 could not make the image of the instance or snapshot, or the answer about a capture was lost for good. It is not tried again by itself: a capture might restart the instance again.",
         "Mend what the message says and change spec.rebuild.";
+    BUILD_FAILED "BuildFailed" [READY, AVAILABLE, STALLED]
+        "Three machines were launched to build the image, and none came to its end: each was terminated, or took longer than spec.source.build.timeout.",
+        "See why the user data does not come to its end, mend that or the timeout, and change spec.rebuild.";
     PLATFORM_MISMATCH "PlatformMismatch" [READY, AVAILABLE, SOURCE_RESOLVED, STALLED]
         "RegisterImage made an image whose platform details are not those of spec.source.snapshot.platformDetails, so that its billing code is missing or wrong (EC2 API, RegisterImage). It is discarded.",
         "Capture an instance instead (spec.source.instance), which keeps the billing code, or write the platform details that the message names.";

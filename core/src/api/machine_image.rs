@@ -11,6 +11,7 @@
 
 mod adopt;
 mod attributes;
+mod build;
 mod duration;
 mod follow;
 mod publish;
@@ -33,6 +34,7 @@ pub use adopt::AdoptedImage;
 pub use attributes::{
     Deprecation, DeregistrationProtection, FastLaunch, ImdsSupport, SupersededImages,
 };
+pub use build::BuildSource;
 pub use follow::Follow;
 pub use publish::Publish;
 pub use region::{AccountTarget, Encryption, RegionTarget};

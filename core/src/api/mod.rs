@@ -12,12 +12,12 @@ mod rules;
 mod schema;
 
 pub use aws_account::{
-    AdoptionGrant, AssumeRole, AwsAccount, AwsAccountSpec, AwsAccountStatus, CaptureGrant, Grants,
-    Namespace, NamespaceSelector, NotGranted, ParameterGrant, PublicGrant, SessionTags,
-    SharingGrant, SnapshotGrant, SourceOwnerGrant, Stray, Strays,
+    AdoptionGrant, AssumeRole, AwsAccount, AwsAccountSpec, AwsAccountStatus, BuildGrant,
+    CaptureGrant, Grants, Namespace, NamespaceSelector, NotGranted, ParameterGrant, PublicGrant,
+    SessionTags, SharingGrant, SnapshotGrant, SourceOwnerGrant, Stray, Strays,
 };
 pub use machine_image::{
-    AccountTarget, AdoptedImage, Architecture, BootMode, DeletionPolicy, Deprecation,
+    AccountTarget, AdoptedImage, Architecture, BootMode, BuildSource, DeletionPolicy, Deprecation,
     DeregistrationProtection, EnaSupport, Encryption, FastLaunch, Follow, ImageSource, ImageUser,
     ImdsSupport, InstanceSource, InstanceVolumes, MachineImage, MachineImageSpec,
     MachineImageStatus, NameTooLong, NextStep, PlatformDetails, ProgressingRevision, Publish,

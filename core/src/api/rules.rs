@@ -43,6 +43,73 @@ pub fn snapshot_id() -> Rule {
     )
 }
 
+/// An instance type's name.
+pub fn instance_type() -> Rule {
+    Rule::new("self.matches('^[a-z][a-z0-9-]*[.][a-z0-9-]+$')")
+        .message("write an instance type: a family, a point and a size, for example t3.small")
+}
+
+/// A subnet's id, of the old or the new length.
+pub fn subnet_id() -> Rule {
+    Rule::new("self.matches('^subnet-([0-9a-f]{8}|[0-9a-f]{17})$')").message(
+        "write the id of a subnet: subnet- and 17 (or 8) hex digits, for example \
+         subnet-0123456789abcdef0",
+    )
+}
+
+/// IAM's characters (IAM API, `CreateInstanceProfile`): its name, and not its ARN.
+pub fn instance_profile() -> Rule {
+    Rule::new(IS_INSTANCE_PROFILE).message(WRITE_AN_INSTANCE_PROFILE)
+}
+
+const IS_INSTANCE_PROFILE: &str = "self.matches('^[a-zA-Z0-9_+=,.@-]{1,128}$')";
+const WRITE_AN_INSTANCE_PROFILE: &str =
+    "write the name of an instance profile, for example image-builder, and not its ARN";
+
+/// A set of at most 16 security groups.
+pub fn list_of_security_groups(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array",
+        "maxItems": 16,
+        "x-kubernetes-list-type": "set",
+        "items": {
+            "type": "string",
+            "maxLength": 32,
+            "x-kubernetes-validations": [{
+                "rule": "self.matches('^sg-([0-9a-f]{8}|[0-9a-f]{17})$')",
+                "message": "write the id of a security group: sg- and 17 (or 8) hex digits, for example \
+                            sg-0123456789abcdef0",
+            }],
+        },
+    })
+}
+
+/// A set of at most 64 instance profiles.
+pub fn list_of_instance_profiles(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array",
+        "maxItems": 64,
+        "x-kubernetes-list-type": "set",
+        "items": {
+            "type": "string",
+            "maxLength": 128,
+            "x-kubernetes-validations": [{
+                "rule": IS_INSTANCE_PROFILE,
+                "message": WRITE_AN_INSTANCE_PROFILE,
+            }],
+        },
+    })
+}
+
+/// How long a build may take: from five minutes to a day.
+pub fn build_timeout() -> Rule {
+    Rule::new(
+        "self.matches('^([0-9]{1,5}[hms]){1,3}$') && duration(self) >= duration('5m') && \
+         duration(self) <= duration('24h')",
+    )
+    .message("write hours (h), minutes (m) and seconds (s), for example 90m, from 5m to 24h")
+}
+
 /// Hours, minutes and seconds, at most a year.
 pub fn min_age() -> Rule {
     Rule::new(

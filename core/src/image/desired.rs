@@ -20,6 +20,7 @@ use super::attributes::Protection;
 use super::encryption::{Encryption, VARIANT_SOURCE};
 use super::fast_launch::WantedFastLaunch;
 use super::identity::{Identity, Place, Reference, Revision, hex_digest, tag};
+use super::machines::Launched;
 use super::money::Price;
 use super::observed::{Image, ImageState};
 use super::parameters::PublishedParameter;
@@ -35,7 +36,8 @@ pub use accounts::{
 pub use chain::chain;
 pub use follow::{Lineage, Recorded};
 pub use source::{
-    ImageName, Parameter, Published, RegisteredVolume, Registration, Source, SourceGrants,
+    Build, ImageName, Launch, Parameter, Published, RegisteredVolume, Registration, Source,
+    SourceGrants,
 };
 
 /// The finalizer that keeps an object until nothing of it is left in EC2.
@@ -43,6 +45,9 @@ pub const FINALIZER: &str = "amity.dev/cleanup";
 
 /// The annotation that records a capture before it is asked for: `REVISION TIME`.
 pub const CAPTURED: &str = "amity.dev/captured";
+
+/// The annotation that records the launch of a machine before it is asked for: `REVISION ATTEMPT REGION TIME`.
+pub const LAUNCHED: &str = "amity.dev/launched";
 
 /// The annotation that records that an image was discarded: `REVISION PLATFORM-DETAILS`.
 pub const DISCARDED: &str = "amity.dev/discarded";
@@ -198,6 +203,8 @@ pub struct Desired {
     pub has_finalizer: bool,
     /// The capture that was last recorded.
     pub captured: Option<Captured>,
+    /// The launch that was last recorded.
+    pub launched: Option<Launched>,
     /// The image that was discarded.
     pub discarded: Option<Discarded>,
     /// How long EC2's reads may lag behind its writes.
@@ -338,6 +345,7 @@ impl Desired {
                 .flatten()
                 .any(|name| name == FINALIZER),
             captured: annotation(CAPTURED).and_then(Captured::parse),
+            launched: annotation(LAUNCHED).and_then(Launched::parse),
             deregister_in_use: annotation(DEREGISTER_IN_USE).map(Revision::from),
             consistency_window: installation.consistency_window,
             price_per_gib_month: installation.price_per_gib_month,

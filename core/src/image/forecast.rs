@@ -5,6 +5,7 @@
 
 mod ec2;
 mod estimate;
+mod machines;
 
 use std::collections::BTreeMap;
 

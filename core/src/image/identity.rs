@@ -37,8 +37,10 @@ pub mod tag {
     pub const SOURCE: &str = "amity.dev/source";
     /// What distinguishes two images of one revision in one place.
     pub const VARIANT: &str = "amity.dev/variant";
-    /// Which attempt to copy to its place it is: failed ones may vanish, and a token must not be used twice.
+    /// Which attempt to copy to its place, or to launch a machine there, it is: failed ones may vanish, and a token must not be used twice.
     pub const ATTEMPT: &str = "amity.dev/attempt";
+    /// What a machine is launched for: `build`.
+    pub const PURPOSE: &str = "amity.dev/purpose";
     /// The seal: the id of the very image or snapshot that carries it.
     pub const SELF: &str = "amity.dev/self";
     /// When the revision was published; absent while it is not what users should launch.

@@ -6,6 +6,7 @@
 
 mod adopting;
 mod fast_launch;
+mod machines;
 mod parameters;
 mod sharing;
 
@@ -19,6 +20,7 @@ use super::attributes::Protection;
 use super::desired::Desired;
 use super::encryption::VARIANT_SOURCE;
 use super::identity::{Place, Reference, Standing, is_sealed_snapshot, standing, tag};
+use super::machines::Machine;
 use super::observed::{
     Image, ImageState, Known, Observed, PlaceView, Snapshot, SourceView, Usage, UsageReport,
 };
@@ -27,6 +29,10 @@ use super::plan::{Action, Finding, Plan, Step};
 use crate::api::{DeletionPolicy, conditions};
 use adopting::{is_freeing, only_what_is_listed_is_taken_over};
 use fast_launch::{an_image_that_launches_fast_stays, only_published_images_launch_fast};
+use machines::{
+    a_machine_has_stopped_when_it_is_captured, a_machine_that_is_being_captured_stays,
+    one_machine_at_a_time, only_a_machine_that_is_proven_ours_ends,
+};
 use parameters::{
     a_parameter_names_what_is_published, a_retained_parameter_stays,
     an_image_that_a_parameter_names_stays, only_a_granted_parameter_is_written,
@@ -67,10 +73,12 @@ const RULES: &[(u8, Rule)] = &[
     (1, only_a_parameter_that_is_proven_ours),
     (1, only_published_images_launch_fast),
     (1, a_seal_names_its_bearer_and_stays),
+    (1, only_a_machine_that_is_proven_ours_ends),
     (2, nothing_in_an_unreadable_place),
     (2, nothing_retired_or_captured_while_a_place_is_unknown),
     (3, one_live_image_per_place),
     (3, a_second_image_that_may_be_used_stays),
+    (3, one_machine_at_a_time),
     (
         4,
         a_published_image_goes_only_when_it_is_replaced_or_unwanted,
@@ -84,11 +92,13 @@ const RULES: &[(u8, Rule)] = &[
     (4, a_superseded_image_stays_as_long_as_it_is_kept),
     (5, the_last_image_of_a_wanted_revision_stays),
     (5, an_image_that_is_being_copied_stays),
+    (5, a_machine_that_is_being_captured_stays),
     (6, retain_destroys_nothing),
     (6, a_retained_parameter_stays),
     (7, a_snapshot_goes_only_when_it_is_ours_and_unused),
     (7, what_the_spec_names_stays),
     (8, a_capture_is_recorded_first),
+    (8, a_machine_has_stopped_when_it_is_captured),
     (8, nothing_is_captured_twice),
     (9, not_too_many_published_images_go_at_once),
     (10, grants_gate_creation),
@@ -700,7 +710,9 @@ fn a_capture_is_recorded_first(facts: &Facts<'_>, _: &Place, step: &Step) -> Opt
         .captured
         .as_ref()
         .is_some_and(|captured| captured.revision == *wanted);
-    (matches!(step.action, Action::CreateImage { .. }) && !recorded)
+    // A machine of ours has stopped: nothing is restarted, however often it is asked.
+    let restarts = facts.desired.source.build().is_none();
+    (matches!(step.action, Action::CreateImage { .. }) && restarts && !recorded)
         .then(|| "it is not recorded".to_owned())
 }
 
@@ -729,7 +741,11 @@ fn grants_gate_creation(facts: &Facts<'_>, place: &Place, step: &Step) -> Option
         return None;
     }
     // What was captured may be copied on; an image that is copied must be granted each time.
+    let build = facts.desired.source.build();
     let refused = || match (&step.action, &facts.observed.source) {
+        (Action::CreateImage { .. }, _) if let Some(build) = build => {
+            facts.desired.grants.check_build(&build.launch).err()
+        }
         (Action::CreateImage { .. }, SourceView::Instance(instance)) => {
             facts.desired.grants.check_instance(instance).err()
         }
@@ -776,7 +792,15 @@ fn released_too_early(facts: &Facts<'_>) -> Option<Violation> {
             Some(name.as_str())
         })
     };
-    let left = left().or_else(parameter).map(|id| format!("{id} is left"));
+    let machine = || {
+        let mut places = facts.observed.machines.keys();
+        places.find_map(|place| {
+            let lives = |machine: &&Machine| machine.state.is_alive();
+            Some(machines::own(facts, place).find(lives)?.id.as_str())
+        })
+    };
+    let left = left().or_else(parameter).or_else(machine);
+    let left = left.map(|id| format!("{id} is left"));
     let wrong = left.or_else(unreadable)?;
     Some(Violation {
         invariant: 2,

@@ -24,6 +24,7 @@ pub mod fast_launch;
 pub mod forecast;
 pub mod identity;
 pub mod invariants;
+pub mod machines;
 pub mod money;
 pub mod observed;
 pub mod parameters;

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use super::attributes::Attributes;
 use super::fast_launch::FastLaunchView;
 use super::identity::{Place, Reference, Revision, tag};
+use super::machines::MachinesView;
 use super::parameters::ParametersView;
 use super::permissions::{Grantee, Permissions};
 use super::plan::Action;
@@ -47,6 +48,8 @@ pub struct Observed {
     pub fast_launches: BTreeMap<Place, FastLaunchView>,
     /// The object's parameters, as far as they were read when it was their turn.
     pub parameters: BTreeMap<Place, ParametersView>,
+    /// The object's machines, where it may have some, as far as they were read a moment ago.
+    pub machines: BTreeMap<Place, MachinesView>,
     /// How much of each account is about to go, by what every object asks for, where that was asked.
     pub departures: BTreeMap<String, Departures>,
     /// The ConfigMaps of the object, once they are known.

@@ -7,6 +7,7 @@
 //! | `seal` | marking as ours what EC2 proves to be |
 //! | `adopt` | taking over what others made |
 //! | `origin` | the capture or registration that everything is copied from |
+//! | `build` | the machine that is launched to be captured |
 //! | `recycle_bin` | restoring what somebody deregistered |
 //! | `copies` | filling each place from any available image of the revision |
 //! | `lending` | letting other accounts copy an image, for as long as that takes |
@@ -24,6 +25,7 @@
 
 mod adopt;
 mod attributes;
+mod build;
 mod config_map;
 mod copies;
 mod delete;
@@ -93,6 +95,7 @@ pub fn plan(desired: &Desired, observed: &Observed, now: Timestamp) -> Plan {
         parameters::publish(&view, &mut plan);
         config_map::tell(&view, &mut plan);
         retire::retire(&view, &mut plan);
+        build::end(&view, &mut plan);
         unreadable_places(&view, &mut plan);
     }
     restraint::hold_back(&view, &mut plan);
@@ -124,6 +127,8 @@ pub struct Reads {
     pub fast_launches: BTreeMap<Place, When>,
     /// What the object's parameters are in these places.
     pub parameters: BTreeMap<Place, When>,
+    /// Which machines the object has in these places.
+    pub machines: BTreeMap<Place, When>,
     /// How much else of the account is about to go.
     pub departures: bool,
     /// How many more copies may be under way to these places.
@@ -146,6 +151,7 @@ impl Reads {
         self.permissions.extend(more.permissions);
         self.fast_launches.extend(more.fast_launches);
         self.parameters.extend(more.parameters);
+        self.machines.extend(more.machines);
         self.departures |= more.departures;
         self.copy_slots.extend(more.copy_slots);
         self.config_map |= more.config_map;
@@ -156,7 +162,8 @@ impl Reads {
     pub fn read_now(&mut self) {
         let whens = self.permissions.values_mut();
         let whens = whens.chain(self.fast_launches.values_mut());
-        for when in whens.chain(self.parameters.values_mut()) {
+        let whens = whens.chain(self.parameters.values_mut());
+        for when in whens.chain(self.machines.values_mut()) {
             *when = When::Now;
         }
     }
@@ -167,6 +174,8 @@ impl Reads {
 pub enum When {
     /// Now, unless it was read of late.
     Now,
+    /// When this time has come, and not before.
+    After(Timestamp),
     /// When it is its turn among all that is looked at now and then.
     InTurn,
 }
@@ -234,6 +243,7 @@ pub fn reads(desired: &Desired, observed: &Observed, plan: &Plan, now: Timestamp
         permissions: permissions(&view, plan),
         fast_launches: fast_launch::reads(&view, plan),
         parameters: parameters::reads(&view, plan),
+        machines: build::reads(&view, plan),
         copy_slots: steps
             .iter()
             .filter(|step| matches!(step.action, Action::CopyImage { .. }))
@@ -307,11 +317,13 @@ fn needs_source(view: &View<'_>) -> bool {
 
 /// What to ask to find out which image a source leads to now.
 fn anew(source: &Source) -> Option<SourceQuery> {
-    match source {
+    match source.looked_up() {
         Source::NamedImage(named) => Some(SourceQuery::NamedImage(named.clone())),
         Source::Parameter(parameter) => Some(SourceQuery::Parameter(parameter.clone())),
         Source::Published(published) => Some(SourceQuery::Published(published.clone())),
-        Source::Instance { .. } | Source::Snapshot { .. } | Source::Image(_) => None,
+        Source::Instance { .. } | Source::Snapshot { .. } | Source::Image(_) | Source::Build(_) => {
+            None
+        }
     }
 }
 
@@ -319,7 +331,7 @@ fn source_query(view: &View<'_>) -> SourceQuery {
     let resolved = view.desired.resolved.is_some();
     let origin = view.origin.as_ref();
     let settled = origin.filter(|origin| origin.is_settled || resolved);
-    match (&view.desired.source, settled) {
+    match (view.desired.source.looked_up(), settled) {
         (Source::Instance { at, .. }, _) => SourceQuery::Instance(at.clone()),
         (
             Source::Snapshot {
@@ -338,6 +350,7 @@ fn source_query(view: &View<'_>) -> SourceQuery {
         (Source::NamedImage(named), None) => SourceQuery::NamedImage(named.clone()),
         (Source::Parameter(parameter), None) => SourceQuery::Parameter(parameter.clone()),
         (Source::Published(published), None) => SourceQuery::Published(published.clone()),
+        (Source::Build(_), _) => unreachable!("what is looked up is what it is built from"),
     }
 }
 

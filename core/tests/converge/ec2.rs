@@ -632,7 +632,7 @@ fn source(desired: &Desired, query: &SourceQuery) -> SourceView {
         SourceQuery::Image(pinned) => pinned.id.clone(),
         _ => ORIGIN.to_owned(),
     };
-    match &desired.source {
+    match desired.source.looked_up() {
         Source::Instance { .. } => SourceView::Instance(SourceInstance {
             state: "running".to_owned(),
             tags: BTreeMap::new(),
@@ -660,6 +660,7 @@ fn source(desired: &Desired, query: &SourceQuery) -> SourceView {
                 size_gib: None,
             })
         }
+        Source::Build(_) => unreachable!("what is looked up is what it is built from"),
     }
 }
 

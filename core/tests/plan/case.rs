@@ -62,6 +62,14 @@ pub struct Case {
     /// Pending images of other objects, by what each is being copied from.
     #[serde(default)]
     pub readers: BTreeMap<String, String>,
+    /// The object's machines in the region of the source.
+    #[serde(default)]
+    pub machines: Vec<Machine>,
+    #[serde(default)]
+    pub machines_unread: bool,
+    /// What EC2 answers instead.
+    #[serde(default)]
+    pub machines_unreadable: Option<String>,
     /// The status that stands.
     #[serde(default)]
     pub before: Option<Before>,
@@ -131,6 +139,9 @@ pub struct Desired {
     /// The recorded capture.
     #[serde(default)]
     pub captured: Option<Captured>,
+    /// The recorded launch.
+    #[serde(default)]
+    pub launched: Option<Launched>,
     /// The recorded discard: the `PlatformDetails` that were shown.
     #[serde(default)]
     pub discarded: Option<String>,
@@ -167,9 +178,20 @@ pub struct Captured {
     pub revision: String,
 }
 
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Launched {
+    pub at: String,
+    #[serde(default = "first")]
+    pub attempt: u32,
+    #[serde(default = "current")]
+    pub revision: String,
+}
+
 /// `{instance: us-east-1/i-1}`, `{snapshot: us-east-1/snap-1}`, `{image: us-east-1/ami-1}`,
 /// `{image: us-east-1, owner: amazon, name: al2023}`, `{image: us-east-1, parameter: /base}`, or
-/// `{image: us-east-1, machineImage: base}`.
+/// `{image: us-east-1, machineImage: base}`; with `build: {…}` an image that is built from that image, with further fields
+/// as a user writes them.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct DesiredSource {
@@ -179,6 +201,8 @@ pub struct DesiredSource {
     pub reboot: Option<String>,
     #[serde(default)]
     pub image: Option<String>,
+    #[serde(default)]
+    pub build: Option<serde_json::Map<String, serde_json::Value>>,
     #[serde(default)]
     pub snapshot: Option<String>,
     /// The snapshot of a data volume, in the same region.
@@ -631,6 +655,30 @@ pub struct Before {
     /// The revision that is being made of that; `current` is the spec's first.
     #[serde(default = "current")]
     pub progressing: String,
+}
+
+/// A machine with the tags of the object.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Machine {
+    pub id: String,
+    /// `running` unless said otherwise.
+    #[serde(default)]
+    pub state: Option<String>,
+    pub launched: String,
+    #[serde(default = "first")]
+    pub attempt: u32,
+    #[serde(default = "current")]
+    pub revision: String,
+    #[serde(default)]
+    pub reason: Option<String>,
+    /// Somebody launched it like ours.
+    #[serde(default)]
+    pub stranger: bool,
+}
+
+fn first() -> u32 {
+    1
 }
 
 fn yes() -> bool {

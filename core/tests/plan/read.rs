@@ -11,7 +11,7 @@ use amity_core::api::{
 use amity_core::image::attributes::{Attributes, Protection, whole_minutes};
 use amity_core::image::desired::{
     ACCOUNTS, ADOPT, AccountReference, CAPTURED, DEREGISTER_IN_USE, DISCARDED, Desired, Discarded,
-    FINALIZER, Installation, LIMIT_LIFTED_UNTIL, References, Source, chain,
+    FINALIZER, Installation, LAUNCHED, LIMIT_LIFTED_UNTIL, References, Source, chain,
 };
 use amity_core::image::encryption::MANAGED_KEY;
 use amity_core::image::encryption::{Encryption, VARIANT_SOURCE};
@@ -19,6 +19,7 @@ use amity_core::image::fast_launch::{
     FastLaunch, FastLaunchSettings, FastLaunchState, FastLaunchView, WantedFastLaunch,
 };
 use amity_core::image::identity::{Place, Reference, Revision, TagKeys, tag};
+use amity_core::image::machines::{Launched, Machine, MachineState, Machines, MachinesView};
 use amity_core::image::observed::{
     AdoptionView, Asked, ConfigMaps, Dead, Departures, EbsDefaults, Image, ImageState, Known,
     Observed, PlaceView, Refusal, Registered, Snapshot, SourceImage, SourceInstance,
@@ -78,6 +79,13 @@ pub fn situation(case: &Case) -> Result<Situation, String> {
         let revision = Names(of(&image)).revision(&captured.revision);
         let annotation = format!("{revision} {}", time(&captured.at)?);
         annotate(&mut image, CAPTURED, annotation);
+    }
+    if let Some(launched) = &case.desired.launched {
+        let names = Names(of(&image));
+        let revision = names.revision(&launched.revision);
+        let (region, at) = (names.0.source.region(), time(&launched.at)?);
+        let annotation = Launched::annotation(&revision, launched.attempt, region, at);
+        annotate(&mut image, LAUNCHED, annotation);
     }
     if let Some(shown) = &case.desired.discarded {
         let revision = Names(of(&image)).revision(&case.desired.discarded_revision);
@@ -267,6 +275,15 @@ fn machine_image(case: &Case) -> Result<MachineImage, String> {
         }
         _ => return Err("a source is an instance, a snapshot or an image".to_owned()),
     };
+    let source = match &said.build {
+        None => source,
+        Some(more) => {
+            let mut build = more.clone();
+            build.insert("parent".to_owned(), source["image"].clone());
+            build.entry("instanceType").or_insert(json!("t3.small"));
+            json!({"build": build})
+        }
+    };
     let regions: Vec<_> = wanted
         .regions
         .iter()
@@ -399,6 +416,10 @@ fn aws_account(case: &Case, name: &str, said: &case::Account) -> Result<AwsAccou
         }
         Grants::None => json!([]),
     };
+    let builds = match said.grants {
+        Grants::All => json!([{"namespaces": everybody, "instanceProfiles": ["builder"]}]),
+        _ => json!([]),
+    };
     let adopt = match said.grants {
         Grants::All => json!([{"namespaces": everybody}]),
         _ => json!([]),
@@ -434,6 +455,7 @@ fn aws_account(case: &Case, name: &str, said: &case::Account) -> Result<AwsAccou
         "regions": said.regions,
         "grants": {
             "capture": capture,
+            "builds": builds,
             "snapshots": snapshots,
             "sourceOwners": owners,
             "sharing": sharing,
@@ -512,7 +534,8 @@ fn source_view(
             said.unreadable_reason.as_deref(),
         )?));
     }
-    let (id, name) = match &desired.source {
+    let (id, name) = match desired.source.looked_up() {
+        Source::Build(_) => return Err("what is looked up is an image".to_owned()),
         Source::Instance { .. } => {
             return Ok(SourceView::Instance(SourceInstance {
                 state: said.state.clone().unwrap_or_else(|| "running".to_owned()),
@@ -574,6 +597,40 @@ fn source_view(
             _ => said.object.clone(),
         },
     }))
+}
+
+fn machines(case: &Case, names: &Names) -> Result<MachinesView, String> {
+    if let Some(message) = &case.machines_unreadable {
+        return Ok(MachinesView::Unknown(unreadable(message, None)?));
+    }
+    let (identity, place) = (&names.0.identity, names.0.source_place());
+    let parent = Reference::new(place.region.as_str(), "ami-parent");
+    let machine = |said: &case::Machine| {
+        let revision = names.revision(&said.revision);
+        let token = identity.machine_token(&revision, &place, said.attempt);
+        let tags = identity.machine_tags(&revision, &parent, said.attempt);
+        Ok(Machine {
+            id: said.id.clone(),
+            state: match said.state.as_deref() {
+                None | Some("running") => MachineState::Running,
+                Some("pending") => MachineState::Pending,
+                Some("stopping") => MachineState::Stopping,
+                Some("stopped") => MachineState::Stopped,
+                Some("terminated") => MachineState::Terminated,
+                Some(other) => return Err(format!("{other} is no state of a machine")),
+            },
+            launched: time(&said.launched)?,
+            token: if said.stranger { String::new() } else { token },
+            state_reason: said.reason.clone(),
+            tags: tags.into(),
+        })
+    };
+    let all = case
+        .machines
+        .iter()
+        .map(machine)
+        .collect::<Result<_, String>>()?;
+    Ok(MachinesView::Known(Machines { all, as_of: now() }))
 }
 
 fn observed(case: &Case, names: &Names) -> Result<Observed, String> {
@@ -693,6 +750,10 @@ fn observed(case: &Case, names: &Names) -> Result<Observed, String> {
             target: None,
         };
         observed.refusals.insert(asked, refusal);
+    }
+    if !case.machines_unread {
+        let place = names.0.source_place();
+        observed.machines.insert(place, machines(case, names)?);
     }
     for (from, reader) in &case.readers {
         observed.readers.insert(parsed(from)?, parsed(reader)?);

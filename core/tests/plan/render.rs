@@ -206,7 +206,25 @@ fn in_place(desired: &Desired, place: &Place, action: &Action) -> String {
         Action::EnableFastLaunch { id, settings } => {
             format!("EnableFastLaunch {region}/{id} {settings}")
         }
-        Action::DisableFastLaunch { id }
+        Action::RunInstances { image, launch, .. } => {
+            let with = [
+                launch.subnet.clone(),
+                (!launch.security_groups.is_empty()).then(|| launch.security_groups.join(" ")),
+                launch.instance_profile.clone(),
+                launch.user_data.as_ref().map(|text| format!("{text:?}")),
+            ];
+            let with: String = with
+                .iter()
+                .flatten()
+                .map(|one| format!(" with {one}"))
+                .collect();
+            format!(
+                "RunInstances {region}/{image} {}{with}",
+                launch.instance_type
+            )
+        }
+        Action::TerminateInstances { id }
+        | Action::DisableFastLaunch { id }
         | Action::RestoreImage { id }
         | Action::RestoreSnapshot { id }
         | Action::DeregisterImage { id }

@@ -3,19 +3,22 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use amity_core::image::attributes::{AttributeChange, Protection};
-use amity_core::image::desired::Registration;
+use amity_core::image::desired::{Launch, Registration};
 use amity_core::image::permissions::{Grantee, PermissionChange};
 use amity_core::image::plan::step::Action;
 use aws_sdk_ec2::Client as Ec2;
 use aws_sdk_ec2::operation::register_image::builders::RegisterImageFluentBuilder;
+use aws_sdk_ec2::operation::run_instances::builders::RunInstancesFluentBuilder;
 use aws_sdk_ec2::primitives::DateTime;
 use aws_sdk_ec2::types::{
     AttributeValue, BlockDeviceMapping, CreateVolumePermission,
     CreateVolumePermissionModifications, EbsBlockDevice, FastLaunchSnapshotConfigurationRequest,
-    ImageUsageResourceTypeOptionRequest, ImageUsageResourceTypeRequest, LaunchPermission,
-    LaunchPermissionModifications, PermissionGroup, ResourceType, SnapshotAttributeName, Tag,
-    TagSpecification,
+    HttpTokensState, IamInstanceProfileSpecification, ImageUsageResourceTypeOptionRequest,
+    ImageUsageResourceTypeRequest, InstanceMetadataOptionsRequest, InstanceMetadataTagsState,
+    LaunchPermission, LaunchPermissionModifications, PermissionGroup, ResourceType,
+    ShutdownBehavior, SnapshotAttributeName, Tag, TagSpecification,
 };
+use aws_smithy_types::base64;
 
 use super::{Answer, is_id};
 use crate::aws::calls::{self, EC2Calls};
@@ -63,6 +66,25 @@ pub(super) async fn send(ec2: &Ec2, calls: &EC2Calls, action: &Action) -> Result
                 name,
                 calls::send(calls, name, request.send()).await?.image_id(),
             )
+        }
+        Action::RunInstances {
+            image,
+            launch,
+            token,
+            tags,
+        } => {
+            let request = run(ec2, launch).image_id(image).client_token(token);
+            let request = request
+                .tag_specifications(tagging(ResourceType::Instance, tags))
+                .tag_specifications(tagging(ResourceType::Volume, tags));
+            let answer = calls::send(calls, name, request.send()).await?;
+            let launched = answer.instances().first();
+            made(name, launched.and_then(|instance| instance.instance_id()))
+        }
+        Action::TerminateInstances { id } => {
+            let request = ec2.terminate_instances().instance_ids(id);
+            calls::send(calls, name, request.send()).await?;
+            Ok(Answer::Changed)
         }
         Action::CopyImage {
             from,
@@ -177,6 +199,7 @@ pub(super) async fn send(ec2: &Ec2, calls: &EC2Calls, action: &Action) -> Result
         | Action::TagParameter { .. } => Err(Failure::ours("Systems Manager is not EC2")),
         Action::StoreFinalizer
         | Action::RecordCapture { .. }
+        | Action::RecordLaunch { .. }
         | Action::RecordDiscard { .. }
         | Action::RecordAccounts { .. }
         | Action::WriteConfigMap { .. }
@@ -358,6 +381,32 @@ fn tagging(kind: ResourceType, tags: &BTreeMap<String, String>) -> TagSpecificat
         .resource_type(kind)
         .set_tags(Some(ec2_tags(tags)))
         .build()
+}
+
+/// One machine. It is stopped, and not terminated, when it shuts itself down, and its metadata tells only who has a token,
+/// and none of its tags, which may be nobody else's business (EC2 API, `RunInstances`).
+fn run(ec2: &Ec2, launch: &Launch) -> RunInstancesFluentBuilder {
+    let metadata = InstanceMetadataOptionsRequest::builder()
+        .http_tokens(HttpTokensState::Required)
+        .instance_metadata_tags(InstanceMetadataTagsState::Disabled)
+        .build();
+    let profile = launch.instance_profile.as_ref().map(|profile| {
+        IamInstanceProfileSpecification::builder()
+            .name(profile)
+            .build()
+    });
+    let groups = &launch.security_groups;
+    let user_data = launch.user_data.as_ref();
+    ec2.run_instances()
+        .min_count(1)
+        .max_count(1)
+        .instance_type(launch.instance_type.as_str().into())
+        .set_subnet_id(launch.subnet.clone())
+        .set_security_group_ids((!groups.is_empty()).then(|| groups.clone()))
+        .set_iam_instance_profile(profile)
+        .set_user_data(user_data.map(base64::encode))
+        .instance_initiated_shutdown_behavior(ShutdownBehavior::Stop)
+        .metadata_options(metadata)
 }
 
 /// Everything is said: EC2's own defaults make images that do not start (EC2 API, `RegisterImage`).

@@ -9,6 +9,7 @@ use std::time::Duration;
 use amity_core::image::desired::Desired;
 use amity_core::image::fast_launch::FastLaunchView;
 use amity_core::image::identity::Place;
+use amity_core::image::machines::MachinesView;
 use amity_core::image::observed::{AdoptionView, EbsDefaults, SourceView, Usage, UsageReport};
 use amity_core::image::parameters::ParametersView;
 use amity_core::image::permissions::Permissions;
@@ -43,6 +44,8 @@ pub(super) enum Question {
     Permissions(Place, String),
     /// Which images of a place launch fast.
     FastLaunches(Place),
+    /// The machines of an object in a place.
+    Machines(Place, String),
     /// The parameters of an object in a place.
     Parameters(Query),
 }
@@ -206,6 +209,22 @@ impl Inventory {
         })
     }
 
+    /// The object's machines in these places, as far as it is their turn and EC2 tells within a moment; the object is woken
+    /// by the rest.
+    pub(super) async fn machines_in_a_moment(
+        &self,
+        places: &BTreeMap<Place, When>,
+        object: &str,
+    ) -> BTreeMap<Place, MachinesView> {
+        let unknown = places
+            .iter()
+            .filter(|(place, when)| !self.knows_machines(place, **when, object));
+        let questions =
+            unknown.map(|(place, _)| Question::Machines(place.clone(), object.to_owned()));
+        self.asked.all_in_a_moment(questions, object).await;
+        told(places.keys(), |place| self.known_machines(place, object))
+    }
+
     /// The object's parameters in these places, as far as it is their turn and Systems Manager tells within a moment; the
     /// object is woken by the rest.
     pub(super) async fn parameters_in_a_moment(
@@ -254,6 +273,7 @@ impl Inventory {
             Question::UsageReport(place, id) => self.read_usage_report(place, id).await,
             Question::Permissions(place, id) => self.read_permissions(place, id).await,
             Question::FastLaunches(place) => self.read_fast_launches(place).await,
+            Question::Machines(place, object) => self.read_machines(place, object).await,
             Question::Parameters(query) => self.read_parameters(query).await,
         }
     }

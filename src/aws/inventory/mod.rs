@@ -13,6 +13,7 @@ mod ebs_defaults;
 mod entry;
 mod fast_launch;
 mod figures;
+mod machines;
 mod memory;
 mod named;
 mod pace;
@@ -37,6 +38,7 @@ use amity_core::api::AwsAccount;
 use amity_core::api::conditions;
 use amity_core::image::desired::Desired;
 use amity_core::image::identity::{Identity, Place, Reference};
+use amity_core::image::machines::MachinesView;
 use amity_core::image::observed::{
     AdoptionView, EbsDefaults, Observed, PlaceView, SourceView, Unreadable, Usage, UsageReport,
 };
@@ -89,6 +91,8 @@ pub struct Inventory {
     recycled: Remembered<(Place, String), Binned>,
     ebs_defaults: Remembered<Place, EbsDefaults>,
     fast_launches: FastLaunches,
+    /// The machines of each object, by place and object.
+    machines: Remembered<(Place, String), MachinesView>,
     asked: Asked,
 }
 
@@ -146,6 +150,7 @@ impl Inventory {
             recycled: Remembered::default(),
             ebs_defaults: Remembered::default(),
             fast_launches: FastLaunches::default(),
+            machines: Remembered::default(),
             asked: Asked::default(),
         })
     }
@@ -191,6 +196,7 @@ impl Inventory {
         let fast_launches = self
             .fast_launches_in_a_moment(&reads.fast_launches, object)
             .await;
+        let machines = self.machines_in_a_moment(&reads.machines, object).await;
         let parameters = self
             .parameters_in_a_moment(&reads.parameters, desired)
             .await;
@@ -222,6 +228,7 @@ impl Inventory {
             permissions,
             taken_back: self.taken_back.all(self.clock.now()),
             fast_launches,
+            machines,
             parameters,
             departures: BTreeMap::new(),
             config_maps: None,
@@ -352,6 +359,7 @@ impl Inventory {
             self.wrote_permissions(place, id, change, result.is_ok());
         }
         self.wrote_fast_launch(place, action, result.is_ok());
+        self.wrote_machine(identity, place, action, result);
         if action.restores() {
             self.recycled.forget(|(other, _)| other == place);
         }
@@ -384,7 +392,9 @@ impl Inventory {
                 | Action::DisableFastLaunch { .. }
                 | Action::PutParameter { .. }
                 | Action::DeleteParameter { .. }
-                | Action::TagParameter { .. } => {}
+                | Action::TagParameter { .. }
+                | Action::RunInstances { .. }
+                | Action::TerminateInstances { .. } => {}
                 _ if action.creates() => state.read_by(now + pace::AFTER_CREATION),
                 _ => state.read_by(now + pace::AFTER_WRITE),
             }

@@ -119,8 +119,8 @@ fn shown(object: &ObjectPlan) -> impl Iterator<Item = &PlannedStep> {
 
 fn sign(kind: Kind) -> char {
     match kind {
-        Kind::Deregister | Kind::DeleteSnapshot => '-',
-        Kind::Create | Kind::Copy | Kind::Adopt => '+',
+        Kind::Deregister | Kind::DeleteSnapshot | Kind::Terminate => '-',
+        Kind::Create | Kind::Copy | Kind::Launch | Kind::Adopt => '+',
         Kind::Share | Kind::Publish | Kind::Change | Kind::Note => '~',
     }
 }
@@ -173,6 +173,8 @@ fn total(summary: &Summary) -> String {
         (Kind::DeleteSnapshot, "snapshots to delete"),
         (Kind::Create, "to make"),
         (Kind::Copy, "to copy"),
+        (Kind::Launch, "machines to launch"),
+        (Kind::Terminate, "machines to terminate"),
         (Kind::Adopt, "to take over or restore"),
         (Kind::Share, "permissions to change"),
         (Kind::Publish, "to publish or no longer publish"),

@@ -133,6 +133,10 @@ pub enum Kind {
     Create,
     /// An image is copied.
     Copy,
+    /// A machine is launched to be captured.
+    Launch,
+    /// A machine ends.
+    Terminate,
     /// Something is taken over, or brought back.
     Adopt,
     /// Who may use something changes.
@@ -287,6 +291,8 @@ fn kind(action: &Action) -> Kind {
         Action::DeleteSnapshot { .. } => Kind::DeleteSnapshot,
         Action::CreateImage { .. } | Action::RegisterImage { .. } => Kind::Create,
         Action::CopyImage { .. } => Kind::Copy,
+        Action::RunInstances { .. } => Kind::Launch,
+        Action::TerminateInstances { .. } => Kind::Terminate,
         Action::Adopt { .. } | Action::RestoreImage { .. } | Action::RestoreSnapshot { .. } => {
             Kind::Adopt
         }
@@ -307,6 +313,7 @@ fn kind(action: &Action) -> Kind {
         Action::StoreFinalizer
         | Action::ReleaseFinalizer
         | Action::RecordCapture { .. }
+        | Action::RecordLaunch { .. }
         | Action::RecordDiscard { .. }
         | Action::RecordAccounts { .. }
         | Action::TagParameter { .. }
@@ -336,6 +343,15 @@ fn text(image: &MachineImage, step: &Step, names: &BTreeMap<String, String>) -> 
         Action::RegisterImage { registration, .. } => {
             format!("register {}{at}", registration.snapshot)
         }
+        Action::RunInstances {
+            image: parent,
+            launch,
+            ..
+        } => format!(
+            "launch a {} of {parent}{at} to build on",
+            launch.instance_type
+        ),
+        Action::TerminateInstances { id } => format!("terminate {id}{at}"),
         Action::CopyImage {
             from, encryption, ..
         } => {

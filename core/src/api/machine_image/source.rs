@@ -16,9 +16,10 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::api::rules;
 use crate::api::schema::exactly_one;
 
+use super::build::BuildSource;
 use super::words::{Architecture, BootMode, EnaSupport, PlatformDetails};
 
-/// What the image is made from: exactly one of instance, snapshot, image.
+/// What the image is made from: exactly one of instance, snapshot, image, build.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(transform = exactly_one)]
@@ -36,6 +37,10 @@ pub enum Source {
     /// copied, also within its own region, and the original is never changed. Needs a source
     /// owner grant in the AwsAccount.
     Image(#[serde(deserialize_with = "one_image")] ImageSource),
+    /// Launch a machine from another image, let it do what its user data says until it stops
+    /// itself, and capture it: once for each revision, at most three times where it fails. Needs
+    /// a builds grant, and a source owner grant for the other image, in the AwsAccount.
+    Build(BuildSource),
 }
 
 /// An instance to capture.
@@ -242,6 +247,16 @@ impl Source {
             Self::Instance(instance) => &instance.region,
             Self::Snapshot(snapshot) => &snapshot.region,
             Self::Image(image) => &image.region,
+            Self::Build(build) => &build.parent.region,
+        }
+    }
+
+    /// The image that is looked up, where there is one.
+    fn image(&self) -> Option<&ImageSource> {
+        match self {
+            Self::Image(image) => Some(image),
+            Self::Build(build) => Some(&build.parent),
+            Self::Instance(_) | Self::Snapshot(_) => None,
         }
     }
 
@@ -251,7 +266,7 @@ impl Source {
         match self {
             Self::Instance(instance) => Some(&instance.instance_id),
             Self::Snapshot(snapshot) => Some(&snapshot.snapshot_id),
-            Self::Image(image) => image.image_id.as_deref(),
+            Self::Image(_) | Self::Build(_) => self.image()?.image_id.as_deref(),
         }
     }
 
@@ -266,27 +281,27 @@ impl Source {
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/", self.region())?;
-        match (self, self.id()) {
+        match (self.image(), self.id()) {
             (_, Some(id)) => f.write_str(id),
             (
-                Self::Image(ImageSource {
+                Some(ImageSource {
                     ssm_parameter: Some(parameter),
                     ..
                 }),
                 None,
             ) => write!(f, "ssm:{parameter}"),
             (
-                Self::Image(ImageSource {
+                Some(ImageSource {
                     machine_image_name: Some(other),
                     ..
                 }),
                 None,
             ) => write!(f, "ami:{other}"),
-            (Self::Image(ImageSource { owner, name, .. }), None) => {
+            (Some(ImageSource { owner, name, .. }), None) => {
                 let said = |text: &Option<String>| text.clone().unwrap_or_default();
                 write!(f, "{}/{}", said(owner), said(name))
             }
-            (_, None) => Ok(()),
+            (None, None) => Ok(()),
         }
     }
 }
@@ -301,7 +316,9 @@ impl InstanceSource {
 
 /// An image that is given by nothing or by two things, which the API server refuses, but keeps if
 /// an earlier definition that lacks those fields was installed for a while.
-fn one_image<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ImageSource, D::Error> {
+pub(super) fn one_image<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<ImageSource, D::Error> {
     let image = ImageSource::deserialize(deserializer)?;
     let by_name = image.owner.is_some() && image.name.is_some();
     let ways = [
@@ -313,7 +330,7 @@ fn one_image<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ImageSource, 
     match ways.into_iter().filter(|way| *way).count() {
         1 if by_name || !ways[1] => Ok(image),
         _ => Err(D::Error::custom(
-            "spec.source.image: write exactly one of imageId, owner with name, ssmParameter, and \
+            "write exactly one of imageId, owner with name, ssmParameter, and \
              machineImageName",
         )),
     }

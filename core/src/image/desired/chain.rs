@@ -25,6 +25,7 @@ pub fn chain(
 fn named_by(image: &MachineImage) -> Option<&str> {
     match &image.spec.source {
         api::Source::Image(source) => source.machine_image_name.as_deref(),
+        api::Source::Build(build) => build.parent.machine_image_name.as_deref(),
         _ => None,
     }
 }

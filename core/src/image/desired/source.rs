@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use jiff::SignedDuration;
+
 use super::super::identity::{Identity, Reference, Standing, standing, tag};
 use super::super::observed::{
     Image, ImageState, SourceImage, SourceInstance, SourceSnapshot, SourceView,
@@ -37,6 +39,34 @@ pub enum Source {
     Parameter(Parameter),
     /// Copies of what another object has published, resolved once per revision.
     Published(Published),
+    /// `CreateImage` of a machine that was launched for it and has stopped itself.
+    Build(Build),
+}
+
+/// What a machine is launched from, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Build {
+    /// The image: one of the kinds that are copied. It is resolved once per revision, as they are.
+    pub parent: Box<Source>,
+    /// What EC2 has to be told besides.
+    pub launch: Launch,
+    /// How long the machine may take until it has stopped.
+    pub timeout: SignedDuration,
+}
+
+/// How a machine is launched (EC2 API, `RunInstances`).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Launch {
+    /// The instance type.
+    pub instance_type: String,
+    /// The subnet; `None`: one of the default VPC.
+    pub subnet: Option<String>,
+    /// The security groups; none: the default one.
+    pub security_groups: Vec<String>,
+    /// The name of the instance profile.
+    pub instance_profile: Option<String>,
+    /// The user data, as it is written.
+    pub user_data: Option<String>,
 }
 
 /// What EC2 has to be told to make an image of snapshots. Everything is said, since its defaults
@@ -114,31 +144,62 @@ impl Source {
                 region: snapshot.region.clone(),
                 registration: Registration::of(snapshot),
             },
-            api::Source::Image(image) => match image {
-                api::ImageSource {
-                    image_id: Some(id), ..
-                } => Self::Image(Reference::new(&image.region, id)),
-                api::ImageSource {
-                    ssm_parameter: Some(name),
-                    ..
-                } => Self::Parameter(Parameter {
-                    region: image.region.clone(),
-                    name: name.clone(),
-                }),
-                api::ImageSource {
-                    machine_image_name: Some(name),
-                    ..
-                } => Self::Published(Published {
-                    region: image.region.clone(),
-                    object: format!("{namespace}/{name}"),
-                }),
-                _ => Self::NamedImage(ImageName {
-                    region: image.region.clone(),
-                    owner: image.owner.clone().unwrap_or_default(),
-                    name: image.name.clone().unwrap_or_default(),
-                    architecture: image.architecture.map(api::Architecture::as_str),
-                }),
-            },
+            api::Source::Image(image) => Self::of_image(image, namespace),
+            api::Source::Build(build) => Self::Build(Build {
+                parent: Box::new(Self::of_image(&build.parent, namespace)),
+                launch: Launch {
+                    instance_type: build.instance_type.clone(),
+                    subnet: build.subnet_id.clone(),
+                    security_groups: build.security_group_ids.clone(),
+                    instance_profile: build.instance_profile.clone(),
+                    user_data: build.user_data.clone(),
+                },
+                timeout: build.timeout(),
+            }),
+        }
+    }
+
+    fn of_image(image: &api::ImageSource, namespace: &str) -> Self {
+        match image {
+            api::ImageSource {
+                image_id: Some(id), ..
+            } => Self::Image(Reference::new(&image.region, id)),
+            api::ImageSource {
+                ssm_parameter: Some(name),
+                ..
+            } => Self::Parameter(Parameter {
+                region: image.region.clone(),
+                name: name.clone(),
+            }),
+            api::ImageSource {
+                machine_image_name: Some(name),
+                ..
+            } => Self::Published(Published {
+                region: image.region.clone(),
+                object: format!("{namespace}/{name}"),
+            }),
+            _ => Self::NamedImage(ImageName {
+                region: image.region.clone(),
+                owner: image.owner.clone().unwrap_or_default(),
+                name: image.name.clone().unwrap_or_default(),
+                architecture: image.architecture.map(api::Architecture::as_str),
+            }),
+        }
+    }
+
+    /// What is looked up: the image itself, or the one that a machine is launched from.
+    pub fn looked_up(&self) -> &Self {
+        match self {
+            Self::Build(build) => &build.parent,
+            source => source,
+        }
+    }
+
+    /// How a machine is launched and captured, where one is.
+    pub fn build(&self) -> Option<&Build> {
+        match self {
+            Self::Build(build) => Some(build),
+            _ => None,
         }
     }
 
@@ -150,10 +211,11 @@ impl Source {
             Self::NamedImage(named) => &named.region,
             Self::Parameter(parameter) => &parameter.region,
             Self::Published(published) => &published.region,
+            Self::Build(build) => build.parent.region(),
         }
     }
 
-    /// What the spec itself names; `None` where that has to be found out.
+    /// What the spec itself names, of a build the image that it starts with; `None` where that has to be found out.
     pub fn reference(&self) -> Option<Reference> {
         match self {
             Self::Instance { at, .. } | Self::Image(at) => Some(at.clone()),
@@ -162,18 +224,22 @@ impl Source {
                 registration,
             } => Some(Reference::new(region, &registration.snapshot)),
             Self::NamedImage(_) | Self::Parameter(_) | Self::Published(_) => None,
+            Self::Build(build) => build.parent.reference(),
         }
     }
 
     /// Whether it is an image, which every region copies by itself.
     pub fn is_image(&self) -> bool {
-        matches!(self, Self::Image(_)) || self.is_resolved()
+        matches!(
+            self,
+            Self::Image(_) | Self::NamedImage(_) | Self::Parameter(_) | Self::Published(_)
+        )
     }
 
     /// Whether the spec does not say which image it is, so that this is found out, once per revision.
     pub fn is_resolved(&self) -> bool {
         matches!(
-            self,
+            self.looked_up(),
             Self::NamedImage(_) | Self::Parameter(_) | Self::Published(_)
         )
     }
@@ -187,13 +253,14 @@ impl Source {
             Self::Instance { at, .. } | Self::Image(at) => at.id == id,
             Self::Snapshot { registration, .. } => registration.snapshots().any(|one| one == id),
             Self::NamedImage(_) | Self::Parameter(_) | Self::Published(_) => false,
+            Self::Build(build) => build.parent.names(region, id),
         }
     }
 
     /// Whether EC2 shows that this is an image that the spec may mean, in an account with this id. A parameter may
     /// hold the id of any.
     pub fn may_be(&self, image: &SourceImage, account: Option<&str>) -> bool {
-        match self {
+        match self.looked_up() {
             Self::NamedImage(named) => named.is_of(image, account),
             Self::Published(published) => {
                 account == Some(image.owner.as_str())
@@ -207,7 +274,7 @@ impl Source {
 /// `region/id`, `region/owner/name`, `region/ssm:parameter`, or `region/ami:name`.
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self, self.reference()) {
+        match (self.looked_up(), self.reference()) {
             (Self::NamedImage(named), _) => named.fmt(f),
             (Self::Parameter(parameter), _) => parameter.fmt(f),
             (Self::Published(published), _) => published.fmt(f),
@@ -333,6 +400,13 @@ impl SourceGrants {
             self.check(|account, namespace| {
                 account.grants_snapshot(namespace, &one.owner, &one.tags)
             })
+        })
+    }
+
+    /// Whether the object's namespace may launch machines like this.
+    pub fn check_build(&self, launch: &Launch) -> Result<(), Finding> {
+        self.check(|account, namespace| {
+            account.grants_build(namespace, launch.instance_profile.as_deref())
         })
     }
 

@@ -9,10 +9,12 @@ use kube::ResourceExt;
 use super::{Outset, estimate};
 use crate::api::MachineImage;
 use crate::image::desired::{
-    ACCOUNTS, CAPTURED, Captured, DISCARDED, Desired, Discarded, FINALIZER, accounts_annotation,
+    ACCOUNTS, CAPTURED, Captured, DISCARDED, Desired, Discarded, FINALIZER, LAUNCHED,
+    accounts_annotation,
 };
 use crate::image::fast_launch::{FastLaunch, FastLaunchState, FastLaunchView};
 use crate::image::identity::{Identity, Place, Reference, tag};
+use crate::image::machines::Launched;
 use crate::image::observed::{
     ConfigMaps, Dead, Image, ImageState, Known, Observed, PlaceView, Registered, Snapshot,
     SourceView, Usage, UsageReport,
@@ -23,7 +25,7 @@ use crate::image::plan::{Action, Plan, Reads, SourceQuery, Step, plan, reads};
 use crate::image::tags::Tags;
 
 /// What is made has an id that begins so, behind `ami-` or `snap-`: EC2 gives out none like it.
-const MADE: &str = "new-";
+pub(super) const MADE: &str = "new-";
 
 /// What EC2 has, and the object.
 pub(super) struct Ec2 {
@@ -35,7 +37,9 @@ pub(super) struct Ec2 {
     window: SignedDuration,
     /// What is being made, by its id.
     pending: BTreeMap<String, Pending>,
-    made: u32,
+    /// When each machine stops itself, by its id.
+    pub(super) stops: BTreeMap<String, Timestamp>,
+    pub(super) made: u32,
 }
 
 /// An image that is being made.
@@ -55,6 +59,7 @@ impl Ec2 {
             identity: desired.identity,
             window: outset.installation.consistency_window,
             pending: BTreeMap::new(),
+            stops: BTreeMap::new(),
             made: 0,
         };
         // What is not asked of a cluster is as if there were none of the name.
@@ -63,6 +68,7 @@ impl Ec2 {
             ..ConfigMaps::default()
         });
         ec2.find_pending();
+        ec2.find_machines();
         ec2
     }
 
@@ -152,6 +158,10 @@ impl Ec2 {
             }
         }
         missing.parameters = lacking(&asked.parameters, &before.parameters);
+        for place in asked.machines.keys() {
+            self.read_machines(place);
+        }
+        missing.machines = lacking(&asked.machines, &before.machines);
         missing.departures = asked.departures && !before.departures;
         if missing == Reads::default() {
             return Ok(());
@@ -180,6 +190,8 @@ impl Ec2 {
                 let snapshots = self.snapshots_like(like, snapshot_tags);
                 return Some(self.make(place, image, takes, snapshots));
             }
+            Action::RunInstances { token, tags, .. } => self.launch(place, token, tags),
+            Action::TerminateInstances { id } => self.terminate(place, id),
             Action::RegisterImage {
                 registration,
                 name,
@@ -282,6 +294,7 @@ impl Ec2 {
             Action::StoreFinalizer
             | Action::ReleaseFinalizer
             | Action::RecordCapture { .. }
+            | Action::RecordLaunch { .. }
             | Action::RecordDiscard { .. }
             | Action::RecordAccounts { .. }
             | Action::WriteConfigMap { .. }
@@ -301,6 +314,14 @@ impl Ec2 {
             Action::RecordCapture { revision } => {
                 annotate(CAPTURED, Captured::annotation(revision, now));
             }
+            Action::RecordLaunch {
+                revision,
+                attempt,
+                region,
+            } => annotate(
+                LAUNCHED,
+                Launched::annotation(revision, *attempt, region, now),
+            ),
             Action::RecordDiscard {
                 revision,
                 platform_details,
@@ -518,12 +539,15 @@ impl Ec2 {
     pub(super) fn wait(&mut self, desired: &Desired, plan: &Plan, horizon: Timestamp) -> bool {
         let done = self.pending.values().map(|pending| pending.done_at);
         let awaited = plan.wakes_at().into_iter();
-        let next = done.chain(awaited).chain(self.kept_until(desired));
+        let stopped = self.stops.values().copied();
+        let next = done.chain(stopped).chain(awaited);
+        let next = next.chain(self.kept_until(desired));
         let next = next.filter(|at| self.now < *at && *at <= horizon);
         let Some(next) = next.min() else {
             return false;
         };
         self.now = self.now.max(next);
+        self.stop_machines();
         let done: Vec<_> = self
             .pending
             .iter()

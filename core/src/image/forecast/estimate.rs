@@ -9,6 +9,9 @@ const AT_LEAST: SignedDuration = SignedDuration::from_mins(3);
 /// What is registered of snapshots only has to be shown.
 pub(super) const REGISTRATION: SignedDuration = SignedDuration::from_secs(5);
 
+/// How long a machine takes until it has stopped itself: what it does nobody tells.
+pub(super) const BUILD: SignedDuration = SignedDuration::from_mins(10);
+
 /// For each GiB of a snapshot that is made of a volume.
 const CAPTURE_PER_GIB: SignedDuration = SignedDuration::from_secs(15);
 

@@ -146,7 +146,7 @@ fn hopelessness(view: &View<'_>, place: &Place, known: &Known) -> u8 {
 /// What a copy is made from, and what has to happen before it can be.
 pub(super) struct CopySource<'v, 'a> {
     from: Reference,
-    waits_for: Option<WaitsFor>,
+    pub(super) waits_for: Option<WaitsFor>,
     /// The image, where it is in another account, which has to let this one copy it.
     lender: Option<&'v Owned<'a>>,
 }

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 
 use super::adopt::adopt_snapshots;
+use super::build;
 use super::lending::{lent_to, take_back};
 use super::parameters;
 use super::retire::{delete_snapshots, deregister};
@@ -44,6 +45,7 @@ pub(crate) fn delete(view: &View<'_>, plan: &mut Plan) {
         plan.steps.push(end_of(view, owned));
     }
     delete_snapshots(view, &Why::ObjectIsDeleted, plan);
+    build::end_all(view, plan);
     plan.steps.push(release(view));
     plan.findings.extend(way_out(view));
 }
@@ -90,6 +92,7 @@ fn retain(view: &View<'_>, plan: &mut Plan) {
     let may_mark = view.now < since + MARKING_TIME;
     if may_mark {
         seal(view, plan);
+        build::end_all(view, plan);
         take_back(view, plan);
         parameters::mark_retained(view, &time, plan);
         let images = view
@@ -142,6 +145,9 @@ fn release(view: &View<'_>) -> Step {
     let unreadable = view.unreadable();
     if !unreadable.is_empty() || view.desired.account_id.is_none() {
         return step.waiting_for(WaitsFor::Readable(unreadable));
+    }
+    if let Err(waits_for) = build::all_have_ended(view) {
+        return step.waiting_for(waits_for);
     }
     let images = view
         .claimed

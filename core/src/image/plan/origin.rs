@@ -7,6 +7,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::build;
 use super::retire::{deregister, retained};
 use super::step::{Action, Finding, Plan, Step, WaitsFor, Why};
 use super::tagging::Field;
@@ -14,7 +15,8 @@ use super::view::{Owned, View};
 use crate::api::{InstanceVolumes, Reboot, conditions};
 use crate::image::desired::Source;
 use crate::image::encryption::VARIANT_SOURCE;
-use crate::image::identity::{Reference, Standing, standing, tag};
+use crate::image::identity::{Place, Reference, Standing, standing, tag};
+use crate::image::machines::Machine;
 use crate::image::observed::{
     Image, ImageState, Refusal, SourceInstance, SourceSnapshot, SourceView,
 };
@@ -35,6 +37,10 @@ pub(crate) fn make(view: &View<'_>, plan: &mut Plan) {
     }
     if let Some(finding) = failed(view).or_else(|| lost(view)) {
         plan.findings.push(finding);
+        return;
+    }
+    if let Some(build) = view.desired.source.build() {
+        build::make(view, build, plan);
         return;
     }
     let (action, is_recorded) = making(view);
@@ -130,6 +136,40 @@ fn making(view: &View<'_>) -> (Action, bool) {
         Source::Image(_) | Source::NamedImage(_) | Source::Parameter(_) | Source::Published(_) => {
             unreachable!("an image is copied, not made")
         }
+        Source::Build(_) => unreachable!("a machine is launched first"),
+    }
+}
+
+/// The capture of a machine that was launched for it and has stopped: nothing is restarted, so that a repeat only meets
+/// the name that it took before.
+pub(super) fn capture_of_machine(view: &View<'_>, place: &Place, machine: &Machine) -> Action {
+    let desired = view.desired;
+    let itself = Reference::new(place.region.as_str(), machine.id.as_str());
+    let parent = machine.tags.get(tag::ORIGIN);
+    let parent = parent.and_then(|text| text.parse().ok());
+    let parent = parent.unwrap_or_else(|| itself.clone());
+    let tags = |field: Field<'_>| {
+        let (identity, revision) = (&desired.identity, &desired.revision);
+        let mut tags = identity.birth_tags(revision, VARIANT_SOURCE, &parent, &itself);
+        tags.extend(field.with_note());
+        tags
+    };
+    Action::CreateImage {
+        instance: machine.id.clone(),
+        no_reboot: true,
+        without_devices: Vec::new(),
+        tags: tags(Field::image_tags(desired, place)),
+        snapshot_tags: tags(Field::snapshot_tags(desired, place)),
+        name: desired.image_name.clone(),
+        description: desired.description.clone(),
+    }
+}
+
+/// The step, unless an image that is not of this revision has the name.
+pub(super) fn unless_name_is_taken(view: &View<'_>, step: Step) -> Result<Step, Finding> {
+    match name_taken(view) {
+        Some(finding) => Err(finding),
+        None => Ok(awaiting_holder(view, step)),
     }
 }
 
@@ -274,11 +314,13 @@ fn refusal<'a>(view: &View<'a>) -> Option<&'a Refusal> {
 fn failed(view: &View<'_>) -> Option<Finding> {
     let desired = view.desired;
     let origin = view.origin_text();
+    let is_built = desired.source.build().is_some();
     let failed = view.claimed.iter().find(|owned| {
         owned.is_of(&desired.revision)
             && owned.image.state == ImageState::Failed
             && !matches!(owned.standing, Standing::Foreign(_))
-            && owned.image.tags.get(tag::SOURCE) == Some(origin.as_str())
+            && (owned.image.tags.get(tag::SOURCE) == Some(origin.as_str())
+                || is_built && *owned.place == desired.source_place())
     })?;
     Some(Finding {
         reason: conditions::CAPTURE_FAILED,
@@ -287,7 +329,7 @@ fn failed(view: &View<'_>) -> Option<Finding> {
             "EC2 could not make {} in {} of {}: {}; mend that and change spec.rebuild to make it anew",
             failed.image.id,
             failed.place.region,
-            desired.source.reference()?.id,
+            failed.image.tags.get(tag::SOURCE)?.rsplit('/').next()?,
             failed
                 .image
                 .state_reason
@@ -300,15 +342,20 @@ fn failed(view: &View<'_>) -> Option<Finding> {
 /// What was captured once is not captured again when its images were lost (design: "Pinning").
 fn lost(view: &View<'_>) -> Option<Finding> {
     let desired = view.desired;
-    let is_captured = matches!(desired.source, Source::Instance { .. });
+    let is_captured = matches!(desired.source, Source::Instance { .. } | Source::Build(_));
     let has_died = view.has_died_in(&desired.source_place())
-        || recorded(view).is_some() && desired.places.iter().any(|place| view.has_died_in(place));
+        || (recorded(view).is_some() || build::recorded(view).is_some())
+            && desired.places.iter().any(|place| view.has_died_in(place));
+    let (what, again) = match desired.source {
+        Source::Build(_) => ("built from", "build"),
+        _ => ("captured", "capture"),
+    };
     (is_captured && has_died).then(|| Finding {
         reason: conditions::SOURCE_GONE,
         place: Some(desired.source_place()),
         message: format!(
-            "every image of revision {} is gone from EC2, and {} is captured once per revision: change spec.rebuild \
-             to capture it anew",
+            "every image of revision {} is gone from EC2, and {} is {what} once per revision: change spec.rebuild to \
+             {again} it anew",
             desired.revision,
             view.origin_text()
         ),

@@ -8,10 +8,11 @@ use jiff::Timestamp;
 use crate::api::NotGranted;
 use crate::api::conditions::{self, Reason};
 use crate::image::attributes::AttributeChange;
-use crate::image::desired::Registration;
+use crate::image::desired::{Launch, Registration};
 use crate::image::encryption::Encryption;
 use crate::image::fast_launch::{FastLaunchSettings, FastLaunchState};
 use crate::image::identity::{Place, Reference, Revision};
+use crate::image::machines::MachineState;
 use crate::image::observed::{Image, Unreadable};
 use crate::image::permissions::PermissionChange;
 
@@ -122,6 +123,15 @@ pub enum Action {
         /// The revision.
         revision: Revision,
     },
+    /// Note on the object that a machine is about to be launched for this revision.
+    RecordLaunch {
+        /// The revision.
+        revision: Revision,
+        /// Which of its machines: the first is 1.
+        attempt: u32,
+        /// In which region.
+        region: String,
+    },
     /// Note on the object that the image of this revision is about to be discarded, and for which
     /// `PlatformDetails`: it is not registered again.
     RecordDiscard {
@@ -149,6 +159,22 @@ pub enum Action {
     },
     /// Take the finalizer off.
     ReleaseFinalizer,
+    /// `RunInstances` of one machine, which is stopped and not terminated when it shuts itself down.
+    RunInstances {
+        /// The image's id.
+        image: String,
+        /// What is said besides.
+        launch: Launch,
+        /// The client token.
+        token: String,
+        /// The tags of the machine and of its volumes.
+        tags: BTreeMap<String, String>,
+    },
+    /// `TerminateInstances` of one machine.
+    TerminateInstances {
+        /// The machine's id.
+        id: String,
+    },
     /// `CreateImage` of an instance.
     CreateImage {
         /// The instance's id.
@@ -304,6 +330,9 @@ impl Action {
         match self {
             Self::StoreFinalizer => "StoreFinalizer",
             Self::RecordCapture { .. } => "RecordCapture",
+            Self::RecordLaunch { .. } => "RecordLaunch",
+            Self::RunInstances { .. } => "RunInstances",
+            Self::TerminateInstances { .. } => "TerminateInstances",
             Self::RecordDiscard { .. } => "RecordDiscard",
             Self::RecordAccounts { .. } => "RecordAccounts",
             Self::WriteConfigMap { .. } => "WriteConfigMap",
@@ -356,6 +385,8 @@ impl Action {
         match self {
             Self::CreateImage { instance, .. } => Some(instance.clone()),
             Self::RegisterImage { registration, .. } => Some(registration.snapshot.clone()),
+            Self::RunInstances { image, .. } => Some(image.clone()),
+            Self::TerminateInstances { id } => Some(id.clone()),
             Self::CopyImage { from, .. } => Some(from.to_string()),
             Self::WriteConfigMap { name, .. } | Self::DeleteConfigMap { name } => {
                 Some(name.clone())
@@ -400,6 +431,14 @@ impl Action {
         )
     }
 
+    /// Whether the call launches or ends a machine.
+    pub fn is_of_a_machine(&self) -> bool {
+        matches!(
+            self,
+            Self::RunInstances { .. } | Self::TerminateInstances { .. }
+        )
+    }
+
     /// Whether the call takes away what cannot be brought back.
     pub fn destroys(&self) -> bool {
         matches!(
@@ -416,6 +455,14 @@ impl fmt::Display for Action {
             Self::StoreFinalizer | Self::ReleaseFinalizer => Ok(()),
             Self::RecordCapture { revision } | Self::RecordDiscard { revision, .. } => {
                 write!(f, " {revision}")
+            }
+            Self::RecordLaunch {
+                revision,
+                attempt,
+                region,
+            } => write!(f, " {revision} {attempt} {region}"),
+            Self::RunInstances { image, launch, .. } => {
+                write!(f, " {image} {}", launch.instance_type)
             }
             Self::RecordAccounts { names } => {
                 let mut names = names.iter();
@@ -457,6 +504,7 @@ impl fmt::Display for Action {
                     .try_for_each(|(key, value)| write!(f, " {key}={value}"))
             }
             Self::DisableFastLaunch { id }
+            | Self::TerminateInstances { id }
             | Self::RestoreImage { id }
             | Self::RestoreSnapshot { id }
             | Self::CreateUsageReport { id, .. }
@@ -473,6 +521,16 @@ pub enum Why {
     NothingMayBeLeftBehind,
     /// A capture has no token, so that it is noted before it is asked for.
     CaptureIsAskedForOnce,
+    /// A launch is noted before it is asked for, so that its attempts are counted.
+    LaunchIsAskedForOnce,
+    /// The revision is made of it.
+    ImageIsBuiltOnIt,
+    /// The machine was captured as this image.
+    Captured(String),
+    /// The machine did not stop in time.
+    TookTooLong,
+    /// The spec asks for this revision by now.
+    OfAnotherRevision(Revision),
     /// What was registered is not what the spec says.
     PlatformDiffers,
     /// A field of the spec.
@@ -536,6 +594,15 @@ impl fmt::Display for Why {
                 f.write_str("so that nothing is left behind when the object is deleted")
             }
             Self::CaptureIsAskedForOnce => f.write_str("so that the instance is captured once"),
+            Self::LaunchIsAskedForOnce => f.write_str("so that the machines are counted"),
+            Self::ImageIsBuiltOnIt => f.write_str("the image is built on it"),
+            Self::Captured(id) => write!(f, "it was captured as {id}"),
+            Self::TookTooLong => {
+                f.write_str("it did not stop itself within spec.source.build.timeout")
+            }
+            Self::OfAnotherRevision(revision) => {
+                write!(f, "the spec asks for revision {revision} by now")
+            }
             Self::PlatformDiffers => {
                 f.write_str("its PlatformDetails are not those of spec.source.snapshot")
             }
@@ -687,6 +754,19 @@ pub enum WaitsFor {
     },
     /// Lists of these places that were taken after the end of the window.
     FreshLists(Vec<Place>),
+    /// The object's machines are read.
+    Machines,
+    /// A machine stops itself.
+    Stopped {
+        /// Its id.
+        id: String,
+        /// How far it is.
+        state: MachineState,
+        /// When it has taken too long.
+        until: Timestamp,
+        /// When it is looked again.
+        looks_again: Timestamp,
+    },
     /// A source image or instance changes its state.
     SourceState(String),
     /// Images and snapshots of this object to go.
@@ -702,6 +782,9 @@ impl WaitsFor {
             | Self::Validation(_, until)
             | Self::ParameterGone { until }
             | Self::Cooldown { until, .. }
+            | Self::Stopped {
+                looks_again: until, ..
+            }
             | Self::Retry { until } => Some(*until),
             Self::FastLaunch { looks_again, .. } => *looks_again,
             _ => None,
@@ -789,6 +872,14 @@ impl fmt::Display for WaitsFor {
                 let regions: Vec<_> = places.iter().map(|place| place.region.as_str()).collect();
                 write!(f, "a fresh list of {}", regions.join(", "))
             }
+            Self::Machines => f.write_str("EC2 to say which machines there are"),
+            Self::Stopped {
+                id, state, until, ..
+            } => write!(
+                f,
+                "{id}, which is {state}, to stop itself before {}",
+                at(*until)
+            ),
             Self::SourceState(state) => write!(f, "the source, which is {state}"),
             Self::Deletion(1) => f.write_str("1 image or snapshot to go"),
             Self::Deletion(count) => write!(f, "{count} images and snapshots to go"),

@@ -278,19 +278,13 @@ fn what_is_done(view: &View<'_>, step: &Step) -> String {
         return name.to_owned();
     };
     let region = view.desired.said(place);
-    match &step.action {
-        Action::CreateImage { instance, .. } => format!("{name} of {instance} in {region}"),
-        Action::RegisterImage { registration, .. } => {
-            format!("{name} of {} in {region}", registration.snapshot)
-        }
-        Action::CopyImage { from, .. } => format!("{name} of {from} to {region}"),
-        other if let Some(parameter) = other.parameter() => {
-            format!("{name} of {parameter} in {region}")
-        }
-        other => format!(
-            "{name} of {} in {region}",
-            other.target().unwrap_or_default()
-        ),
+    let to = match &step.action {
+        Action::CopyImage { .. } => "to",
+        _ => "in",
+    };
+    match step.action.subject() {
+        Some(subject) => format!("{name} of {subject} {to} {region}"),
+        None => format!("{name} {to} {region}"),
     }
 }
 
