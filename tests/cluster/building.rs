@@ -6,7 +6,7 @@ use crate::lab::{Alone, Lab, Namespace, PATIENCE, condition, revision};
 use amity_testbed::eventually;
 
 /// Does what it has to do, and stops.
-const SCRIPT: &str = r#"#!/bin/sh\necho built\nshutdown -h now\n"#;
+const SCRIPT: &str = r"#!/bin/sh\necho built\nshutdown -h now\n";
 
 /// Applies an object that is built from the golden image, with this script and further fields of the build.
 fn build(namespace: &Namespace<'_>, name: &str, script: &str, rest: &str) {

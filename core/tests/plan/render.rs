@@ -213,15 +213,12 @@ fn in_place(desired: &Desired, place: &Place, action: &Action) -> String {
                 launch.instance_profile.clone(),
                 launch.user_data.as_ref().map(|text| format!("{text:?}")),
             ];
-            let with: String = with
-                .iter()
-                .flatten()
-                .map(|one| format!(" with {one}"))
-                .collect();
-            format!(
-                "RunInstances {region}/{image} {}{with}",
-                launch.instance_type
-            )
+            let mut said = String::new();
+            for one in with.iter().flatten() {
+                write!(said, " with {one}").unwrap();
+            }
+            let what = &launch.instance_type;
+            format!("RunInstances {region}/{image} {what}{said}")
         }
         Action::TerminateInstances { id }
         | Action::DisableFastLaunch { id }

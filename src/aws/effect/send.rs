@@ -77,7 +77,8 @@ pub(super) async fn send(ec2: &Ec2, calls: &EC2Calls, action: &Action) -> Result
             let request = request
                 .tag_specifications(tagging(ResourceType::Instance, tags))
                 .tag_specifications(tagging(ResourceType::Volume, tags));
-            let answer = calls::send(calls, name, request.send()).await?;
+            // Large, and rare.
+            let answer = Box::pin(calls::send(calls, name, request.send())).await?;
             let launched = answer.instances().first();
             made(name, launched.and_then(|instance| instance.instance_id()))
         }

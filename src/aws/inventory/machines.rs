@@ -7,7 +7,7 @@ use amity_core::image::observed::Unreadable;
 use amity_core::image::plan::When;
 use amity_core::image::plan::step::Action;
 use aws_sdk_ec2::Client as Ec2;
-use aws_sdk_ec2::types::{Filter, Instance, InstanceStateName};
+use aws_sdk_ec2::types::{Filter, Instance, InstanceStateName, Reservation};
 use jiff::{SignedDuration, Timestamp};
 
 use super::Inventory;
@@ -145,7 +145,7 @@ async fn list(ec2: &Ec2, calls: &EC2Calls, filters: &[Filter]) -> Result<Vec<Mac
         let instances = page.reservations().iter();
         all.extend(
             instances
-                .flat_map(|one| one.instances())
+                .flat_map(Reservation::instances)
                 .filter_map(machine),
         );
         if pages.is_last(page.next_token())? {
