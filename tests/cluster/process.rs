@@ -375,9 +375,13 @@ fn the_iam_policy_names_every_call_and_no_other() {
         .filter(|action| !sts.contains(&action.as_str()))
         .collect();
 
-    let policy = fs::read_to_string(workspace_root().join("deploy/iam/controller.json")).unwrap();
-    let policy: Value = serde_json::from_str(&policy).unwrap();
-    let statements = policy["Statement"].as_array().unwrap().iter();
+    let policies = ["controller", "build"].map(|name| -> Value {
+        let file = workspace_root().join(format!("deploy/iam/{name}.json"));
+        serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap()
+    });
+    let statements = policies
+        .iter()
+        .flat_map(|policy| policy["Statement"].as_array().unwrap());
     // What EC2 reads in our name is no call of ours.
     let statements = statements.filter(|statement| {
         statement["Condition"]["ForAnyValue:StringEquals"]["aws:CalledVia"].is_null()

@@ -267,3 +267,38 @@ fn parameters_are_read_at_once_where_a_step_waits_for_that() {
         "desired: {source: {instance: us-east-1/i-1}, regions: [us-east-1], deleted: -1m}";
     reads_parameters(&format!("{deleted}\n{noted}"), &[("us-east-1", When::Now)]);
 }
+
+#[test]
+fn machines_are_read_while_one_is_at_work_or_may_be() {
+    let when = |more: &str, rest: &str| {
+        let source = "source: {image: us-east-1/ami-parent, build: {}}";
+        let read = read_in(&format!(
+            "desired: {{{source}, regions: [us-east-1]{more}}}\n{rest}"
+        ));
+        read.machines.into_values().next()
+    };
+    let made = "observed:\n  us-east-1: {images: [{id: ami-a, from: us-east-1/i-9, origin: us-east-1/ami-parent, published: true}]}";
+    let unread = format!("machinesUnread: true\n{made}");
+    assert_eq!(when("", ""), Some(When::InTurn), "it is recorded first");
+    let recorded = ", launched: {at: -1m}";
+    assert_eq!(when(recorded, ""), Some(When::Now), "it is launched");
+    assert_eq!(when(recorded, made), Some(When::InTurn), "at rest");
+    assert_eq!(when(recorded, &unread), Some(When::Now), "after a restart");
+    let long_ago = ", launched: {at: -3d}";
+    assert_eq!(when(long_ago, &unread), Some(When::InTurn));
+    let read = when(", deleted: -1m", "");
+    assert_eq!(
+        read,
+        Some(When::Now),
+        "nothing tells of one, but one may be"
+    );
+    assert!(matches!(
+        when(", launched: {at: -1m}, deleted: -1m", ""),
+        Some(When::After(_))
+    ));
+    assert!(
+        read_in("desired: {source: {instance: us-east-1/i-1}, regions: [us-east-1]}")
+            .machines
+            .is_empty()
+    );
+}

@@ -104,6 +104,8 @@ pub(super) fn reads(view: &View<'_>, plan: &Plan) -> BTreeMap<Place, When> {
         _ if at_work.contains(&place) => When::Now,
         _ if launched_of_late && is_unknown(place) => When::Now,
         Some(at) if view.desired.is_being_deleted() => When::After(at),
+        // Nothing says that there was one; but who deletes waits for certainty.
+        None if view.desired.is_being_deleted() => When::Now,
         _ => When::InTurn,
     };
     let places = places(view).into_iter();
