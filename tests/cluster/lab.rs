@@ -20,7 +20,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use serde_json::{Value, json};
 
 /// What no wait should take, with other tests on the same two cores.
-pub const PATIENCE: Duration = Duration::from_secs(90);
+pub const PATIENCE: Duration = Duration::from_secs(150);
 
 /// The account of the home world, in which every namespace of a test may do everything.
 const ACCOUNT: &str = r#"
