@@ -79,6 +79,25 @@ pub struct Launched {
     pub at: Timestamp,
 }
 
+impl MachinesView {
+    /// Those of `place` that were launched for this object, each with its revision and which of its machines it is; none,
+    /// where they could not be read.
+    pub fn of<'a>(
+        &'a self,
+        identity: &'a Identity,
+        place: &'a Place,
+    ) -> impl Iterator<Item = (&'a Machine, Revision, u32)> {
+        let machines = match self {
+            Self::Known(machines) => machines.all.as_slice(),
+            Self::Unknown(_) => &[],
+        };
+        machines.iter().filter_map(move |machine| {
+            let (revision, attempt) = identity.has_launched(place, machine)?;
+            Some((machine, revision, attempt))
+        })
+    }
+}
+
 impl MachineState {
     /// Whether it still costs, and may still do something.
     pub fn is_alive(self) -> bool {

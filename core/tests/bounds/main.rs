@@ -152,7 +152,7 @@ proptest! {
         prop_assert_eq!(tags[tag::ORIGIN].parse(), Ok(origin));
         prop_assert_eq!(tags[tag::SOURCE].parse(), Ok(from.clone()));
         prop_assert_eq!(Revision::from(tags[tag::REVISION].as_str()), revision.clone());
-        let mut copy = world::image("ami-1", tags);
+        let mut copy = world::image("ami-1", &tags);
         prop_assert_eq!(standing(&copy, &identity), Standing::Unproven);
         copy.source_image = Some(from);
         prop_assert_eq!(standing(&copy, &identity), Standing::Newborn);

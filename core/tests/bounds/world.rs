@@ -2,7 +2,6 @@
 //! changed, in regions that can be read or not.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use amity_core::api::conditions;
 use amity_core::image::desired::Desired;
@@ -22,21 +21,10 @@ use proptest::sample::select;
 pub const NOW: Timestamp = Timestamp::constant(1_772_366_400, 0);
 
 /// An available image with these tags, of which EC2 shows nothing else.
-pub fn image(id: &str, tags: BTreeMap<String, String>) -> Image {
+pub fn image(id: &str, tags: &BTreeMap<String, String>) -> Image {
     Image {
-        id: id.to_owned(),
-        name: "web".to_owned(),
         state: ImageState::Available,
-        state_reason: None,
-        progress: None,
-        created: None,
-        source_instance: None,
-        source_image: None,
-        last_launched: None,
-        snapshots: Vec::new(),
-        registered: None,
-        attributes: Arc::default(),
-        tags: tags.into(),
+        ..Image::newborn(id, "web", tags)
     }
 }
 
@@ -132,7 +120,7 @@ fn one_image(desired: &Desired) -> impl Strategy<Value = Image> + use<> {
                         .then(|| format!("snap-{number}"))
                         .into_iter()
                         .collect(),
-                    ..image(&id, tags)
+                    ..image(&id, &tags)
                 }
             },
         )

@@ -1,7 +1,6 @@
 //! A small pure EC2, and the object that is kept in it: what a step does, and what a minute does.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use amity_core::api::{AwsAccount, ImageUser, MachineImage, MachineImageStatus, conditions};
 use amity_core::image::desired::{
@@ -423,22 +422,13 @@ impl Ec2 {
         let its_snapshot = snapshot(&its_snapshot, snapshot_tags.clone());
         known.snapshots.push(its_snapshot);
         known.images.push(Image {
-            id: id.clone(),
-            name: name.to_owned(),
-            state: ImageState::Pending,
-            state_reason: None,
             progress: Some(0),
             created: Some(self.now),
-            source_instance: None,
-            source_image: None,
-            last_launched: None,
-            snapshots: Vec::new(),
             registered: Some(Box::new(Registered {
                 root_snapshot: None,
                 platform_details: Some("Linux/UNIX".to_owned()),
             })),
-            attributes: Arc::default(),
-            tags: tags.into(),
+            ..Image::newborn(&id, name, tags)
         });
         id
     }

@@ -2,7 +2,6 @@
 //! It follows `src/aws/inventory/memory.rs`, rule for rule, for one object, and readings take no time.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use amity_core::image::identity::tag;
 use amity_core::image::observed::{Dead, Image, ImageState, Known, Snapshot};
@@ -199,7 +198,7 @@ impl Memory {
                 | Action::RegisterImage { name, tags, .. }
                 | Action::CopyImage { name, tags, .. },
                 Answer::Made(id),
-            ) => self.made(newborn(id, name, tags)),
+            ) => self.made(Image::newborn(id, name, tags)),
             (
                 Action::CreateImage { name, .. } | Action::RegisterImage { name, .. },
                 Answer::NameTaken,
@@ -399,25 +398,6 @@ fn absorb_list<T: Tagged>(
             .flatten()
     };
     missing.iter().filter_map(is_gone).collect()
-}
-
-/// An image of which only the answer to a call tells.
-fn newborn(id: &str, name: &str, tags: &BTreeMap<String, String>) -> Image {
-    Image {
-        id: id.to_owned(),
-        name: name.to_owned(),
-        state: ImageState::Pending,
-        state_reason: None,
-        progress: None,
-        created: None,
-        source_instance: None,
-        source_image: None,
-        last_launched: None,
-        snapshots: Vec::new(),
-        registered: None,
-        attributes: Arc::default(),
-        tags: tags.into(),
-    }
 }
 
 fn shown_image(entry: &Entry<Image>) -> Image {

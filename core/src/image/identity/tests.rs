@@ -1,7 +1,5 @@
 //! What is written into EC2 stays readable: hashes, tokens and tags never change.
 
-use std::sync::Arc;
-
 use serde_json::json;
 
 use super::*;
@@ -321,22 +319,10 @@ fn identity() -> Identity {
 /// An unsealed image with the tags of one that was made from `source`.
 fn newborn(source: &str) -> Image {
     let source: Reference = source.parse().unwrap();
+    let tags = identity().birth_tags(&Revision::from("r"), VARIANT_SOURCE, &source, &source);
     Image {
-        id: "ami-1".into(),
-        name: "n".into(),
         state: ImageState::Available,
-        state_reason: None,
-        progress: None,
-        created: None,
-        source_instance: None,
-        source_image: None,
-        last_launched: None,
-        snapshots: Vec::new(),
-        registered: None,
-        attributes: Arc::default(),
-        tags: identity()
-            .birth_tags(&Revision::from("r"), VARIANT_SOURCE, &source, &source)
-            .into(),
+        ..Image::newborn("ami-1", "n", &tags)
     }
 }
 

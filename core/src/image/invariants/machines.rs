@@ -105,12 +105,7 @@ pub(super) fn a_machine_has_stopped_when_it_is_captured(
 
 /// The machines of a place that are proven to be this object's.
 pub(super) fn own<'a>(facts: &'a Facts<'_>, place: &'a Place) -> impl Iterator<Item = &'a Machine> {
-    let machines = match facts.observed.machines.get(place) {
-        Some(MachinesView::Known(machines)) => machines.all.as_slice(),
-        Some(MachinesView::Unknown(_)) | None => &[],
-    };
-    let identity = &facts.desired.identity;
-    machines
-        .iter()
-        .filter(move |machine| identity.has_launched(place, machine).is_some())
+    let known = facts.observed.machines.get(place).into_iter();
+    let own = known.flat_map(move |known| known.of(&facts.desired.identity, place));
+    own.map(|(machine, _, _)| machine)
 }

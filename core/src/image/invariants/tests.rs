@@ -11,7 +11,6 @@ mod sharing;
 mod snapshots;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
@@ -125,22 +124,14 @@ impl World {
     /// An available image with one snapshot, by default a newborn capture.
     fn image(&self, id: &str, more: &[(&str, &str)]) -> Image {
         Image {
-            id: id.to_owned(),
-            name: "web".to_owned(),
             state: ImageState::Available,
-            state_reason: None,
-            progress: None,
-            created: None,
             source_instance: Some("i-1".to_owned()),
-            source_image: None,
-            last_launched: None,
             snapshots: vec![id.replace("ami", "snap")],
             registered: Some(Box::new(Registered {
                 root_snapshot: None,
                 platform_details: Some("Linux/UNIX".to_owned()),
             })),
-            attributes: Arc::default(),
-            tags: self.tags(more).into(),
+            ..Image::newborn(id, "web", &self.tags(more))
         }
     }
 

@@ -58,7 +58,6 @@ pub(super) fn end_all(view: &View<'_>, plan: &mut Plan) {
 
 /// What the end of the object waits for: every machine has ended, also one of a launch whose answer was lost.
 pub(super) fn all_have_ended(view: &View<'_>) -> Result<(), WaitsFor> {
-    let desired = view.desired;
     let places = places(view);
     if places.is_empty() {
         return Ok(());
@@ -66,20 +65,17 @@ pub(super) fn all_have_ended(view: &View<'_>) -> Result<(), WaitsFor> {
     if let Some(until) = settled_at(view).filter(|at| view.now < *at) {
         return Err(WaitsFor::ConsistencyWindow { until });
     }
-    let have_ended = |place: &Place| match view.observed.machines.get(place) {
+    let are_known = |place: &Place| match view.observed.machines.get(place) {
         Some(MachinesView::Known(machines)) => {
-            let lives = |machine: &Machine| {
-                machine.state.is_alive() && desired.identity.has_launched(place, machine).is_some()
-            };
-            let is_late = settled_at(view).is_none_or(|at| machines.as_of >= at);
-            is_late && !machines.all.iter().any(lives)
+            settled_at(view).is_none_or(|at| machines.as_of >= at)
         }
         Some(MachinesView::Unknown(_)) | None => false,
     };
-    if places.iter().all(have_ended) {
-        return Ok(());
+    let one_lives = own(view).any(|own| own.machine.state.is_alive());
+    if one_lives || !places.iter().all(are_known) {
+        return Err(WaitsFor::Machines);
     }
-    Err(WaitsFor::Machines)
+    Ok(())
 }
 
 /// Where machines have to be read, and how soon.
@@ -139,18 +135,12 @@ fn own<'a>(view: &View<'a>) -> impl Iterator<Item = OwnMachine<'a>> {
     let identity = &view.desired.identity;
     let all = view.observed.machines.iter();
     all.flat_map(move |(place, known)| {
-        let machines = match known {
-            MachinesView::Known(machines) => machines.all.as_slice(),
-            MachinesView::Unknown(_) => &[],
-        };
-        machines.iter().filter_map(move |machine| {
-            let (revision, attempt) = identity.has_launched(place, machine)?;
-            Some(OwnMachine {
-                place,
-                machine,
-                revision,
-                attempt,
-            })
+        let own = known.of(identity, place);
+        own.map(move |(machine, revision, attempt)| OwnMachine {
+            place,
+            machine,
+            revision,
+            attempt,
         })
     })
 }
