@@ -20,14 +20,7 @@ impl World {
         for instance in self.each(call, &ids) {
             let (id, state) = (&instance.id, instance.state);
             if instance.asked.is_one_time() {
-                return Err(ApiError::new(
-                    "UnsupportedOperation",
-                    format!(
-                        "You can't start the Spot Instance '{id}' because it is associated with a one-time Spot \
-                         Instance request. You can only start Spot Instances associated with persistent Spot Instance \
-                         requests."
-                    ),
-                ));
+                return Err(one_time(id, "start"));
             }
             if !matches!(
                 state,
@@ -63,14 +56,7 @@ impl World {
                 return Err(wrong_state(id, "stopped"));
             }
             if instance.asked.is_one_time() {
-                return Err(ApiError::new(
-                    "UnsupportedOperation",
-                    format!(
-                        "You can't stop the Spot Instance '{id}' because it is associated with a one-time Spot \
-                         Instance request. You can only stop Spot Instances associated with persistent Spot Instance \
-                         requests."
-                    ),
-                ));
+                return Err(one_time(id, "stop"));
             }
         }
         Ok(self.change_each(call, ids, |world, id, state| {
@@ -154,6 +140,16 @@ impl World {
             });
         })
     }
+}
+
+fn one_time(id: &str, verb: &str) -> ApiError {
+    ApiError::new(
+        "UnsupportedOperation",
+        format!(
+            "You can't {verb} the Spot Instance '{id}' because it is associated with a one-time Spot Instance request. You \
+             can only {verb} Spot Instances associated with persistent Spot Instance requests."
+        ),
+    )
 }
 
 fn wrong_state(id: &str, wanted: &str) -> ApiError {
