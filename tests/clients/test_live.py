@@ -73,7 +73,7 @@ def left(simulator: Simulator) -> set[str]:
         if isinstance(part, dict):
             tags = json.dumps(part.get("tags", {}))
             is_ours = "amity-live-run" in tags or "amity.dev/owner" in tags
-            is_gone = part.get("state") in ("deregistered", "terminated") or part.get("deleted") or part.get("gone")
+            is_gone = part.get("state") in ("deregistered", "shutting-down", "terminated") or part.get("deleted") or part.get("gone")
             if is_ours and not is_gone:
                 found.add(f"{name}: {json.dumps(part)[:300]}")
             for key, value in part.items():

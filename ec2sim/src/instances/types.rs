@@ -5,7 +5,7 @@ use crate::filters::matches;
 use crate::state::{Region, Zone};
 
 /// What a region offers that says nothing; the choice is ours.
-pub(crate) const USUAL: [&str; 30] = [
+pub(crate) const USUAL: [&str; 33] = [
     "c5.large",
     "c5.xlarge",
     "c6i.large",
@@ -23,6 +23,7 @@ pub(crate) const USUAL: [&str; 30] = [
     "m7i.large",
     "r5.large",
     "r6g.large",
+    "t2.nano",
     "t2.micro",
     "t2.small",
     "t3.nano",
@@ -31,7 +32,9 @@ pub(crate) const USUAL: [&str; 30] = [
     "t3.medium",
     "t3.large",
     "t3.xlarge",
+    "t3a.nano",
     "t3a.medium",
+    "t4g.nano",
     "t4g.micro",
     "t4g.small",
     "t4g.medium",
