@@ -171,6 +171,7 @@ fn who_uses_an_image_that_stays_is_not_read() {
         "{id: ami-1, revision: old, heldBy: team-x, usageUnread: true}",
         "{id: ami-1, revision: old, state: failed, usageUnread: true}",
         "{id: ami-1, revision: old, published: true, usageUnread: true}",
+        "{id: ami-1, revision: old, attributes: {protected: +20h}, usageUnread: true}",
         "{id: ami-1, whose: copiedTags, revision: old, usageUnread: true}",
     ] {
         assert_eq!(with_old(stays, ""), Reads::default(), "{stays}");

@@ -18,7 +18,8 @@ pub(crate) fn hold_back(view: &View<'_>, plan: &mut Plan) {
     hold_back_refused(view, plan);
 }
 
-/// The first thing that keeps an image is what the user reads. Who uses it is asked last, since it costs a call.
+/// The first thing that keeps an image is what the user reads. Who uses it is asked last, since it costs a call; and not in
+/// a cooldown, which lasts a day and ends before anything can be done.
 fn hold_back_deregistrations(view: &View<'_>, plan: &mut Plan) {
     let mut steps = std::mem::take(&mut plan.steps);
     for step in &mut steps {
@@ -29,6 +30,7 @@ fn hold_back_deregistrations(view: &View<'_>, plan: &mut Plan) {
         let is_next = matches!(step.waits_for, None | Some(WaitsFor::Parameters(_)));
         let kept = held(view, owned)
             .or_else(|| too_many(view, owned))
+            .or_else(|| cools_down(view, owned).filter(|_| is_next))
             .or_else(|| in_use(view, owned).filter(|_| is_next))
             .or_else(|| in_use_elsewhere(view, owned, step))
             .or_else(|| protected(view, owned, step));
@@ -85,21 +87,28 @@ pub(super) fn with_way_out(view: &View<'_>, said: String) -> String {
     said
 }
 
-/// An image that is protected goes once the protection is off and its cooldown over, if the spec manages that; else it
-/// stays until somebody takes it off, and the user reads so.
+/// The protection of the image is off, and EC2 does not deregister it for some time yet.
+fn cools_down(view: &View<'_>, owned: &Owned<'_>) -> Option<Kept> {
+    match owned.image.attributes.protection {
+        Protection::DisabledAfter(until) if until > view.now => Some(Kept {
+            waits_for: WaitsFor::Cooldown {
+                id: owned.image.id.clone(),
+                until,
+            },
+            finding: None,
+        }),
+        _ => None,
+    }
+}
+
+/// An image that is protected goes once the protection is off, if the spec manages that; else it stays until somebody takes
+/// it off, and the user reads so.
 fn protected(view: &View<'_>, owned: &Owned<'_>, step: &mut Step) -> Option<Kept> {
     let id = &owned.image.id;
     if step.waits_for.is_some() || !step.action.destroys() {
         return None;
     }
     match owned.image.attributes.protection {
-        Protection::DisabledAfter(until) if until > view.now => Some(Kept {
-            waits_for: WaitsFor::Cooldown {
-                id: id.clone(),
-                until,
-            },
-            finding: None,
-        }),
         Protection::Disabled | Protection::DisabledAfter(_) => None,
         _ if view.desired.protection.is_some() => {
             step.action = Action::ModifyImage {
