@@ -328,8 +328,17 @@ fn remove(view: &View<'_>, place: &Place, plan: &mut Plan) {
     if why == Why::RegionNoLongerWanted && !view.is_published_everywhere() {
         return;
     }
+    let of_late = view.observed.parameters.get(place);
+    if let Some(ParametersView::Known(known)) = of_late
+        && desired.is_being_deleted()
+        && known.are_gone(&desired.identity, desired.consistency_window)
+    {
+        // Nobody puts one any more. It is looked once more when the image goes that says that there may be one, which can
+        // take days.
+        return;
+    }
     let Some(known) = fresh(view, place) else {
-        if let Some(ParametersView::Unknown(_)) = view.observed.parameters.get(place) {
+        if let Some(ParametersView::Unknown(_)) = of_late {
             cannot_be_read(view, place, desired.is_being_deleted(), plan);
         }
         let name = said_name(view, place);
