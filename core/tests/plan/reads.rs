@@ -270,6 +270,20 @@ fn parameters_are_read_at_once_where_a_step_waits_for_that() {
 }
 
 #[test]
+fn parameters_that_are_gone_are_not_read_again_while_an_image_cools_down() {
+    let deleted =
+        "desired: {source: {instance: us-east-1/i-1}, regions: [us-east-1], deleted: -1h}";
+    let with = |protected: &str| {
+        format!(
+            "{deleted}\nobserved: {{us-east-1: {{images: [{{id: ami-x, revision: old, superseded: -2h, parameter: /golden/web, \
+             attributes: {{protected: {protected}}}}}], parameters: {{}}, parametersAsOf: -30m}}}}"
+        )
+    };
+    reads_parameters(&with("+20h"), &[]);
+    reads_parameters(&with("-1m"), &[("us-east-1", When::Now)]);
+}
+
+#[test]
 fn machines_are_read_while_one_is_at_work_or_may_be() {
     let when = |more: &str, rest: &str| {
         let source = "source: {image: us-east-1/ami-parent, build: {}}";
